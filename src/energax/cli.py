@@ -1,0 +1,79 @@
+"""The command line: one frozen dataclass of `energax.recipe` for each command."""
+
+import logging
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+
+from energax.errors import Diverged, InputError
+from energax.recipe import Data, Evaluate, Report, Sample, Score, Stopped, Train
+
+Command = (
+    Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Sample, tyro.conf.subcommand("sample")]
+    | Annotated[Score, tyro.conf.subcommand("score")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Data, tyro.conf.subcommand("data")]
+)
+
+
+def main() -> None:
+    """Run the command of this process's arguments, and exit with its status."""
+    arguments = sys.argv[1:]
+    if arguments[:1] != ["--debug"]:
+        # What the libraries underneath warn and log says nothing that a user of a command can act
+        # on; on a full disk, Orbax's threads print many tracebacks beside the failure they raise.
+        warnings.simplefilter("ignore")
+        logging.disable(logging.CRITICAL)
+        sys.unraisablehook = _silent
+    sys.exit(run(arguments))
+
+
+def _silent(_: object) -> None:
+    pass
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one command: 0, or 1 (a fault of ours), 2 (input), 3 (divergence), 130 (Ctrl-C).
+
+    The message of a failure is one sentence on standard error; `--debug`, first of all, shows the
+    traceback too. Without arguments, shows the help. Raises SystemExit after help, and with 2 for
+    arguments that cannot be parsed.
+    """
+    debug = arguments[:1] == ["--debug"]
+    command = tyro.cli(
+        Command,
+        prog="energax",
+        description="Train, sample, measure and explain energy-based models. Start with: energax "
+        "train. All about a command: energax train --help",
+        args=(arguments[1:] if debug else arguments) or ["--help"],
+        config=(tyro.conf.DisallowNone, tyro.conf.PositionalMetavarFromFieldName),
+    )
+    try:
+        command()
+    except (InputError, Diverged, Stopped, KeyboardInterrupt, OSError) as failure:
+        if debug:
+            traceback.print_exc()
+        status, message = explained(failure)
+        print(f"energax: {message}", file=sys.stderr)
+        return status
+    return 0
+
+
+def explained(failure: BaseException) -> tuple[int, str]:
+    """Exit status and sentence for a failure."""
+    match failure:
+        case Diverged():
+            return 3, str(failure)
+        case KeyboardInterrupt():
+            return 130, str(failure) or "Stopped."
+        case OSError():
+            place = failure.filename or "A file"
+            reason = failure.strerror or failure
+            return 2, f"{place} cannot be written or read: {reason}; choose another place."
+    return 2, str(failure)

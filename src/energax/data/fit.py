@@ -1,0 +1,105 @@
+"""Transforms fitted to training rows, and their record as JSON."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from jaxtyping import Real
+
+from energax.data.base import AbstractTransform
+from energax.data.transform import (
+    Dequantise,
+    Logit,
+    MarginalGauss,
+    Pipeline,
+    ScaleToBox,
+    Standardise,
+)
+from energax.errors import InputError
+
+_KINDS: dict[str, type[AbstractTransform]] = {
+    "dequantise": Dequantise,
+    "standardise": Standardise,
+    "scale_to_box": ScaleToBox,
+    "logit": Logit,
+    "marginal_gauss": MarginalGauss,
+}
+
+
+def _shared_axes(rows: np.ndarray) -> tuple[int, ...]:
+    """Over what to pool: rows of a table, and everything of images."""
+    return (0,) if rows.ndim == 2 else tuple(range(rows.ndim))
+
+
+def _refuse_constant(rows: np.ndarray, axes: tuple[int, ...]) -> None:
+    varies = np.asarray(np.ptp(rows, axis=axes) > 0)
+    if not varies.all():
+        where = f"Column {int(np.argmin(varies)) + 1} of" if varies.ndim else "Every number in"
+        raise InputError(f"{where} the training rows is constant: drop it, it has no density.")
+
+
+def standardise(rows: Real[np.ndarray, " size *shape"]) -> Standardise:
+    """Mean 0 and standard deviation 1 over `rows`: per column of a table, one pair for images.
+
+    Raises InputError where a column is constant.
+    """
+    axes = _shared_axes(rows)
+    _refuse_constant(rows, axes)
+    exact = rows.astype(np.float64)
+    return Standardise(exact.mean(axis=axes), exact.std(axis=axes))
+
+
+def scale_to_box(
+    rows: Real[np.ndarray, " size *shape"], low: float = -1.0, high: float = 1.0
+) -> ScaleToBox:
+    """The range of `rows` to [low, high]: per column of a table, one range for images.
+
+    Raises InputError where a column is constant.
+    """
+    axes = _shared_axes(rows)
+    _refuse_constant(rows, axes)
+    exact = rows.astype(np.float64)
+    return ScaleToBox(exact.min(axis=axes), exact.max(axis=axes), low, high)
+
+
+def marginal_gauss(
+    rows: Real[np.ndarray, " size *shape"], levels: int, *, alpha: float = 1.0
+) -> MarginalGauss:
+    """The histogram of each coordinate of `rows`, whole numbers 0..levels-1 before dequantisation.
+
+    `alpha`, above 0, is added to each count: a level never seen keeps some mass.
+    """
+    if not alpha > 0:
+        raise ValueError(f"`alpha` must be above 0; got {alpha}.")
+    if np.any(rows != np.floor(rows)) or rows.min() < 0 or rows.max() >= levels:
+        raise ValueError(f"`rows` must hold whole numbers from 0 to {levels - 1}.")
+    counts = np.stack([np.sum(rows == level, axis=0) for level in range(levels)]) + alpha
+    return MarginalGauss(counts / counts.sum(axis=0))
+
+
+def to_json(transform: AbstractTransform) -> dict[str, Any]:
+    """A record that `json.dumps` takes and `from_json` reads back, digit for digit."""
+    if type(transform) is Pipeline:
+        return {"kind": "pipeline", "steps": [to_json(step) for step in transform.steps]}
+    kinds = {cls: kind for kind, cls in _KINDS.items()}
+    if type(transform) not in kinds:
+        raise ValueError(f"`transform` has no record: {type(transform).__name__} is not built in.")
+    fields = [field.name for field in dataclasses.fields(transform)]
+    settings = {name: np.asarray(getattr(transform, name)).tolist() for name in fields}
+    return {"kind": kinds[type(transform)]} | settings
+
+
+def from_json(record: dict[str, Any]) -> AbstractTransform:
+    """The transform that `to_json` recorded. Raises InputError for a record that is not one."""
+    kind = record.get("kind")
+    settings = {name: value for name, value in record.items() if name != "kind"}
+    try:
+        if kind == "pipeline":
+            return Pipeline(tuple(from_json(step) for step in settings["steps"]))
+        if kind in _KINDS:
+            arrays = {name: np.asarray(v) for name, v in settings.items() if type(v) is list}
+            return _KINDS[kind](**(settings | arrays))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"The record of the transform {kind!r} is damaged: {error}") from error
+    known = ", ".join([*_KINDS, "pipeline"])
+    raise InputError(f"The transform {kind!r} is not known; known are {known}.")

@@ -1,0 +1,29 @@
+"""Laws fitted to rows by maximum likelihood: bases to tilt and noise to contrast with."""
+
+import numpy as np
+from jaxtyping import Float
+from sklearn.mixture import GaussianMixture as SklearnMixture
+
+from energax.energy.laws import GaussianMixture
+
+
+def fitted_mixture(
+    rows: Float[np.ndarray, " size *shape"],
+    components: int = 1,
+    *,
+    ridge: float = 1e-4,
+    seed: int = 0,
+) -> GaussianMixture:
+    """Mixture of `components` Gaussians with full covariance, by EM (scikit-learn) in float64.
+
+    `ridge` is added to each variance, in squared units of the rows: without it a constant column
+    makes a covariance singular. Raises ValueError with fewer rows than components.
+    """
+    if len(rows) < max(components, 2):
+        raise ValueError(f"{components} components cannot be fitted to {len(rows)} rows.")
+    flat = np.asarray(rows, np.float64).reshape(len(rows), -1)
+    found = SklearnMixture(components, reg_covar=ridge, random_state=seed).fit(flat)
+    means = np.asarray(found.means_).reshape(components, *rows.shape[1:])
+    factors = np.linalg.cholesky(np.asarray(found.covariances_))
+    log_weights = np.log(np.asarray(found.weights_))
+    return GaussianMixture(*(a.astype(rows.dtype) for a in (log_weights, means, factors)))

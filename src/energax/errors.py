@@ -1,0 +1,15 @@
+"""Failures that carry the sentence the user reads."""
+
+
+class InputError(ValueError):
+    """What was given cannot be used: the message names it, says what was expected and what to do.
+
+    The command line prints the message alone and exits with 2.
+    """
+
+
+class Diverged(RuntimeError):
+    """Training met a non-finite or exploding number: the message names the first one.
+
+    The command line prints the message alone and exits with 3.
+    """

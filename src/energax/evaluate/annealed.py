@@ -1,0 +1,98 @@
+"""Annealed importance sampling from below and from above."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from energax.energy import AbstractEnergy, AbstractLaw, draws
+from energax.evaluate.anneal import Kernel, Walk, kernel_for, walk
+from energax.evaluate.base import Estimate
+from energax.evaluate.log_z import LogZ, beyond_reach, log_mean, two_ended, unrest
+from energax.evaluate.path import AbstractPath, path_between
+from energax.evaluate.schedule import Schedule, pilot, refined_enough, resampled
+
+
+def forward_end(
+    path: AbstractPath,
+    kernel: Kernel,
+    schedule: Schedule,
+    start: Float[Array, " size *shape"],
+    *,
+    key: PRNGKeyArray,
+) -> tuple[Estimate, Walk]:
+    """log Z from exact base draws `start` led to the target: low on average; and their walk."""
+    gone = walk(path, kernel, schedule.forward(start.dtype), start, key=key)
+    mean = log_mean(gone.log_weight, np.arange(len(start)))
+    return Estimate(path.base.log_z() + mean.value, mean.error, mean.size), gone
+
+
+def reverse_end(
+    path: AbstractPath,
+    kernel: Kernel,
+    schedule: Schedule,
+    start: Float[Array, " size *shape"],
+    family: Int[np.ndarray, " size"],
+    *,
+    key: PRNGKeyArray,
+) -> tuple[Estimate, Walk]:
+    """log Z from draws `start` of the target led back to the base, high on average; and their walk.
+
+    Draws of one `family` are not independent of each other.
+    """
+    gone = walk(path, kernel, schedule.reverse(start.dtype), start, key=key)
+    mean = log_mean(gone.log_weight, family)
+    return Estimate(path.base.log_z() - mean.value, mean.error, mean.size), gone
+
+
+def annealed_log_z(
+    energy: AbstractEnergy,
+    base: AbstractLaw,
+    *,
+    particles: int = 512,
+    level: float = 0.95,
+    limit: int = 512,
+    leaps: int = 5,
+    tries: int = 2,
+    settle: int = 96,
+    key: PRNGKeyArray,
+) -> LogZ:
+    """log Z of `energy` by annealed importance sampling from `base`, from below and from above.
+
+    Forward: exact draws of `base` are led to the energy; the mean weight is Z / Z_base exactly,
+    so its log is low on average. Reverse: draws of the energy are led back; high on average. Those
+    draws are forward particles resampled by weight and moved `settle` times at t = 1: approximate,
+    so they must be at rest, and siblings count as one in the error. Times (at most `limit`) and
+    step sizes come from pilot runs with other draws, and are frozen before anything is measured.
+
+    `leaps`, `tries`: see `Kernel`. Trap: a part of the energy that no particle ever meets is in
+    neither end. The jumps to base draws look for one, but cannot prove that there is none.
+
+    Reference: Neal (2001); both directions, Grosse, Ghahramani and Adams (2015).
+    """
+    for name, count in {"particles": particles, "limit": limit, "settle": settle}.items():
+        if count < 2:
+            raise ValueError(f"`{name}` must be at least 2; got {count}.")
+    path = path_between(base, energy)
+    fresh, tune, trial, go, pick, rest, back = jax.random.split(key, 7)
+    shaping, piloting, trying, start = (
+        draws(base, particles, key=k) for k in jax.random.split(fresh, 4)
+    )
+    kernel = kernel_for(path, shaping, leaps, tries)
+    schedule = pilot(path, kernel, piloting, limit, key=tune)
+    schedule = refined_enough(path, kernel, schedule, trying, limit, key=trial)
+    forward, gone = forward_end(path, kernel, schedule, start, key=go)
+    if not jnp.isfinite(forward.value):
+        return two_ended(forward, forward, particles, level=level)
+    family = resampled(np.asarray(gone.log_weight, np.float64), key=pick)
+    still = schedule.standing(settle, start.dtype)
+    moved = walk(path, kernel, still, gone.x[family], key=rest)
+    reverse, back_walk = reverse_end(path, kernel, schedule, moved.x, family, key=back)
+    trouble = unrest(
+        {"energy": np.asarray(moved.energy[:settle]), "gap": np.asarray(moved.gap[:settle])},
+        np.asarray(moved.acceptance[:settle]),
+        family,
+    )
+    alone = np.asarray(base.log_z() - back_walk.log_weight)
+    trouble = trouble or beyond_reach(forward, alone)
+    return two_ended(forward, reverse, particles, trouble, level=level)

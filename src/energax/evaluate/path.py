@@ -1,0 +1,82 @@
+"""The path that annealing walks: from a law whose log Z is exact to the energy in question."""
+
+import abc
+import functools
+
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from energax.energy import AbstractEnergy, AbstractLaw, Bridge, Energy, Neural, Normalised, Tilt
+
+
+class AbstractPath(eqx.Module):
+    """Energies E_t = E_base + t gap, t in [0, 1]: the law at t = 0, the target at t = 1."""
+
+    base: eqx.AbstractVar[AbstractLaw]
+
+    @abc.abstractmethod
+    def at(self, time: Float[Array, ""]) -> Energy:
+        """The energy E_t."""
+
+    @abc.abstractmethod
+    def gap(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+        """dE_t/dt = E_target(x) - E_base(x), in nats."""
+
+
+class Between(AbstractPath):
+    """From `base` to any `target` of the same shape: E_t = (1 - t) E_base + t E_target.
+
+    Trap: where E_base is infinite the gap is not a number. A `base` with edges needs a target
+    that is a tilt of it.
+    """
+
+    base: AbstractLaw
+    target: AbstractEnergy
+
+    def at(self, time: Float[Array, ""]) -> Energy:
+        return Bridge(self.base, self.target, time)
+
+    def gap(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+        return self.target(x) - self.base(x)
+
+
+class Tilting(AbstractPath):
+    """From `base` to its tilt: E_t = E_base + t rest. The base is evaluated once, not twice."""
+
+    base: AbstractLaw
+    rest: AbstractEnergy
+
+    def at(self, time: Float[Array, ""]) -> Energy:
+        return lambda x: self.base(x) + time * self.rest(x)
+
+    def gap(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+        return self.rest(x)
+
+
+@functools.singledispatch
+def _tilt_of(energy: AbstractEnergy, base: AbstractLaw) -> AbstractEnergy | None:
+    """What `energy` adds to `base`, if it is built as a tilt of this very law; else None."""
+    return None
+
+
+@_tilt_of.register
+def _(energy: Tilt, base: AbstractLaw) -> AbstractEnergy | None:
+    if energy.law is not base:
+        return None
+    return Normalised(Neural(energy.network, energy.shape), base.log_z())
+
+
+@_tilt_of.register
+def _(energy: Normalised, base: AbstractLaw) -> AbstractEnergy | None:
+    rest = _tilt_of(energy.energy, base)
+    return None if rest is None else Normalised(rest, energy.log_z)
+
+
+def path_between(base: AbstractLaw, target: AbstractEnergy) -> AbstractPath:
+    """The straight path from `base` to `target`; cheaper where `target` is a tilt of `base`."""
+    if base.shape != target.shape:
+        raise ValueError(
+            f"`base` and `energy` must have one shape; got {base.shape} and {target.shape}."
+        )
+    rest = _tilt_of(target, base)
+    return Between(base, target) if rest is None else Tilting(base, rest)

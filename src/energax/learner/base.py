@@ -1,0 +1,30 @@
+"""Who moves, and in what order: all that the loop, the checkpoints and the report know."""
+
+import abc
+
+import equinox as eqx
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from energax.energy import Energy
+
+Metrics = dict[str, Float[Array, "..."]]
+
+
+class AbstractLearner(eqx.Module):
+    """One or several players that learn from batches."""
+
+    @abc.abstractmethod
+    def init(
+        self, players: PyTree, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
+    ) -> PyTree:
+        """The state before the first update; `rows` is a first batch of data, in model units."""
+
+    @abc.abstractmethod
+    def step(
+        self, state: PyTree, batch: Float[Array, " batch *shape"], *, key: PRNGKeyArray
+    ) -> tuple[PyTree, Metrics]:
+        """One update of all players, and the numbers to watch."""
+
+    @abc.abstractmethod
+    def energy(self, state: PyTree) -> Energy:
+        """The energy to sample from and to evaluate."""

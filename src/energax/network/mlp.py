@@ -1,0 +1,48 @@
+"""A multilayer perceptron from one example to a scalar."""
+
+import itertools
+import math
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float, PRNGKeyArray
+
+
+class MLP(eqx.Module):
+    """f(x) = w . silu(W_n ... silu(W_1 x + b_1) ...) + b of the flattened example: a scalar.
+
+    `shape` is that of one example. SiLU is smooth, which score-based objectives need: with ReLU the
+    second derivatives vanish and the sliced loss teaches nothing.
+    """
+
+    layers: tuple[eqx.nn.Linear, ...]
+    activation: Callable
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        width: int = 128,
+        depth: int = 2,
+        *,
+        activation: Callable = jax.nn.silu,
+        key: PRNGKeyArray,
+    ):
+        if width < 1 or depth < 1:
+            raise ValueError(f"`width` and `depth` must be at least 1; got {width} and {depth}.")
+        sizes = [math.prod(shape)] + [width] * depth
+        *hidden, last = jax.random.split(key, depth + 1)
+        self.layers = (
+            *(
+                eqx.nn.Linear(*pair, key=k)
+                for pair, k in zip(itertools.pairwise(sizes), hidden, strict=True)
+            ),
+            eqx.nn.Linear(width, "scalar", key=last),
+        )
+        self.activation = activation
+
+    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+        x = x.reshape(-1)
+        for layer in self.layers[:-1]:
+            x = self.activation(layer(x))
+        return self.layers[-1](x)

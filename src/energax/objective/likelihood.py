@@ -1,0 +1,147 @@
+"""Maximum likelihood with the model's side replaced by chains: contrastive divergence and kin."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from energax.energy import AbstractLaw, Energy, detached, draws
+from energax.objective.base import AbstractObjective, Aux
+from energax.sampler import AbstractSampler, Buffer, chains, filled, pick, put_back, trace
+
+Batch = Float[Array, " batch *shape"]
+
+
+def contrast(
+    energy: Energy, data: Batch, model: Batch, penalty: float
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """mean E(data) - mean E(model) + penalty (mean (E(data) - m)^2 + mean (E(model) - m)^2).
+
+    m, the mean over both sides, is held constant: a constant in E means nothing, so the penalty
+    must not see it (Du and Mordatch 2019 penalise E^2 itself). It keeps the gap within about
+    1 / penalty, in nats.
+
+    With model rows drawn from p = exp(-E)/Z and held constant, the gradient of the first two terms
+    is that of the mean negative log-likelihood (Song and Kingma 2021, eq. 3-4). Its value is no
+    sign of progress: near the optimum it hovers about 0.
+    """
+    on_data, on_model = jax.vmap(energy)(data), jax.vmap(energy)(jax.lax.stop_gradient(model))
+    up, down = jnp.mean(on_data), jnp.mean(on_model)
+    middle = jax.lax.stop_gradient((up + down) / 2)
+    spread = jnp.mean((on_data - middle) ** 2) + jnp.mean((on_model - middle) ** 2)
+    loss = up - down + penalty * spread
+    return loss, {"loss": loss, "energy_data": up, "energy_chain": down}
+
+
+def walk(
+    sampler: AbstractSampler, energy: Energy, starts: Batch, steps: int, *, key: PRNGKeyArray
+) -> tuple[Batch, dict[str, Float[Array, ""]]]:
+    """Chains that no gradient flows through: where they end, and how they fared."""
+    state, info = chains(sampler, detached(energy), starts, steps, key=key, keep=trace, thin=steps)
+    health = {
+        "acceptance": jnp.mean(info.acceptance),
+        "slope": jnp.mean(info.slope),
+        "displacement": jnp.sqrt(jnp.mean((state.x - starts) ** 2)),
+    }
+    return jax.lax.stop_gradient(state.x), health
+
+
+def _check(steps: int, penalty: float) -> None:
+    if steps < 1:
+        raise ValueError(f"`steps` must be at least 1; got {steps}.")
+    if not penalty >= 0:
+        raise ValueError(f"`penalty` must be at least 0; got {penalty}.")
+
+
+class ContrastiveDivergence(AbstractObjective):
+    """CD-k: chains of `steps` steps that start at the data.
+
+    Biased for any finite k: with one Langevin step of size h its gradient is h times that of score
+    matching, not of the likelihood. Source: Hinton (2002); Song and Kingma (2021), section 3.
+    """
+
+    sampler: AbstractSampler
+    steps: int = eqx.field(static=True, default=20)
+    penalty: float = 0.0
+
+    def __check_init__(self):
+        _check(self.steps, self.penalty)
+
+    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
+        return None
+
+    def __call__(
+        self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], Aux]:
+        model, health = walk(self.sampler, energy, batch, self.steps, key=key)
+        loss, parts = contrast(energy, batch, model, self.penalty)
+        return loss, Aux(memory, parts | health)
+
+
+class ShortRun(AbstractObjective):
+    """Chains of `steps` steps that start afresh from `law` at every update.
+
+    The chain becomes part of the model: draw with the same law, sampler and number of steps that
+    it was trained with, for longer chains leave the data. Source: Nijkamp et al. (2019).
+    """
+
+    sampler: AbstractSampler
+    law: AbstractLaw
+    steps: int = eqx.field(static=True, default=60)
+    penalty: float = 0.0
+
+    def __check_init__(self):
+        _check(self.steps, self.penalty)
+
+    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
+        return None
+
+    def __call__(
+        self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], Aux]:
+        born, move = jax.random.split(key)
+        starts = draws(self.law, len(batch), key=born)
+        model, health = walk(self.sampler, energy, starts, self.steps, key=move)
+        loss, parts = contrast(energy, batch, model, self.penalty)
+        return loss, Aux(memory, parts | health)
+
+
+class PersistentContrastiveDivergence(AbstractObjective):
+    """Chains that live on in a buffer of `size` states; a fraction `fresh` starts again from `law`.
+
+    At each update as many slots as the batch has rows are picked without replacement, walk
+    `steps` steps and go back to where they came from. Unbiased as far as the buffer follows the
+    changing law: a large step of the optimiser outruns it. Sources: Tieleman (2008); Du and
+    Mordatch (2019) for the buffer.
+    """
+
+    sampler: AbstractSampler
+    law: AbstractLaw
+    steps: int = eqx.field(static=True, default=20)
+    size: int = eqx.field(static=True, default=8192)
+    fresh: float = 0.05
+    penalty: float = 0.0
+
+    def __check_init__(self):
+        _check(self.steps, self.penalty)
+        if not 0 <= self.fresh <= 1:
+            raise ValueError(f"`fresh` must lie in [0, 1]; got {self.fresh}.")
+        if self.size < 1:
+            raise ValueError(f"`size` must be at least 1; got {self.size}.")
+
+    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> Buffer:
+        if len(rows) > self.size:
+            raise ValueError(
+                f"`size` must be at least the batch size, {len(rows)}; got {self.size}."
+            )
+        return filled(self.law, self.size, key=key)
+
+    def __call__(
+        self, energy: Energy, batch: Batch, memory: Buffer, *, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], Aux]:
+        choose, move = jax.random.split(key)
+        slots, old = pick(memory, self.law, len(batch), self.fresh, key=choose)
+        model, health = walk(self.sampler, energy, old.x, self.steps, key=move)
+        loss, parts = contrast(energy, batch, model, self.penalty)
+        age = {"age": jnp.mean(old.age.astype(loss.dtype))}
+        return loss, Aux(put_back(memory, slots, model, old.age), parts | health | age)

@@ -1,0 +1,11 @@
+"""Which known combinations work?"""
+
+from energax.recipe.data import Data as Data
+from energax.recipe.evaluate import Evaluate as Evaluate
+from energax.recipe.folder import Model as Model
+from energax.recipe.folder import load as load
+from energax.recipe.learn import Stopped as Stopped
+from energax.recipe.report import Report as Report
+from energax.recipe.sample import Sample as Sample
+from energax.recipe.score import Score as Score
+from energax.recipe.train import Train as Train

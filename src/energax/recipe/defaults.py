@@ -1,0 +1,116 @@
+"""What is chosen where the user gives nothing: measured, see docs/digits.md and docs/moons.md."""
+
+import math
+from typing import Any, Literal
+
+from energax.data import Dataset
+from energax.recipe.settings import CHAINS, Settings
+
+Kind = Literal["plane", "table", "small image", "image"]
+
+SMALL = 256
+"""Up to this many axes a full covariance matrix and a plain network are the better tools."""
+
+_COMMON: dict[str, Any] = {
+    "objective": "nce",
+    "seed": 0,
+    "batch_size": 256,
+    "clip": 1.0,
+    "weight_decay": 0.0,
+    "decay": 0.99,
+    "width": 128,
+    "depth": 2,
+    "spectral": False,
+    "components": 10,
+    "noise": 0.1,
+    "projections": 1,
+    "plain": False,
+    "noise_ratio": 4,
+    "chain_steps": 20,
+    "chain_clip": 0.0,
+    "buffer_size": 8192,
+    "fresh": 0.05,
+    "energy_penalty": 0.0,
+    "chunk_steps": 100,
+    "checkpoint_every": 500,
+}
+
+_OF_KIND: dict[Kind, dict[str, Any]] = {
+    "plane": {
+        "steps": 2000,
+        "learning_rate": 5e-3,
+        "noise": 0.05,
+        "transform": "standardise",
+        "network": "mlp",
+        "base": "gaussian",
+        "step_size": 2e-3,
+        "buffer_size": 2048,
+    },
+    "table": {
+        "steps": 3000,
+        "learning_rate": 1e-3,
+        "transform": "standardise",
+        "network": "mlp",
+        "base": "mixture",
+        "step_size": 1e-2,
+    },
+    "small image": {
+        "steps": 1500,
+        "learning_rate": 1e-3,
+        "weight_decay": 1.0,
+        "decay": 0.999,
+        "noise_ratio": 1,
+        "transform": "marginal",
+        "network": "mlp",
+        "width": 256,
+        "base": "mixture",
+        "step_size": 5e-2,
+    },
+    "image": {
+        "objective": "pcd",
+        "steps": 2000,
+        "batch_size": 64,
+        "learning_rate": 5e-4,
+        "decay": 0.99,
+        "transform": "box",
+        "network": "conv",
+        "width": 8,
+        "depth": 2,
+        "energy_penalty": 1.0,
+        "buffer_size": 4096,
+        "fresh": 0.02,
+        "base": "box",
+        "step_size": 10.0,
+        "chain_noise": 0.01,
+        "chain_clip": 0.01,
+        "chunk_steps": 10,
+        "checkpoint_every": 100,
+    },
+}
+
+_BY_CHAINS: dict[str, Any] = {"steps": 1000, "learning_rate": 1e-3, "base": "mixture"}
+"""In the plane, for objectives with chains: a tilt of a nearby base stays flat enough for them.
+From one Gaussian their energies grow walls too steep for a Langevin step."""
+
+
+def kind_of(data: Dataset) -> Kind:
+    """Which row of the table of defaults a data set falls under."""
+    dim = math.prod(data.shape)
+    if len(data.shape) > 1:
+        return "small image" if dim <= SMALL and data.levels is not None else "image"
+    return "plane" if dim <= 3 else "table"
+
+
+def resolved(given: dict[str, Any], data: Dataset) -> Settings:
+    """The settings of a run: each option that was given, and for the others what suits the data.
+
+    Raises InputError for a value that makes no sense.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None}
+    kind = kind_of(data)
+    settings = _COMMON | _OF_KIND[kind] | chosen
+    if kind == "plane" and settings["objective"] in CHAINS:
+        settings |= _BY_CHAINS | chosen
+    # The noise for which the chains follow exp(-E) itself, at temperature 1.
+    settings.setdefault("chain_noise", math.sqrt(2 * max(settings["step_size"], 0.0)))
+    return Settings(**settings)

@@ -1,0 +1,198 @@
+"""Train an energy on a data set: the main job, as one command."""
+
+import dataclasses
+import itertools
+import shlex
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from energax import data
+from energax.errors import Diverged, InputError
+from energax.recipe import build
+from energax.recipe.defaults import resolved
+from energax.recipe.evaluate import Evaluate
+from energax.recipe.folder import Folder, check_new, describe, new_folder, spoken, write_json
+from energax.recipe.learn import learn
+from energax.recipe.report import Report
+from energax.recipe.settings import Base, Objective, Settings, Transform
+from energax.train import Checkpoints, write_weights
+
+
+def _chosen(words: str) -> Any:
+    """Said by --help of an option that, not given, takes what suits the data."""
+    return tyro.conf.arg(help_behavior_hint=f"(default: {words})")
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """Fit an energy to a data set, then sample, evaluate and report it.
+
+    Defaults suit the data; what was chosen is written to config.json.
+    """
+
+    data: Annotated[str, tyro.conf.Positional] = "digits"
+    """A name (digits, two-moons, eight-gaussians, checkerboard, rings, mnist, fashion-mnist) or a
+    path: .npy, .npz, .csv, .parquet, an idx file, a folder of images."""
+    objective: Annotated[Objective | None, _chosen("nce; pcd for images")] = None
+    """What is minimised: pcd (persistent contrastive divergence), cd (chains from the data),
+    shortrun (chains from the base law), dsm (denoising), ssm (sliced score matching), nce
+    (noise-contrastive estimation)."""
+    steps: Annotated[
+        int | None,
+        _chosen(
+            "2000 in the plane (1000 by chains) and for images, 1500 for small images, else 3000"
+        ),
+    ] = None
+    """Updates."""
+    seed: int = 0
+    """Seed of everything random in the run."""
+    out: Annotated[Path | None, _chosen("runs/DATA-OBJECTIVE-NUMBER")] = None
+    """Folder of the run; must not exist."""
+    resume: Annotated[Path | None, _chosen("begin a new run")] = None
+    """Folder of a run to go on with, bit for bit; all other options come from it."""
+    evaluate: bool = True
+    """Evaluate and report after training; --no-evaluate trains only."""
+    batch_size: Annotated[int | None, _chosen("256; 64 for images")] = None
+    """Rows in each update."""
+    learning_rate: Annotated[
+        float | None, _chosen("1e-3; 5e-3 in the plane without chains, 5e-4 for images")
+    ] = None
+    """Rate of Adam at the start; it falls to 0 along a cosine."""
+    clip: Annotated[float | None, _chosen("1")] = None
+    """Largest norm of a gradient."""
+    weight_decay: Annotated[float | None, _chosen("0; 1 for small images")] = None
+    """Decoupled weight decay of Adam."""
+    decay: Annotated[float | None, _chosen("0.99; 0.999 for small images")] = None
+    """Running average of the weights; 0 keeps none."""
+    transform: Annotated[
+        Transform | None, _chosen("standardise; marginal for small images, box for images")
+    ] = None
+    """From your units to the model's: standardise, box (to [-1, 1]), marginal (each pixel made
+    Gaussian by its histogram), none."""
+    network: Annotated[Literal["mlp", "conv"] | None, _chosen("conv for images, else mlp")] = None
+    """Multilayer perceptron or residual convolutions."""
+    width: Annotated[int | None, _chosen("128; 256 for small images, 8 for conv")] = None
+    """Units of a layer, or channels of the first convolution."""
+    depth: Annotated[int | None, _chosen("2")] = None
+    """Hidden layers, or residual blocks."""
+    spectral: bool = False
+    """Bound the spectral norm of each convolution by 1."""
+    base: Annotated[
+        Base | None,
+        _chosen("gaussian in the plane (mixture by chains), box for images, else mixture"),
+    ] = None
+    """Law that is tilted and that chains start from: gaussian, mixture (both fitted), box
+    (uniform), none."""
+    components: Annotated[int | None, _chosen("10")] = None
+    """Gaussians in a base of the kind mixture."""
+    noise: Annotated[float | None, _chosen("0.1; 0.05 in the plane")] = None
+    """dsm: standard deviation of the added noise, in model units."""
+    projections: Annotated[int | None, _chosen("1")] = None
+    """ssm: random directions for each row."""
+    plain: bool = False
+    """ssm: the plain form instead of the variance-reduced one."""
+    noise_ratio: Annotated[int | None, _chosen("4; 1 for small images")] = None
+    """nce: noise rows for each data row."""
+    chain_steps: Annotated[int | None, _chosen("20")] = None
+    """pcd, cd, shortrun: Langevin steps in each update."""
+    step_size: Annotated[
+        float | None, _chosen("2e-3 in the plane, 0.05 for small images, 10 for images, else 0.01")
+    ] = None
+    """pcd, cd, shortrun: h in x' = x - h dE/dx + noise, in model units."""
+    chain_noise: Annotated[
+        float | None, _chosen("sqrt(2 h), which is temperature 1; 0.01 for images")
+    ] = None
+    """pcd, cd, shortrun: standard deviation of that noise; the temperature is noise^2 / (2 h)."""
+    chain_clip: Annotated[float | None, _chosen("0; 0.01 for images")] = None
+    """pcd, cd, shortrun: bound on each component of dE/dx; 0 for none."""
+    buffer_size: Annotated[int | None, _chosen("8192; 2048 in the plane, 4096 for images")] = None
+    """pcd: chains that are kept."""
+    fresh: Annotated[float | None, _chosen("0.05; 0.02 for images")] = None
+    """pcd: share of chains that start again from the base law."""
+    energy_penalty: Annotated[float | None, _chosen("0; 1 for images")] = None
+    """pcd, cd, shortrun: weight of the spread of E over data and chains."""
+    chunk_steps: Annotated[int | None, _chosen("100; 10 for images")] = None
+    """Updates in one compiled program, between two lines of the log."""
+    checkpoint_every: Annotated[int | None, _chosen("500; 100 for images")] = None
+    """Updates between checkpoints, rounded up to a chunk."""
+    test_fraction: float = 0.2
+    """Share of a file's rows that is kept for the test, where the file does not say."""
+
+    def __call__(self) -> None:
+        folder = self._begun() if self.resume is None else self._resumed(self.resume)
+        try:
+            learn(folder)
+        except Diverged as failure:
+            raise Diverged(f"{failure} {remedy(folder)}") from failure
+        if self.evaluate:
+            Evaluate(folder.path)()
+            Report(folder.path)()
+        else:
+            print(f"Trained {folder.path}; measure it by: {spoken('evaluate', folder)}")
+
+    def _begun(self) -> Folder:
+        """Check everything, then make the folder."""
+        if not 0 < self.test_fraction < 1:
+            raise InputError(f"--test-fraction must be between 0 and 1; got {self.test_fraction}.")
+        if self.out is not None:
+            check_new(self.out)
+        rows = data.load(self.data, test_fraction=self.test_fraction)
+        settings = resolved(self._chosen(), rows)
+        build.check(settings, rows)
+        transform = build.transform(settings, rows)
+        law = build.base_law(settings, rows, transform)
+        path = self.out or free_path(f"{rows.name}-{settings.objective}")
+        command = repeated(self.data, settings, self.test_fraction)
+        with new_folder(path) as draft:
+            config = describe(self.data, self.test_fraction, rows, settings, command)
+            write_json(draft / "config.json", config)
+            write_json(draft / "transform.json", data.to_json(transform))
+            write_weights(draft / "base.safetensors", {"base": law})
+        return Folder(path)
+
+    def _resumed(self, path: Path) -> Folder:
+        given = [
+            field.name
+            for field in dataclasses.fields(self)
+            if field.name not in ("resume", "evaluate")
+            and getattr(self, field.name) != field.default
+        ]
+        if given:
+            word = "DATA" if given[0] == "data" else "--" + given[0].replace("_", "-")
+            raise InputError(f"--resume takes all settings from {path}: leave out {word}.")
+        return Folder(path)
+
+    def _chosen(self) -> dict[str, Any]:
+        """The options that are settings of the run, None where nothing was given."""
+        names = [field.name for field in dataclasses.fields(Settings)]
+        return {name: getattr(self, name) for name in names}
+
+
+def free_path(stem: str) -> Path:
+    """The first of runs/stem-1, runs/stem-2, ... that does not exist."""
+    numbers = itertools.count(1)
+    return next(p for n in numbers if not (p := Path("runs") / f"{stem}-{n}").exists())
+
+
+def repeated(source: str, settings: Settings, test_fraction: float) -> str:
+    """A command line that repeats the run whatever the defaults of later versions are."""
+    words = ["energax", "train", source]
+    for name, value in dataclasses.asdict(settings).items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        elif value is not None:
+            words += [f"--{option}", str(value)]
+    return shlex.join([*words, "--test-fraction", str(test_fraction)])
+
+
+def remedy(folder: Folder) -> str:
+    """What to do after a divergence."""
+    settings, step = folder.settings(), Checkpoints(folder["checkpoints"]).newest()
+    chains = "" if settings.objective in ("dsm", "ssm", "nce") else ", a smaller --step-size"
+    return (
+        f"The last good checkpoint, after {step} updates, is kept in {folder.path}. Try "
+        f"--learning-rate {settings.learning_rate / 10:g}{chains} or a smaller --clip."
+    )

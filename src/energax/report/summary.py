@@ -1,0 +1,154 @@
+"""What the page says in numbers: warnings, cards, health, means."""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from energax.report.figure_curves import curve, names, steps_per_second
+from energax.report.figure_energies import finite
+from energax.report.figure_forest import baselines
+from energax.report.material import Material
+from energax.report.number import Interval, Number, number, real, shown
+from energax.report.words import GRADES, MEANINGS, grade, title
+
+
+def figures(evaluation: Mapping[str, Any]) -> tuple[dict[str, Number], dict[str, str]]:
+    """The numbers and the sentences of `evaluation`; a nested mapping gives "outer/inner"."""
+    numbers: dict[str, Number] = {}
+    sentences: dict[str, str] = {}
+    for name, entry in evaluation.items():
+        match entry:
+            case {"value": None} | None:
+                sentences[name] = "not known"
+            case {"value": _}:
+                numbers[name] = number(entry, name)
+            case dict():
+                inner, said = figures(entry)
+                numbers |= {f"{name}/{key}": value for key, value in inner.items()}
+                sentences |= {f"{name}/{key}": value for key, value in said.items()}
+            case str() | bool():
+                sentences[name] = str(entry)
+            case _:
+                numbers[name] = number(entry, name)
+    return numbers, sentences
+
+
+def _arrays(material: Material) -> dict[str, np.ndarray]:
+    """Everything measured or drawn, by the name that a warning calls it."""
+    arrays = {
+        f"logged {name}": curve(material.metrics, name)[1] for name in names(material.metrics)
+    }
+    arrays |= {f"energies of {name}": values for name, values in material.energies.items()}
+    more = {"draws": material.draws, "chains": material.chains}
+    return arrays | {name: values for name, values in more.items() if values is not None}
+
+
+def warnings(material: Material, numbers: Mapping[str, Number]) -> Iterator[str]:
+    """A sentence for every number that is not finite, wherever it came from."""
+    for name, values in _arrays(material).items():
+        bad = int(np.sum(~np.isfinite(values)))
+        if bad:
+            yield (
+                f"{bad:,} of {values.size:,} numbers of the {name} are not finite: "
+                "the pictures leave them out or mark them."
+            )
+    for name, figure in numbers.items():
+        if not figure.finite:
+            yield f"{title(name)} is not finite: {figure.text} {figure.error_text}".rstrip() + "."
+    for row in baselines(material.evaluation.get("baselines") or {}):
+        if not math.isfinite(row.exact):
+            yield f"The baseline {row.name} is not finite: {row.text}."
+
+
+def health(numbers: Mapping[str, Number], material: Material) -> list[tuple[str, Number, str, str]]:
+    """(title, number, grade, meaning) of R-hat, effective sample size and acceptance.
+
+    Where the evaluation has no acceptance, the mean over the last tenth of the log stands in.
+    """
+    found = {name: figure for name, figure in numbers.items() if name.split("/")[-1] in GRADES}
+    rows = [
+        (title(name), figure, grade(name.split("/")[-1], figure.value), meaning(name, material))
+        for name, figure in found.items()
+    ]
+    logged = "acceptance" in names(material.metrics)
+    if logged and not any(name.split("/")[-1] == "acceptance" for name in found):
+        values = curve(material.metrics, "acceptance")[1]
+        mean = Number(float(np.mean(values[-max(1, len(values) // 10) :])))
+        text = "mean over the last tenth of training; 1 if the sampler accepts everything"
+        rows.append(("Acceptance in training", mean, grade("acceptance", mean.value), text))
+    return rows
+
+
+def meaning(name: str, material: Material) -> str:
+    """Half a line: from the material, else from the table, else by the inner part of the name."""
+    known = MEANINGS | dict(material.meanings or {})
+    inner = known.get(name.split("/")[-1], "as recorded by the run")
+    return known.get(name.replace("/", "_"), inner)
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """A key figure: its value as text and exactly, its error or interval, and a remark."""
+
+    label: str
+    note: str
+    value: str = "\N{EM DASH}"
+    exact: float | None = None
+    span: str = ""
+
+
+def _likelihood(model: Interval | None, bits: Number | None) -> Card:
+    if model is None:
+        return Card("Test log-likelihood", "log Z is not known")
+    note = "nats per row" if bits is None else f"nats per row · {bits.text} bits per dimension"
+    note += "" if model.certified else " · not certified"
+    return Card("Test log-likelihood", note, model.text, model.value, model.span)
+
+
+def _rival(entries: Mapping[str, Any]) -> Card:
+    rivals = [row for row in baselines(entries) if not math.isnan(row.exact)]
+    if not rivals:
+        return Card("Best baseline", "none was fitted")
+    best = rivals[0]
+    note = f"{best.name} · {best.setting}" if best.setting else best.name
+    return Card("Best baseline", note, best.text, best.exact, best.error)
+
+
+def _distance(mmd: Number | None) -> Card:
+    if mmd is None:
+        return Card("MMD²", "not measured")
+    note = "draws against test rows; 0 if the laws agree"
+    return Card("MMD²", note, mmd.text, mmd.value, mmd.error_text)
+
+
+def _speed(metrics: Sequence[Mapping[str, Any]]) -> Card:
+    speed = steps_per_second(metrics)
+    if speed is None:
+        return Card("Steps per second", "not logged")
+    steps = max(int(line["step"]) for line in metrics)
+    rows = [real(line["rows_per_second"], "rows") for line in metrics if "rows_per_second" in line]
+    note = f"over {steps:,} steps of training"
+    note += f" · {float(np.median(rows)):,.0f} rows per second" if rows else ""
+    return Card("Steps per second", note, shown(speed), speed)
+
+
+def cards(material: Material, model: Interval | None, numbers: Mapping[str, Number]) -> list[Card]:
+    """The four key figures."""
+    return [
+        _likelihood(model, numbers.get("bits_per_dim")),
+        _rival(material.evaluation.get("baselines") or {}),
+        _distance(numbers.get("mmd")),
+        _speed(material.metrics),
+    ]
+
+
+def number_of(values: np.ndarray) -> Number:
+    """Mean of the finite values, and its standard error."""
+    fine = finite(values)
+    if fine.size == 0:
+        return Number(math.nan, None, 0.0)
+    error = float(fine.std(ddof=1) / math.sqrt(fine.size)) if fine.size > 1 else None
+    return Number(float(fine.mean()), error, float(fine.size))

@@ -1,0 +1,153 @@
+"""The mean gradient of every objective is the one that theory says; each planted fault is seen."""
+
+import types
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from cases import SHAPES, Place, flat, rows_of
+from laws import agrees
+from methods import METHODS
+
+from energax.objective import (
+    ContrastiveDivergence,
+)
+from energax.sampler import AbstractSampler, Info, Langevin, State
+
+SEEDS, BATCH = 2000, 16
+
+
+def gradients(objective, at, key):
+    """The gradient in all weights, of independent batches from the data's law."""
+
+    def one(batch, key):
+        first, then = jax.random.split(key)
+        memory = objective.init(at.model, batch, key=first)
+        return flat(jax.grad(lambda e: objective(e, batch, memory, key=then)[0])(at.model))
+
+    rows = rows_of(at, (SEEDS, BATCH))
+    return np.asarray(jax.jit(jax.vmap(one))(rows, jax.random.split(key, SEEDS)))
+
+
+def expected(name, shape):
+    """The closed form, flat."""
+    mean, log_precision, log_z = METHODS[name].slope(METHODS[name].at(shape))
+    return np.concatenate([np.ravel(mean), np.ravel(log_precision), [log_z]])
+
+
+def found(name, shape, key, changed=lambda part: part):
+    """Gradients of the method, after `changed` has been at its objective or its energy."""
+    at = METHODS[name].at(shape)
+    return gradients(changed(METHODS[name].make(at)), at, key)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_mean_gradient_is_the_one_in_closed_form(name, key):
+    """False alarm 1e-6 for each weight; a wrong sign, and a scale a tenth off, are seen."""
+    right, values = expected(name, SHAPES["vector"]), found(name, SHAPES["vector"], key)
+    assert agrees(values, right)
+    assert not agrees(-values, right)
+    assert not agrees(1.1 * values, right)
+
+
+class Negated(eqx.Module):
+    """An objective that trains -E: the fault that shapes never show."""
+
+    objective: eqx.Module
+
+    def init(self, energy, rows, *, key):
+        return self.objective.init(energy, rows, key=key)
+
+    def __call__(self, energy, batch, memory, *, key):
+        return self.objective(lambda x: -energy(x), batch, memory, key=key)
+
+
+class LoudLangevin(AbstractSampler):
+    """Langevin whose noise lacks the square root of two."""
+
+    step_size: float
+
+    def init(self, energy, x, *, key):
+        return State(x)
+
+    def step(self, energy, state, *, key):
+        value, slope = jax.value_and_grad(energy)(state.x)
+        noise = jax.random.normal(key, state.x.shape, state.x.dtype)
+        x = state.x - self.step_size * slope + self.step_size**0.5 * noise
+        return State(x), Info(jnp.ones_like(value), value, jnp.zeros_like(value))
+
+
+def unfrozen(patch):
+    """The chain is differentiated through."""
+    patch.setattr(jax.lax, "stop_gradient", lambda x: x)
+    patch.setattr("energax.objective.likelihood.detached", lambda energy: energy)
+
+
+def wrong_noise(patch):
+    normal = jax.random.normal
+    patch.setattr(jax.random, "normal", lambda *given: 1.1 * normal(*given))
+
+
+def wrong_hessian(patch):
+    """+ v' H v, as the arXiv text prints it."""
+    jvp = jax.jvp
+
+    def negated(function, primals, tangents):
+        value, along = jvp(function, primals, tangents)
+        return value, -along
+
+    patch.setattr(jax, "jvp", negated)
+
+
+def wrong_ratio(patch):
+    """+ log r in place of - log r."""
+    mirrored = types.SimpleNamespace(log=lambda r: -float(np.log(r)))
+    patch.setattr("energax.objective.contrast.math", mirrored)
+
+
+def unnormalised_noise(patch):
+    patch.setattr("energax.objective.contrast.log_density", lambda law, x: -law(x))
+
+
+def plain(patch):
+    """Nothing is patched: the fault is in what the test hands over."""
+
+
+def loud(objective):
+    return eqx.tree_at(lambda o: o.sampler, objective, LoudLangevin(0.2))
+
+
+FAULTS = {  # fault -> (method that must notice, patch, change of the objective)
+    "cd: the energy is negated": ("cd", plain, Negated),
+    "dsm: the energy is negated": ("dsm", plain, Negated),
+    "nce: the energy is negated": ("nce", plain, Negated),
+    "cd: the chain is not frozen": ("cd", unfrozen, lambda o: o),
+    "pcd: the chain is not frozen": ("pcd", unfrozen, lambda o: o),
+    "cd: the sampler's noise is wrong": ("cd", plain, loud),
+    "short-run: the sampler's noise is wrong": ("short-run", plain, loud),
+    "dsm: the noise is a tenth too large": ("dsm", wrong_noise, lambda o: o),
+    "ssm: the Hessian has the printed sign": ("ssm", wrong_hessian, lambda o: o),
+    "ssm-plain: the Hessian has the printed sign": ("ssm-plain", wrong_hessian, lambda o: o),
+    "nce: log r has the wrong sign": ("nce", wrong_ratio, lambda o: o),
+    "nce: the noise is not normalised": ("nce", unnormalised_noise, lambda o: o),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_seen(fault, key, monkeypatch):
+    """Negative control of the law above."""
+    name, plant, changed = FAULTS[fault]
+    plant(monkeypatch)
+    values = found(name, SHAPES["vector"], key, changed)
+    assert not agrees(values, expected(name, SHAPES["vector"]))
+
+
+def test_one_step_of_contrastive_divergence_is_score_matching_times_the_step(key):
+    """METHODS A5: h [(a k - 1) - h k^2 a / 2] in k, which is k times that in log k."""
+    h, a, k = 0.4, 1.7, 1.25
+    at = Place(np.zeros(1), np.full(1, a), np.zeros(1), np.full(1, k))
+    values = gradients(ContrastiveDivergence(Langevin(h), steps=1), at, key)[:, 1]
+    assert agrees(values, k * h * ((a * k - 1) - h * k**2 * a / 2))
+    assert not agrees(values, k * h * (a * k - 1))  # without the bias of the step

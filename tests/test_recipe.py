@@ -1,0 +1,153 @@
+"""Settings: what is chosen, what is refused, what is recorded, and what the help says of it."""
+
+import dataclasses
+import math
+import re
+import shlex
+import typing
+
+import numpy as np
+import pytest
+import tyro
+
+from energax.data import Dataset
+from energax.errors import InputError
+from energax.recipe import Train
+from energax.recipe.defaults import kind_of, resolved
+from energax.recipe.folder import new_folder, read_json, write_json
+from energax.recipe.settings import Settings
+from energax.recipe.train import free_path, repeated
+
+
+def rows_of(shape, levels=None):
+    rows = np.random.default_rng(0).integers(0, levels or 9, (40, *shape))
+    kind = np.float32 if levels is None else np.uint8
+    return Dataset("x", rows[:30].astype(kind), rows[30:].astype(kind), levels)
+
+
+ROWS = {  # kind -> rows of that kind
+    "plane": rows_of((2,)),
+    "table": rows_of((7,)),
+    "small image": rows_of((8, 8), 17),
+    "image": rows_of((28, 28), 256),
+}
+SETTINGS = [field.name for field in dataclasses.fields(Settings)]
+OBJECTIVES = ["pcd", "cd", "shortrun", "dsm", "ssm", "nce"]
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_rows_are_told_apart(kind):
+    assert kind_of(ROWS[kind]) == kind
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("kind", ROWS)
+def test_what_is_given_wins_and_the_rest_is_chosen(kind, objective):
+    found = resolved({"objective": objective, "width": 77, "steps": None}, ROWS[kind])
+    assert (found.objective, found.width) == (objective, 77)
+    assert all(getattr(found, name) is not None for name in SETTINGS)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ROWS if kind != "image"])
+def test_chains_follow_the_energy_itself_unless_told_otherwise(kind):
+    found = resolved({"objective": "pcd", "step_size": 0.02}, ROWS[kind])
+    assert found.chain_noise == pytest.approx(math.sqrt(2 * 0.02))
+    assert found.temperature == pytest.approx(1.0)
+    cold = resolved({"objective": "pcd", "step_size": 0.02, "chain_noise": 0.1}, ROWS[kind])
+    assert cold.temperature == pytest.approx(0.1**2 / 0.04)
+
+
+def hint(name):
+    """What --help says is chosen for an option, "" where it has a plain default."""
+    annotation = typing.get_type_hints(Train, include_extras=True)[name]
+    if typing.get_origin(annotation) is not typing.Annotated:
+        return ""
+    return annotation.__metadata__[0].help_behavior_hint
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_help_tells_every_default_that_is_chosen(name):
+    words = re.findall(r"\d[\d.]*(?:e-?\d+)?|\w+", hint(name))
+    numbers = {float(word) for word in words if word[0].isdigit()}
+    for kind, rows in ROWS.items():
+        for objective in [None, *OBJECTIVES]:
+            value = getattr(resolved({"objective": objective}, rows), name)
+            if name == "objective" and objective is not None:
+                continue
+            if not words:
+                assert value == getattr(Train(), name), (kind, objective)
+            elif name == "chain_noise" and value not in numbers:
+                assert "sqrt" in words
+            else:
+                assert value in words or value in numbers, (kind, objective, value)
+
+
+def other(name, value):
+    """Another value than the default, of the same type, that the settings accept."""
+    words = {
+        "objective": "cd",
+        "transform": "none",
+        "network": "conv",
+        "base": "none",
+        "decay": 0.3,
+        "fresh": 0.3,
+    }
+    if name in words:
+        return words[name]
+    return not value if type(value) is bool else value * 3 + type(value)(1)
+
+
+def test_recorded_command_gives_every_setting_back():
+    default = resolved({}, ROWS["plane"])
+    given = {name: other(name, getattr(default, name)) for name in SETTINGS}
+    settings = Settings(**given)
+    assert all(getattr(settings, name) != getattr(default, name) for name in SETTINGS)
+    words = shlex.split(repeated("a file's.csv", settings, 0.3))
+    assert words[:2] == ["energax", "train"]
+    parsed = tyro.cli(Train, args=words[2:], config=(tyro.conf.DisallowNone,))
+    assert (parsed.data, parsed.test_fraction) == ("a file's.csv", 0.3)
+    assert Settings(**{name: getattr(parsed, name) for name in SETTINGS}) == settings
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_zero_turns_the_bound_of_the_drift_off(kind):
+    assert resolved({"chain_clip": 0.0}, ROWS[kind]).chain_clip == 0
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])
+def test_numbers_that_mean_nothing_are_refused(value):
+    names = [field.name for field in dataclasses.fields(Settings) if field.type is float]
+    for name in names:
+        with pytest.raises(InputError, match="--" + name.replace("_", "-")):
+            resolved({name: value}, ROWS["plane"])
+
+
+def test_a_run_without_a_name_takes_the_first_free_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert str(free_path("moons-pcd")) == "runs/moons-pcd-1"
+    (tmp_path / "runs" / "moons-pcd-1").mkdir(parents=True)
+    assert str(free_path("moons-pcd")) == "runs/moons-pcd-2"
+
+
+class Broken(Exception):
+    pass
+
+
+def fails(path):
+    with new_folder(path) as draft:
+        (draft / "config.json").write_text("{")
+        raise Broken
+
+
+def test_a_folder_that_fails_half_way_is_not_there(tmp_path):
+    with pytest.raises(Broken):
+        fails(tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_fails_half_way_keeps_what_was_there(tmp_path):
+    write_json(tmp_path / "x.json", {"a": 1})
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "x.json", {"a": math.nan})
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+    assert read_json(tmp_path / "x.json") == {"a": 1}

@@ -1,0 +1,157 @@
+"""A run that was killed, stopped or diverged: what is kept, and that going on gives the same bits.
+
+Kills fall at random moments, from a fixed seed: after a random line of the log, plus up to 50 ms.
+"""
+
+import functools
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import equinox as eqx
+import numpy as np
+import pytest
+from commands import TINY, energax, moons
+
+from energax.train import Checkpoints, Log
+
+STEPS = 120
+KILLED = random.Random(20260101)
+
+
+def train(folder, objective, out, *options):
+    words = ("train", folder / "moons.npy", "--objective", objective, "--out", out)
+    return [*map(str, words), *TINY, "--steps", str(STEPS), *options]
+
+
+def bits(run):
+    """The weights, and the seal of the last checkpoint: it is over weights, optimiser, chains,
+    buffer, key and step."""
+    seal = run / "checkpoints" / str(STEPS) / "seal" / "metadata"
+    return (run / "weights.safetensors").read_bytes(), json.loads(seal.read_text())["sha256"]
+
+
+def steps_logged(run):
+    return [line["step"] for line in Log(run / "metrics.jsonl").read()]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("resume")
+    np.save(path / "moons.npy", moons())
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(folder):
+    """Of an objective, a run that never stopped."""
+
+    @functools.cache
+    def of(objective):
+        run = folder / f"whole-{objective}"
+        assert energax(*train(folder, objective, run)).status == 0
+        return run
+
+    return of
+
+
+def killed(folder, objective):
+    """A run killed by SIGKILL at a random moment of its training, in a process of its own."""
+    run = folder / f"killed-{objective}"
+    lines, delay = KILLED.randrange(3, STEPS // 10 - 3), KILLED.uniform(0, 0.05)
+    main = "import sys; from energax import cli; sys.exit(cli.run(sys.argv[1:]))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", main, *train(folder, objective, run)],
+        env=os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    log = run / "metrics.jsonl"
+    while process.poll() is None and not (log.exists() and log.read_text().count("\n") >= lines):
+        time.sleep(0.002)
+    time.sleep(delay)
+    process.kill()
+    output, _ = process.communicate()
+    assert process.returncode == -signal.SIGKILL, output
+    assert output == b"", "a command in a pipe is quiet while it trains"
+    assert not (run / "weights.safetensors").exists()
+    assert Checkpoints(run / "checkpoints").newest()
+    return run
+
+
+@pytest.mark.parametrize("objective", ["pcd", "dsm"])
+def test_killed_run_goes_on_to_the_same_bits(objective, whole, folder, monkeypatch):
+    reference = whole(objective)
+    run = killed(folder, objective)
+    copy = folder / f"copy-{objective}"
+    shutil.copytree(run, copy)
+    assert energax("train", "--resume", run, "--no-evaluate").status == 0
+    assert bits(run) == bits(reference)
+    assert steps_logged(run) == list(range(10, STEPS + 1, 10))
+    if objective == "pcd":
+        forget_the_chains(monkeypatch)
+        assert energax("train", "--resume", copy, "--no-evaluate").status == 0
+        assert bits(copy)[0] != bits(reference)[0]
+
+
+def forget_the_chains(monkeypatch):
+    """Plant the fault that the test above must see: chains that start anew on resuming."""
+    restore = Checkpoints.restore
+
+    def forgetful(self, like):
+        chains = like.state.memory
+        return eqx.tree_at(lambda run: run.state.memory, restore(self, like), chains)
+
+    monkeypatch.setattr(Checkpoints, "restore", forgetful)
+
+
+def test_ctrl_c_saves_says_how_to_go_on_and_resumes_to_the_same_bits(whole, folder, monkeypatch):
+    run = folder / "stopped with a blank"
+    write = Log.write
+
+    def interrupted(self, line):
+        write(self, line)
+        if line["step"] == 70:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Log, "write", interrupted)
+    said = energax(*train(folder, "dsm", run))
+    assert said.status == 130
+    assert said.err == (
+        f"energax: Stopped after 70 updates; go on with: energax train --resume '{run}'\n"
+    )
+    assert Checkpoints(run / "checkpoints").newest() == 70
+    monkeypatch.setattr(Log, "write", write)
+    assert energax("train", "--resume", run, "--no-evaluate").status == 0
+    assert bits(run) == bits(whole("dsm"))
+
+
+def test_divergence_stops_names_the_first_failure_and_keeps_a_good_checkpoint(folder):
+    run = folder / "diverged"
+    options = ("--learning-rate", "10", "--checkpoint-every", "10")
+    said = energax(*train(folder, "pcd", run, *options))
+    assert said.status == 3
+    found = re.fullmatch(
+        r"energax: (\w+) (?:exploded to|became) \S+ at update (\d+)\. The last good checkpoint, "
+        r"after (\d+) updates, is kept in (.*)\. Try --learning-rate 1, .*\.\n",
+        said.err,
+    )
+    assert found, said.err
+    name, at, kept = found[1], int(found[2]), int(found[3])
+    assert name in Log(run / "metrics.jsonl").read()[0] if kept else True
+    assert kept == (at - 1) // 10 * 10
+    assert Checkpoints(run / "checkpoints").newest() == kept
+    assert steps_logged(run) == list(range(10, kept + 1, 10))
+    assert not (run / "weights.safetensors").exists()
+
+
+def test_finished_run_is_not_resumed(whole):
+    said = energax("train", "--resume", whole("dsm"))
+    assert said.status == 2
+    assert f"energax evaluate {whole('dsm')}" in said.err
