@@ -123,6 +123,13 @@ def test_forest_is_ordered_and_to_scale():
     assert forest(None, {}) is None
 
 
+def test_the_true_law_has_a_line_but_is_no_rival():
+    entries, truth = {"low": {"value": 0.0, "error": 1.0}}, Number(30.0, 0.5, 100.0)
+    first = forest(MODEL_LINE, entries, truth).rows[0]
+    assert (first.kind, first.name, first.ends) == ("truth", "True law", (29.5, 30.5))
+    assert verdict(MODEL_LINE, entries)[0] == "good"
+
+
 def test_images_keep_their_pixels():
     rows = np.random.default_rng(0).integers(0, 17, (3, 4, 4), np.uint8)
     label = 'a "label" <b>'

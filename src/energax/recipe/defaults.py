@@ -38,13 +38,16 @@ _COMMON: dict[str, Any] = {
 _OF_KIND: dict[Kind, dict[str, Any]] = {
     "plane": {
         "steps": 2000,
+        "batch_size": 512,
         "learning_rate": 5e-3,
-        "noise": 0.05,
+        "decay": 0.995,
+        "noise_ratio": 2,
         "transform": "standardise",
         "network": "mlp",
         "base": "gaussian",
-        "step_size": 2e-3,
+        "step_size": 4e-3,
         "buffer_size": 2048,
+        "fresh": 0.1,
     },
     "table": {
         "steps": 3000,
@@ -88,7 +91,13 @@ _OF_KIND: dict[Kind, dict[str, Any]] = {
     },
 }
 
-_BY_CHAINS: dict[str, Any] = {"steps": 1000, "learning_rate": 1e-3, "base": "mixture"}
+_BY_CHAINS: dict[str, Any] = {
+    "steps": 800,
+    "batch_size": 256,
+    "learning_rate": 2e-3,
+    "decay": 0.998,
+    "base": "mixture",
+}
 """In the plane, for objectives with chains: a tilt of a nearby base stays flat enough for them.
 From one Gaussian their energies grow walls too steep for a Langevin step."""
 

@@ -13,7 +13,7 @@ import tyro
 
 from energax import evaluate
 from energax.data import Dataset
-from energax.energy import log_density
+from energax.energy import AbstractLaw, log_density
 from energax.errors import InputError
 from energax.evaluate import Estimate, Likelihood, LogZ
 from energax.recipe import build
@@ -56,6 +56,8 @@ class Evaluate:
         record = _likelihood(model, rows, log_z) | _quality(model, rows, found)
         if math.prod(rows.shape) <= BASELINE_DIM:
             record["baselines"] = _baselines(model, rows)
+        if rows.law is not None:
+            record["true_law"] = _mean(_exact(rows.law, rows.test))
         record["seconds"] = _figure(time.perf_counter() - began)
         decoded = np.asarray(jax.vmap(model.transform.decode)(found.x))
         write_arrays(folder["samples.npz"], draws=decoded, chains=found.energies)
@@ -177,17 +179,20 @@ def _baselines(model: Model, rows: Dataset) -> dict[str, Any]:
     }
     if model.settings.base != "none":
         energies, log_dets = scored(model, lambda x: -log_density(model.law, x), rows.test)
-        each = np.mean(log_dets - energies, axis=0)
-        error = each.std(ddof=1) / math.sqrt(len(each))
-        entry = _figure(float(each.mean()), float(error), len(each))
+        entry = _mean(np.mean(log_dets - energies, axis=0))
         record["base law, before training"] = entry | {"setting": model.settings.base}
-    if (law := rows.law) is not None:
-        exact = jax.jit(jax.vmap(lambda x: log_density(law, x)))(jnp.asarray(rows.test))
-        each = np.asarray(exact, np.float64)
-        error = each.std(ddof=1) / math.sqrt(len(each))
-        entry = _figure(float(each.mean()), float(error), len(each))
-        record["the true law"] = entry | {"setting": "exact density, the best that can be"}
     return record
+
+
+def _exact(law: AbstractLaw, rows: np.ndarray) -> np.ndarray:
+    """Log-density of each row under the law that the data came from: no model does better."""
+    return np.asarray(jax.jit(jax.vmap(lambda x: log_density(law, x)))(jnp.asarray(rows)))
+
+
+def _mean(each: np.ndarray) -> dict[str, Any]:
+    each = each.astype(np.float64)
+    error = each.std(ddof=1) / math.sqrt(len(each))
+    return _figure(float(each.mean()), float(error), len(each))
 
 
 def _plain(rows: Dataset) -> tuple[np.ndarray, np.ndarray, float]:

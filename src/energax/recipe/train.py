@@ -42,7 +42,7 @@ class Train:
     steps: Annotated[
         int | None,
         _chosen(
-            "2000 in the plane (1000 by chains) and for images, 1500 for small images, else 3000"
+            "2000 in the plane (800 by chains) and for images, 1500 for small images, else 3000"
         ),
     ] = None
     """Updates."""
@@ -54,17 +54,21 @@ class Train:
     """Folder of a run to go on with, bit for bit; all other options come from it."""
     evaluate: bool = True
     """Evaluate and report after training; --no-evaluate trains only."""
-    batch_size: Annotated[int | None, _chosen("256; 64 for images")] = None
+    batch_size: Annotated[
+        int | None, _chosen("256; 512 in the plane without chains, 64 for images")
+    ] = None
     """Rows in each update."""
     learning_rate: Annotated[
-        float | None, _chosen("1e-3; 5e-3 in the plane without chains, 5e-4 for images")
+        float | None, _chosen("1e-3; in the plane 5e-3, or 2e-3 by chains; 5e-4 for images")
     ] = None
     """Rate of Adam at the start; it falls to 0 along a cosine."""
     clip: Annotated[float | None, _chosen("1")] = None
     """Largest norm of a gradient."""
     weight_decay: Annotated[float | None, _chosen("0; 1 for small images")] = None
     """Decoupled weight decay of Adam."""
-    decay: Annotated[float | None, _chosen("0.99; 0.999 for small images")] = None
+    decay: Annotated[
+        float | None, _chosen("0.99; in the plane 0.995, or 0.998 by chains; 0.999 small images")
+    ] = None
     """Running average of the weights; 0 keeps none."""
     transform: Annotated[
         Transform | None, _chosen("standardise; marginal for small images, box for images")
@@ -87,18 +91,18 @@ class Train:
     (uniform), none."""
     components: Annotated[int | None, _chosen("10")] = None
     """Gaussians in a base of the kind mixture."""
-    noise: Annotated[float | None, _chosen("0.1; 0.05 in the plane")] = None
+    noise: Annotated[float | None, _chosen("0.1")] = None
     """dsm: standard deviation of the added noise, in model units."""
     projections: Annotated[int | None, _chosen("1")] = None
     """ssm: random directions for each row."""
     plain: bool = False
     """ssm: the plain form instead of the variance-reduced one."""
-    noise_ratio: Annotated[int | None, _chosen("4; 1 for small images")] = None
+    noise_ratio: Annotated[int | None, _chosen("4; 2 in the plane, 1 for small images")] = None
     """nce: noise rows for each data row."""
     chain_steps: Annotated[int | None, _chosen("20")] = None
     """pcd, cd, shortrun: Langevin steps in each update."""
     step_size: Annotated[
-        float | None, _chosen("2e-3 in the plane, 0.05 for small images, 10 for images, else 0.01")
+        float | None, _chosen("4e-3 in the plane, 0.05 for small images, 10 for images, else 0.01")
     ] = None
     """pcd, cd, shortrun: h in x' = x - h dE/dx + noise, in model units."""
     chain_noise: Annotated[
@@ -109,7 +113,7 @@ class Train:
     """pcd, cd, shortrun: bound on each component of dE/dx; 0 for none."""
     buffer_size: Annotated[int | None, _chosen("8192; 2048 in the plane, 4096 for images")] = None
     """pcd: chains that are kept."""
-    fresh: Annotated[float | None, _chosen("0.05; 0.02 for images")] = None
+    fresh: Annotated[float | None, _chosen("0.05; 0.1 in the plane, 0.02 for images")] = None
     """pcd: share of chains that start again from the base law."""
     energy_penalty: Annotated[float | None, _chosen("0; 1 for images")] = None
     """pcd, cd, shortrun: weight of the spread of E over data and chains."""

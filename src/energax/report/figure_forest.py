@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from energax.report.figure import locator, tick
-from energax.report.number import Interval, number
+from energax.report.number import Interval, Number, number
 from energax.report.words import title
 
 
@@ -56,9 +56,21 @@ def _rank(row: Row) -> tuple[bool, float]:
     return math.isnan(row.exact), -row.exact
 
 
-def forest(model: Interval | None, entries: Mapping[str, Any]) -> Forest | None:
-    """All lines on one axis; None where there is nothing to compare. Not finite: no mark."""
+def forest(
+    model: Interval | None, entries: Mapping[str, Any], truth: Number | None = None
+) -> Forest | None:
+    """All lines on one axis; None where there is nothing to compare. Not finite: no mark.
+
+    `truth` is the true law of the data, where it is known: a limit, not a baseline.
+    """
     rows = baselines(entries)
+    if truth is not None:
+        error = truth.error or 0.0
+        ends = truth.value - error, truth.value + error
+        detail = "exact: no model can be expected to do better"
+        rows.append(
+            Row("truth", "True law", detail, truth.value, truth.text, truth.error_text, ends)
+        )
     if model is not None:
         kind = "model" if model.certified else "uncertified"
         detail = "certified interval" if model.certified else "not certified"

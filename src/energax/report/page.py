@@ -14,13 +14,13 @@ from energax.report.figure_images import images, is_image
 from energax.report.figure_plane import plane
 from energax.report.figure_table import COLUMNS, marginals, pairs
 from energax.report.material import SOURCES, Material
-from energax.report.number import interval
+from energax.report.number import interval, number
 from energax.report.summary import cards, figures, health, meaning, number_of, warnings
 from energax.report.words import OBJECTIVES, title
 
 CHAIN_WORDS = ("verdict", "sampler")
 """Sentences whose name ends so stand beside the chains."""
-APART = ("test_log_likelihood", "baselines")
+APART = ("test_log_likelihood", "baselines", "true_law")
 TEMPLATES = Environment(
     loader=PackageLoader("energax", "report"),
     autoescape=True,
@@ -55,6 +55,8 @@ def _evaluated(material: Material) -> dict[str, Any]:
     """The parts of the page that come from the evaluation."""
     model = interval(material.evaluation.get("test_log_likelihood"))
     rivals = material.evaluation.get("baselines") or {}
+    known = material.evaluation.get("true_law")
+    truth = None if known is None else number(known, "true_law")
     rest = {name: entry for name, entry in material.evaluation.items() if name not in APART}
     numbers, sentences = figures(rest)
     mood, sentence = verdict(model, rivals)
@@ -64,7 +66,7 @@ def _evaluated(material: Material) -> dict[str, Any]:
         "mood": mood,
         "verdict": sentence,
         "model": model,
-        "forest": forest(model, rivals),
+        "forest": forest(model, rivals, truth),
         "cards": cards(material, model, numbers),
         "warnings": [*material.notes, *warnings(material, numbers)],
         "health": health(numbers, material),
