@@ -46,8 +46,8 @@ def row(words: str, options: dict[str, Any], out: Path) -> str:
 
 def main() -> None:
     """All lines, or those whose words are given as arguments."""
-    print("| what differs | base law | nats per image | 95% interval | particles of 512 | seconds |")
-    print("|---|---|---|---|---|---|")
+    heads = "what differs", "base law", "nats per image", "95% interval", "particles", "seconds"
+    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     with tempfile.TemporaryDirectory() as folder:
         for number, (words, options) in enumerate(TRIED.items()):
             if words in sys.argv[1:] or not sys.argv[1:]:

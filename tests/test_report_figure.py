@@ -95,6 +95,7 @@ MODEL_LINE = Interval(10.0, 9.0, 11.0, True, "")
 VERDICTS = [
     (None, {}, "unknown", "not known"),
     (Interval(1.0, 0.0, 2.0, False, "size 2 of 256."), {"a": 0.0}, "poor", "size 2 of 256."),
+    (Interval(math.nan, math.nan, math.nan, False, "Too cold."), {}, "unknown", "Too cold."),
     (Interval(1.0, math.nan, 2.0, True, ""), {"a": 0.0}, "poor", "not finite"),
     (MODEL_LINE, {}, "good", "no baseline"),
     (MODEL_LINE, {"a": 8.0, "b": 1.0}, "good", "the best one, A, by at least 1 nats"),

@@ -91,7 +91,9 @@ class Evaluate:
 def told(record: dict[str, Any]) -> str:
     """The outcome in one line."""
     found = record["test_log_likelihood"]
-    if found["value"] is None or not found["certified"]:
+    if found["value"] is None:
+        return f"No test log-likelihood. {found['why']}"
+    if not found["certified"]:
         return f"Test log-likelihood not certified: {found['why']}"
     best = max((b["value"] for b in record.get("baselines", {}).values()), default=None)
     against = "" if best is None else f"; best baseline {best:.3f}"

@@ -108,5 +108,5 @@ def tidy(axes: Axes, *, x: str = "", y: str = "", bins: int = 5) -> None:
 
 def tick(value: float, _: int | None = None) -> str:
     """The label of a tick; matplotlib also passes its position."""
-    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.4g}"
+    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e10 else f"{value:.4g}"
     return text.replace("-", "\N{MINUS SIGN}")

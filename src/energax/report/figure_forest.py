@@ -71,7 +71,7 @@ def forest(
         rows.append(
             Row("truth", "True law", detail, truth.value, truth.text, truth.error_text, ends)
         )
-    if model is not None:
+    if model is not None and not model.absent:
         kind = "model" if model.certified else "uncertified"
         detail = "certified interval" if model.certified else "not certified"
         ends = model.lower, model.upper
@@ -100,8 +100,10 @@ def verdict(model: Interval | None, entries: Mapping[str, Any]) -> tuple[str, st
             "The normaliser Z is not known for this run, so there is no test log-likelihood: "
             "judge by the draws, the energies and the distances below."
         )
+    why = model.why.rstrip(".") or "no reason was recorded"
+    if model.absent:
+        return "unknown", f"There is no test log-likelihood. {why}."
     if not model.certified:
-        why = model.why.rstrip(".") or "no reason was recorded"
         return "poor", f"The test log-likelihood is not certified: {why}."
     if not model.finite:
         return "poor", f"The test log-likelihood is not finite: {model.text}, {model.span}."

@@ -106,6 +106,11 @@ class Interval:
         return all(map(math.isfinite, (self.value, self.lower, self.upper)))
 
     @property
+    def absent(self) -> bool:
+        """Was there nothing to record? Then `why` says all."""
+        return math.isnan(self.value) and not self.certified
+
+    @property
     def _width(self) -> float:
         return abs(self.upper - self.lower)
 

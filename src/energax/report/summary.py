@@ -101,7 +101,7 @@ class Card:
 
 
 def _likelihood(model: Interval | None, bits: Number | None) -> Card:
-    if model is None:
+    if model is None or model.absent:
         return Card("Test log-likelihood", "log Z is not known")
     note = "nats per row" if bits is None else f"nats per row · {bits.text} bits per dimension"
     note += "" if model.certified else " · not certified"
