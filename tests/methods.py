@@ -6,17 +6,29 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from cases import Place, place, place_apart_on_one_axis
+from cases import SHAPES, Place, place, place_apart_on_one_axis
 from scipy.optimize import brentq
 from scipy.special import expit
 
 from energax.energy import Gaussian
 from energax.objective import (
     AbstractObjective,
+    ConditionalNoiseContrastiveEstimation,
     ContrastiveDivergence,
     DenoisingScoreMatching,
+    EnergyDiscrepancy,
+    FiniteDifferenceScoreMatching,
+    ImplicitScoreMatching,
+    ImprovedContrastiveDivergence,
+    KernelStein,
+    MinimumKLContraction,
+    MinimumProbabilityFlow,
+    MinimumVelocity,
     NoiseContrastiveEstimation,
     PersistentContrastiveDivergence,
+    RankingNoiseContrastiveEstimation,
+    RecoveryLikelihood,
+    SelfPerturbedNoiseContrastiveEstimation,
     ShortRun,
     SlicedScoreMatching,
 )
@@ -24,6 +36,7 @@ from energax.sampler import Langevin, hmc, mala
 
 STEP, NOISE, RATIO = 0.3, 0.7, 3
 BIRTH_MEAN, BIRTH_VARIANCE = 1.0, 0.25
+BATCH, WIDTH, CENTRE = 16, 1.3, 0.3
 
 
 def gaussian(mean, variance):
@@ -72,26 +85,116 @@ def noise_law(at: Place):
     return at.mean - 0.4 * first, at.variance * np.where(first, 1.6, 1.0)
 
 
-def noise_contrast(at: Place, ratio):
+def bell(x, mean, variance):
+    """The density of N(mean, variance)."""
+    return np.exp(-((x - mean) ** 2) / (2 * variance)) / np.sqrt(2 * math.pi * variance)
+
+
+WEIGHTS = {  # divergence -> what a data row and a noise row weigh, u = model / (ratio noise) there
+    "logistic": lambda u: (1 / (1 + u), u / (1 + u)),
+    "kl": lambda u: (np.ones_like(u), u),
+    "squared": lambda u: (u, u**2),
+}
+
+
+def noise_contrast(at: Place, ratio, divergence="logistic"):
     """Gradient of the classifier's loss by quadrature over the first axis."""
     x = np.linspace(-12, 12, 4001)
     mean, variance = noise_law(at)
-
-    def density(m, v):
-        return np.exp(-((x - m) ** 2) / (2 * v)) / np.sqrt(2 * math.pi * v)
-
-    data, noise = (
-        density(at.mean.flat[0], at.variance.flat[0]),
-        density(mean.flat[0], variance.flat[0]),
-    )
+    data = bell(x, at.mean.flat[0], at.variance.flat[0])
+    noise = bell(x, mean.flat[0], variance.flat[0])
     k, m = at.precision.flat[0], at.centre.flat[0]
-    posterior = expit(np.log(density(m, 1 / k)) - np.log(noise) - math.log(ratio))
-    weight = (data * (1 - posterior) - ratio * noise * posterior) / (1 + ratio) * (x[1] - x[0])
+    up, down = WEIGHTS[divergence](bell(x, m, 1 / k) / (ratio * noise))
+    weight = (data * up - ratio * noise * down) / (1 + ratio) * (x[1] - x[0])
     whole = weight.sum()
     first = np.arange(at.mean.size).reshape(at.mean.shape) == 0
     slope_mean = np.where(first, np.sum(-weight * k * (x - m)), 0.0)
     slope_log = np.where(first, np.sum(weight * k * (x - m) ** 2 / 2), whole / 2)
     return slope_mean, slope_log, whole
+
+
+def pair_contrast(at: Place, slope_of_cost, others, log_weight=np.zeros_like):
+    """Gradient of mean cost(E(x) - E(y)) by quadrature over the first axis of x and of y.
+
+    `others(x, y)` is the density of y given x; `log_weight` is added to the energy.
+    """
+    x = np.linspace(-9, 9, 1201)
+    k, m = at.precision.flat[0], at.centre.flat[0]
+    energy = k * (x - m) ** 2 / 2 + log_weight(x)
+    joint = bell(x, at.mean.flat[0], at.variance.flat[0])[:, None] * others(x[:, None], x[None])
+    weight = joint * slope_of_cost(energy[:, None] - energy[None]) * (x[1] - x[0]) ** 2
+    each = weight.sum(axis=1) - weight.sum(axis=0)
+    first = np.arange(at.mean.size).reshape(at.mean.shape) == 0
+    slope_log = np.sum(each * k * (x - m) ** 2 / 2)
+    return first * np.sum(-each * k * (x - m)), first * slope_log, 0.0
+
+
+def ranking(at: Place):
+    """One noise row beside each data row."""
+    mean, variance = (part.flat[0] for part in noise_law(at))
+    return pair_contrast(
+        at, expit, lambda x, y: bell(y, mean, variance), lambda x: np.log(bell(x, mean, variance))
+    )
+
+
+def near(noise):
+    """Others that are the row with noise added."""
+    return lambda x, y: bell(y, x, noise**2)
+
+
+def mirrored(x, y):
+    """Others 2 c - x with c from N(CENTRE, 1)."""
+    return bell(y, 2 * CENTRE - x, 4.0)
+
+
+def stein(at: Place, kernel, diagonal=0.0):
+    """Gradient of the kernel Stein discrepancy, by quadrature over both arguments, in one axis.
+
+    `diagonal`: the share of pairs of a row with itself.
+    """
+    x = np.linspace(-9, 9, 1201)
+    k, m = at.precision[0], at.centre[0]
+    data = bell(x, at.mean[0], at.variance[0]) * (x[1] - x[0])
+    gap = x[:, None] - x[None]
+    if kernel == "gaussian":
+        value = np.exp(-(gap**2) / (2 * WIDTH**2))
+        bent = value * gap / WIDTH**2
+    else:
+        value = (1 + gap**2 / WIDTH**2) ** -0.5
+        bent = value**3 * gap / WIDTH**2
+    score = -k * (x - m)
+    pull = 2 * data * ((value * score + bent) @ data) * (1 - diagonal)
+    pull += 2 * data * score * diagonal
+    return np.array([np.sum(pull * k)]), np.array([np.sum(pull * score)]), 0.0
+
+
+def recovery(at: Place, noise):
+    """The chains' mean and variance, once at the law of the clean row given the noisy one."""
+    precision = at.precision + 1 / noise**2
+    mean = (at.precision * at.centre + at.mean / noise**2) / precision
+    variance = 1 / precision + (at.variance + noise**2) / (noise**2 * precision) ** 2
+    return contrast(at, mean, variance)
+
+
+def improved(at: Place, step=STEP):
+    """Two steps; the frozen energy of the second one's end, seen through that step."""
+    mean, variance = moved(at, 1, at.mean, at.variance)
+    k, shrink = at.precision, 1 - step * at.precision
+    parts = contrast(at, *moved(at, 2, at.mean, at.variance))
+    through_mean = step * k**2 * shrink * (mean - at.centre)
+    through_log = -step * k**2 * shrink * (variance + (mean - at.centre) ** 2)
+    return parts[0] + through_mean, parts[1] + through_log, 0.0
+
+
+def mobility(at: Place):
+    """Another one on each axis."""
+    return 1 + 0.5 * np.linspace(-1, 1, at.mean.size).reshape(at.mean.shape)
+
+
+def velocity(at: Place):
+    """Twice score matching, axis by axis times the mobility."""
+    slope = matching(at)
+    return 2 * mobility(at) * slope[0], 2 * mobility(at) * slope[1], 0.0
 
 
 def exact(at: Place):
@@ -112,13 +215,22 @@ def short_run_optimum(at: Place, steps):
 
 
 class Method(NamedTuple):
-    """`best` is None where the gradient law says all. `trained`: as made for a training run."""
+    """`best` is None where the gradient law says all. `trained`: as made for a training run.
+
+    `shape`: where the gradient is known. `normalises`: does it learn the constant?
+    `seeds`: batches that the gradient is averaged over, enough to see a scale a tenth off.
+    `trains`: False where the gradient of a small batch is so skewed that Adam drifts.
+    """
 
     make: Callable[[Place], AbstractObjective]
     slope: Callable[[Place], tuple]
     best: Callable[[Place], tuple] | None = None
     trained: Callable[[Place], AbstractObjective] | None = None
     at: Callable[[tuple], Place] = place
+    shape: tuple[int, ...] = SHAPES["vector"]
+    normalises: bool = False
+    seeds: int = 2000
+    trains: bool = True
 
 
 METHODS = {
@@ -172,5 +284,94 @@ METHODS = {
         lambda at: noise_contrast(at, RATIO),
         exact,
         at=place_apart_on_one_axis,
+        normalises=True,
+    ),
+    "nce-kl": Method(
+        lambda at: NoiseContrastiveEstimation(gaussian(*noise_law(at)), RATIO, "kl"),
+        lambda at: noise_contrast(at, RATIO, "kl"),
+        exact,
+        at=place_apart_on_one_axis,
+        normalises=True,
+    ),
+    "nce-squared": Method(
+        lambda at: NoiseContrastiveEstimation(gaussian(*noise_law(at)), RATIO, "squared"),
+        lambda at: noise_contrast(at, RATIO, "squared"),
+        at=place_apart_on_one_axis,
+        normalises=True,
+    ),
+    "nce-ranking": Method(
+        lambda at: RankingNoiseContrastiveEstimation(gaussian(*noise_law(at))),
+        ranking,
+        exact,
+        lambda at: RankingNoiseContrastiveEstimation(gaussian(*noise_law(at)), RATIO),
+        at=place_apart_on_one_axis,
+        seeds=12000,
+    ),
+    "nce-conditional": Method(
+        lambda at: ConditionalNoiseContrastiveEstimation(NOISE, 2),
+        lambda at: pair_contrast(at, lambda gap: 2 * expit(gap), near(NOISE)),
+        exact,
+        shape=(1,),
+        seeds=12000,
+    ),
+    "nce-self": Method(
+        lambda at: SelfPerturbedNoiseContrastiveEstimation(NOISE),
+        lambda at: pair_contrast(at, lambda gap: 2 * expit(gap), near(NOISE)),
+        exact,
+        shape=(1,),
+    ),
+    "dsm-variate": Method(
+        lambda at: DenoisingScoreMatching(NOISE, control_variate=True),
+        lambda at: matching(at, NOISE**2),
+        lambda at: (at.mean, 1 / (at.variance + NOISE**2)),
+    ),
+    "sm": Method(lambda at: ImplicitScoreMatching(), matching, exact),
+    "ssm-sphere": Method(
+        lambda at: SlicedScoreMatching(variance_reduced=False, direction="sphere"), matching
+    ),
+    "ssm-finite": Method(lambda at: FiniteDifferenceScoreMatching(0.3, 2), matching, exact),
+    "velocity": Method(lambda at: MinimumVelocity(mobility(at)), velocity, exact),
+    "contraction": Method(
+        lambda at: MinimumKLContraction(gaussian(np.full_like(at.mean, CENTRE), 1.0)),
+        lambda at: pair_contrast(at, expit, mirrored),
+        exact,
+        shape=(1,),
+    ),
+    "flow": Method(
+        lambda at: MinimumProbabilityFlow(NOISE, 2),
+        lambda at: pair_contrast(at, lambda gap: np.exp(gap / 2) / 2, near(NOISE)),
+        exact,
+        shape=(1,),
+        seeds=12000,
+    ),
+    "stein": Method(
+        lambda at: KernelStein(bandwidth=WIDTH),
+        lambda at: stein(at, "multiquadric"),
+        exact,
+        shape=(1,),
+        trains=False,
+    ),
+    "stein-gaussian-v": Method(
+        lambda at: KernelStein("gaussian", "v", WIDTH),
+        lambda at: stein(at, "gaussian", 1 / BATCH),
+        shape=(1,),
+    ),
+    "recovery": Method(
+        lambda at: RecoveryLikelihood(hmc(0.25, 4, jnp.ones(at.mean.shape)), NOISE, steps=6),
+        lambda at: recovery(at, NOISE),
+        exact,
+    ),
+    "discrepancy": Method(
+        lambda at: EnergyDiscrepancy(NOISE, copies=1),
+        lambda at: pair_contrast(at, expit, near(NOISE * math.sqrt(2))),
+        exact,
+        lambda at: EnergyDiscrepancy(NOISE, copies=16),
+        shape=(1,),
+        seeds=12000,
+    ),
+    "cd-improved": Method(
+        lambda at: ImprovedContrastiveDivergence(Langevin(STEP), steps=2, entropy=0.0),
+        improved,
+        seeds=12000,
     ),
 }

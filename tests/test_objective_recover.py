@@ -39,11 +39,11 @@ def weights_at(name, at, best):
     """All weights where the bowl is at `best`; the constant moves only if the method sees it."""
     mean, precision = best
     constant = np.sum(np.log(2 * np.pi * at.variance)) / 2
-    log_z = constant if name == "nce" else float(at.model.log_z)
+    log_z = constant if METHODS[name].normalises else float(at.model.log_z)
     return np.concatenate([np.ravel(mean), np.ravel(np.log(precision)), [log_z]])
 
 
-TRAINED = [name for name, method in METHODS.items() if method.best is not None]
+TRAINED = [n for n, method in METHODS.items() if method.best is not None and method.trains]
 
 
 def recovers(name, shape, key):

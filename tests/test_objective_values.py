@@ -10,16 +10,30 @@ import pytest
 from cases import SHAPES, Bowl, Place, rows_of
 from laws import agrees
 from methods import METHODS, NOISE, RATIO
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import pdist
 
 from energax.energy import Gaussian, Normalised, draws
 from energax.objective import (
+    ConditionalNoiseContrastiveEstimation,
     ContrastiveDivergence,
     DenoisingScoreMatching,
+    EnergyDiscrepancy,
+    FiniteDifferenceScoreMatching,
+    ImplicitScoreMatching,
+    ImprovedContrastiveDivergence,
+    KernelStein,
+    MinimumProbabilityFlow,
+    MinimumVelocity,
     NoiseContrastiveEstimation,
     PersistentContrastiveDivergence,
+    RankingNoiseContrastiveEstimation,
+    RecoveryLikelihood,
     ShortRun,
     SlicedScoreMatching,
 )
+from energax.objective.likelihood import nearest_distance
+from energax.objective.stein import median_bandwidth, stein_kernel
 from energax.sampler import Langevin
 
 SEEDS, BATCH = 2000, 16
@@ -53,11 +67,12 @@ def test_sliced_loss_takes_exactly_the_values_of_all_sign_vectors(variance_reduc
 
 
 DATA_VARIANCE, MODEL_VARIANCE, WIDE = 1.7, 0.8, 1.7 + NOISE**2
-VALUES = {  # value of the loss for N(0, 1.7) against N(0, 0.8): A4, A7, A11
-    "ssm": (
-        SlicedScoreMatching(),
-        (1 - DATA_VARIANCE / MODEL_VARIANCE) ** 2 / (2 * DATA_VARIANCE) - 1 / (2 * DATA_VARIANCE),
-    ),
+IMPLICIT = DATA_VARIANCE / MODEL_VARIANCE**2 / 2 - 1 / MODEL_VARIANCE
+VALUES = {  # value of the loss for N(0, 1.7) against N(0, 0.8): A4, A7, A11, A14
+    "sm": (ImplicitScoreMatching(), IMPLICIT),
+    "ssm": (SlicedScoreMatching(), IMPLICIT),
+    "ssm-finite": (FiniteDifferenceScoreMatching(0.2), IMPLICIT),
+    "velocity": (MinimumVelocity(), 2 * IMPLICIT),
     "dsm": (
         DenoisingScoreMatching(NOISE),
         1 / (2 * NOISE**2) + WIDE / MODEL_VARIANCE**2 / 2 - 1 / MODEL_VARIANCE,
@@ -76,6 +91,66 @@ def test_value_of_the_loss_is_the_divergence_up_to_its_constant(name, key):
     values = jax.jit(jax.vmap(loss))(rows_of(at, (SEEDS, BATCH)), jax.random.split(key, SEEDS))
     assert agrees(values, value)
     assert not agrees(values, value + 0.1)
+
+
+def from_itself(objective, key):
+    """The loss for draws of a law, with that very law as the model."""
+    law = objective.noise
+    return float(objective(Normalised(law, law.log_z()), draws(law, 4, key=key), None, key=key)[0])
+
+
+@pytest.mark.parametrize("ratio", [1, RATIO])
+def test_other_contrasts_of_a_law_with_itself(ratio, key):
+    """u = 1 / r everywhere; and of r + 1 rows that look alike each is picked as often."""
+    law = Gaussian(jnp.ones(2), 2.0)
+    values = [
+        (NoiseContrastiveEstimation(law, ratio, "kl"), (np.log(ratio) + 1) / (1 + ratio)),
+        (NoiseContrastiveEstimation(law, ratio, "squared"), -1 / (2 * ratio * (1 + ratio))),
+        (RankingNoiseContrastiveEstimation(law, ratio), np.log(1 + ratio)),
+    ]
+    for objective, value in values:
+        assert from_itself(objective, key) == pytest.approx(value)
+
+
+def test_nearest_distance_is_that_of_a_search_tree():
+    points = np.random.default_rng(0).normal(size=(40, 1, 3, 2))
+    flat = points.reshape(40, -1)
+    expected = cKDTree(flat).query(flat, 2)[0][:, 1]
+    np.testing.assert_allclose(nearest_distance(jnp.asarray(points)), expected)
+
+
+def test_entropy_of_the_chains_is_taken_off_the_loss(key):
+    energy, rows = Bowl(jnp.zeros(2), jnp.ones(2)), jax.random.normal(key, (8, 2))
+
+    def run(entropy):
+        objective = ImprovedContrastiveDivergence(Langevin(0.1), 3, entropy=entropy)
+        loss, aux = objective(energy, rows, None, key=key)
+        return float(loss), float(aux.metrics["log_nearest"])
+
+    (none, spread), (some, _) = run(0.0), run(2.0)
+    assert some == pytest.approx(none - 2 * spread)
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "multiquadric"])
+def test_stein_kernel_is_the_one_of_autodiff(kernel, key):
+    x, y, a, b = jax.random.normal(key, (4, 3))
+    width = 1.4
+
+    def k(x, y):
+        q = jnp.sum((x - y) ** 2) / width**2
+        return jnp.exp(-q / 2) if kernel == "gaussian" else (1 + q) ** -0.5
+
+    by_x, by_y = jax.grad(k)(x, y), jax.grad(k, argnums=1)(x, y)
+    trace = jnp.trace(jax.jacfwd(jax.grad(k), argnums=1)(x, y))
+    expected = a @ b * k(x, y) + a @ by_y + b @ by_x + trace
+    found = stein_kernel(jnp.stack([x, y]), jnp.stack([a, b]), jnp.asarray(width), kernel)[0, 1]
+    assert float(found) == pytest.approx(float(expected))
+
+
+def test_median_bandwidth_is_that_of_all_pairs():
+    rows = np.random.default_rng(0).normal(size=(21, 2, 2))
+    expected = np.median(pdist(rows.reshape(21, -1)))
+    assert float(median_bandwidth(jnp.asarray(rows))) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("ratio", [1, RATIO])
@@ -173,6 +248,21 @@ WALK = Langevin(0.1)
         (lambda: DenoisingScoreMatching(float("nan")), "`noise` must be above 0; got nan"),
         (lambda: SlicedScoreMatching(0), "`projections` must be at least 1; got 0"),
         (lambda: NoiseContrastiveEstimation(LAW, 0), "`ratio` must be at least 1; got 0"),
+        (lambda: RankingNoiseContrastiveEstimation(LAW, 0), "`ratio` must be at least 1"),
+        (lambda: ConditionalNoiseContrastiveEstimation(-0.1), "`noise` must be above 0; got -0.1"),
+        (lambda: MinimumProbabilityFlow(0.1, 0), "`ratio` must be at least 1; got 0"),
+        (lambda: MinimumVelocity(-1.0), "`mobility` must be above 0 everywhere; got -1.0"),
+        (lambda: EnergyDiscrepancy(0.1, 0), "`copies` must be at least 1; got 0"),
+        (lambda: EnergyDiscrepancy(0.1, 1, -1.0), "`stabiliser` must be at least 0; got -1.0"),
+        (lambda: RecoveryLikelihood(WALK, 0.0), "`noise` must be above 0; got 0.0"),
+        (lambda: RecoveryLikelihood(WALK, 0.1, 0), "`steps` must be at least 1; got 0"),
+        (lambda: ImprovedContrastiveDivergence(WALK, entropy=-1.0), "`entropy` must be at least 0"),
+        (lambda: FiniteDifferenceScoreMatching(0.0), "`step` must be above 0; got 0.0"),
+        (lambda: KernelStein(bandwidth=0.0), "`bandwidth` must be above 0; got 0.0"),
+        (
+            lambda: KernelStein()(LAW, jnp.zeros((1, 2)), None, key=jax.random.key(0)),
+            "at least 2 rows; got 1",
+        ),
         (
             lambda: PersistentContrastiveDivergence(WALK, LAW, size=3).init(
                 LAW, jnp.zeros((4, 2)), key=jax.random.key(0)

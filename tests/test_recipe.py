@@ -6,17 +6,23 @@ import re
 import shlex
 import typing
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import tyro
 
+from energax import data
 from energax.data import Dataset
+from energax.energy import Gaussian
 from energax.errors import InputError
-from energax.recipe import Train
+from energax.recipe import Train, build
 from energax.recipe.defaults import kind_of, resolved
 from energax.recipe.folder import new_folder, read_json, write_json
-from energax.recipe.settings import Settings
+from energax.recipe.settings import Objective, Settings
 from energax.recipe.train import free_path, repeated
+from energax.report.words import OBJECTIVES as TITLES
 
 
 def rows_of(shape, levels=None):
@@ -32,7 +38,7 @@ ROWS = {  # kind -> rows of that kind
     "image": rows_of((28, 28), 256),
 }
 SETTINGS = [field.name for field in dataclasses.fields(Settings)]
-OBJECTIVES = ["pcd", "cd", "shortrun", "dsm", "ssm", "nce"]
+OBJECTIVES = typing.get_args(Objective)
 
 
 @pytest.mark.parametrize("kind", ROWS)
@@ -46,6 +52,22 @@ def test_what_is_given_wins_and_the_rest_is_chosen(kind, objective):
     found = resolved({"objective": objective, "width": 77, "steps": None}, ROWS[kind])
     assert (found.objective, found.width) == (objective, 77)
     assert all(getattr(found, name) is not None for name in SETTINGS)
+
+
+@pytest.mark.parametrize("word", OBJECTIVES)
+def test_every_word_makes_an_objective_with_a_title(word):
+    settings = resolved({"objective": word}, ROWS["plane"])
+    law = Gaussian(jnp.zeros(2))
+    made = build.loss(settings, law)
+    energy = build.energy(settings, law, data.Pipeline(()), key=jax.random.key(0))
+
+    def call(rows, key):
+        memory = made.init(energy, rows, key=key)
+        return made(energy, rows, memory, key=key)[0]
+
+    loss = eqx.filter_eval_shape(call, jnp.zeros((16, 2)), jax.random.key(0))
+    assert loss.shape == ()
+    assert set(TITLES) == set(OBJECTIVES)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ROWS if kind != "image"])
@@ -91,6 +113,9 @@ def other(name, value):
         "base": "none",
         "decay": 0.3,
         "fresh": 0.3,
+        "direction": "sphere",
+        "divergence": "kl",
+        "kernel": "gaussian",
     }
     if name in words:
         return words[name]

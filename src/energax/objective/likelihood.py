@@ -145,3 +145,65 @@ class PersistentContrastiveDivergence(AbstractObjective):
         loss, parts = contrast(energy, batch, model, self.penalty)
         age = {"age": jnp.mean(old.age.astype(loss.dtype))}
         return loss, Aux(put_back(memory, slots, model, old.age), parts | health | age)
+
+
+def nearest_distance(points: Batch) -> Float[Array, " batch"]:
+    """Distance of each point to the nearest other one, which is held constant."""
+    flat = points.reshape(len(points), -1)
+    still = jax.lax.stop_gradient(flat)
+    squared = jnp.sum((still[:, None] - still[None]) ** 2, axis=2)
+    nearest = jnp.argmin(jnp.where(jnp.eye(len(points), dtype=bool), jnp.inf, squared), axis=1)
+    return jnp.sqrt(jnp.sum((flat - still[nearest]) ** 2, axis=1))
+
+
+class ImprovedContrastiveDivergence(AbstractObjective):
+    """CD-k that also lowers the divergence of the chains' own law from the model.
+
+    The gradient of KL(chain | model) that CD drops: `through` times (mean E(chain), E held constant
+    and the chain differentiated through its last step) less `entropy` times (mean log distance of
+    a chain to the nearest other one, which estimates the chains' entropy up to a constant).
+
+    Trap: the last step of a sampler that rejects has no useful slope: give it Langevin. Two chains
+    at one point have log distance -inf, which stops the run. Source: Du et al. (2021), section 3.
+    """
+
+    sampler: AbstractSampler
+    steps: int = eqx.field(static=True, default=20)
+    penalty: float = 0.0
+    through: float = 1.0
+    entropy: float = 1.0
+
+    def __check_init__(self):
+        _check(self.steps, self.penalty)
+        for name in ("through", "entropy"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"`{name}` must be at least 0; got {getattr(self, name)}.")
+
+    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
+        return None
+
+    def __call__(
+        self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], Aux]:
+        move, last = jax.random.split(key)
+        near, frozen = batch, detached(energy)
+        if self.steps > 1:
+            near = walk(self.sampler, energy, batch, self.steps - 1, key=move)[0]
+
+        def end(x: Array, k: PRNGKeyArray) -> tuple[Array, Array]:
+            first, then = jax.random.split(k)
+            state = self.sampler.init(energy, x, key=first)
+            state, info = self.sampler.step(energy, state, key=then)
+            return state.x, info.acceptance
+
+        moved, accepted = jax.vmap(end)(near, jax.random.split(last, len(batch)))
+        loss, parts = contrast(energy, batch, moved, self.penalty)
+        cost = jnp.mean(jax.vmap(frozen)(moved))
+        spread = jnp.mean(jnp.log(nearest_distance(moved)))
+        total = loss + self.through * cost - self.entropy * spread
+        health = {
+            "acceptance": jnp.mean(accepted),
+            "displacement": jnp.sqrt(jnp.mean((moved - batch) ** 2)),
+            "log_nearest": spread,
+        }
+        return total, Aux(memory, parts | {"loss": total} | jax.lax.stop_gradient(health))

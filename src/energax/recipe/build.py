@@ -150,15 +150,34 @@ def chain(settings: Settings) -> sampler.Langevin:
 def loss(settings: Settings, law: AbstractLaw) -> AbstractObjective:
     """The objective by its word on the command line."""
     steps, penalty = settings.chain_steps, settings.energy_penalty
+    noise, ratio = settings.noise, settings.noise_ratio
     makers = {
         "cd": lambda: objective.ContrastiveDivergence(chain(settings), steps, penalty),
+        "cd-improved": lambda: objective.ImprovedContrastiveDivergence(
+            chain(settings), steps, penalty
+        ),
         "shortrun": lambda: objective.ShortRun(chain(settings), law, steps, penalty),
         "pcd": lambda: objective.PersistentContrastiveDivergence(
             chain(settings), law, steps, settings.buffer_size, settings.fresh, penalty
         ),
-        "dsm": lambda: objective.DenoisingScoreMatching(settings.noise),
-        "ssm": lambda: objective.SlicedScoreMatching(settings.projections, not settings.plain),
-        "nce": lambda: objective.NoiseContrastiveEstimation(law, settings.noise_ratio),
+        "recovery": lambda: objective.RecoveryLikelihood(chain(settings), noise, steps),
+        "sm": objective.ImplicitScoreMatching,
+        "ssm": lambda: objective.SlicedScoreMatching(
+            settings.projections, not settings.plain, settings.direction
+        ),
+        "ssm-finite": lambda: objective.FiniteDifferenceScoreMatching(
+            projections=settings.projections, direction=settings.direction
+        ),
+        "dsm": lambda: objective.DenoisingScoreMatching(noise, settings.control_variate),
+        "nce": lambda: objective.NoiseContrastiveEstimation(law, ratio, settings.divergence),
+        "nce-ranking": lambda: objective.RankingNoiseContrastiveEstimation(law, ratio),
+        "nce-conditional": lambda: objective.ConditionalNoiseContrastiveEstimation(noise, ratio),
+        "nce-self": lambda: objective.SelfPerturbedNoiseContrastiveEstimation(noise),
+        "discrepancy": lambda: objective.EnergyDiscrepancy(noise, ratio),
+        "velocity": objective.MinimumVelocity,
+        "contraction": lambda: objective.MinimumKLContraction(law, ratio),
+        "flow": lambda: objective.MinimumProbabilityFlow(noise, ratio),
+        "stein": lambda: objective.KernelStein(settings.kernel),
     }
     return makers[settings.objective]()
 

@@ -22,10 +22,14 @@ _COMMON: dict[str, Any] = {
     "depth": 2,
     "spectral": False,
     "components": 10,
-    "noise": 0.1,
+    "noise": 0.3,
+    "control_variate": False,
     "projections": 1,
     "plain": False,
+    "direction": "rademacher",
     "noise_ratio": 4,
+    "divergence": "logistic",
+    "kernel": "multiquadric",
     "chain_steps": 20,
     "chain_clip": 0.0,
     "buffer_size": 8192,
@@ -91,6 +95,8 @@ _OF_KIND: dict[Kind, dict[str, Any]] = {
     },
 }
 
+_BY_OBJECTIVE: dict[str, dict[str, Any]] = {"dsm": {"noise": 0.1}, "recovery": {"noise": 0.5}}
+
 _BY_CHAINS: dict[str, Any] = {
     "steps": 800,
     "batch_size": 256,
@@ -119,7 +125,8 @@ def resolved(given: dict[str, Any], data: Dataset) -> Settings:
     kind = kind_of(data)
     settings = _COMMON | _OF_KIND[kind] | chosen
     if kind == "plane" and settings["objective"] in CHAINS:
-        settings |= _BY_CHAINS | chosen
+        settings |= _BY_CHAINS
+    settings |= _BY_OBJECTIVE.get(settings["objective"], {}) | chosen
     # The noise for which the chains follow exp(-E) itself, at temperature 1.
     settings.setdefault("chain_noise", math.sqrt(2 * max(settings["step_size"], 0.0)))
     return Settings(**settings)

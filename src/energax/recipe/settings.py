@@ -5,13 +5,36 @@ import math
 from typing import Literal
 
 from energax.errors import InputError
+from energax.objective import Direction, Divergence, Kernel
 
-Objective = Literal["pcd", "cd", "shortrun", "dsm", "ssm", "nce"]
+Objective = Literal[
+    "pcd",
+    "cd",
+    "cd-improved",
+    "shortrun",
+    "recovery",
+    "sm",
+    "ssm",
+    "ssm-finite",
+    "dsm",
+    "nce",
+    "nce-ranking",
+    "nce-conditional",
+    "nce-self",
+    "discrepancy",
+    "velocity",
+    "contraction",
+    "flow",
+    "stein",
+]
 Transform = Literal["none", "standardise", "box", "marginal"]
 Base = Literal["gaussian", "mixture", "box", "none"]
 
-CHAINS = ("pcd", "cd", "shortrun")
+CHAINS = ("pcd", "cd", "cd-improved", "shortrun", "recovery")
 """Objectives that run Langevin chains in each update."""
+
+FROM_BASE = ("nce", "nce-ranking", "contraction")
+"""Objectives that compare the data with draws of the base law."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +57,13 @@ class Settings:
     base: Base
     components: int
     noise: float
+    control_variate: bool
     projections: int
     plain: bool
+    direction: Direction
     noise_ratio: int
+    divergence: Divergence
+    kernel: Kernel
     chain_steps: int
     step_size: float
     chain_noise: float
@@ -64,8 +91,10 @@ class Settings:
             _refuse("fresh", "in [0, 1]", self.fresh)
         if self.objective == "pcd" and self.buffer_size < self.batch_size:
             _refuse("buffer_size", f"at least the batch size, {self.batch_size}", self.buffer_size)
-        if self.base == "none" and self.objective == "nce":
-            raise InputError("--objective nce needs noise with a known law: choose another --base.")
+        if self.base == "none" and self.objective in FROM_BASE:
+            raise InputError(
+                f"--objective {self.objective} draws from the base law: choose another --base."
+            )
 
     @property
     def temperature(self) -> float:

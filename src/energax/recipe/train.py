@@ -10,13 +10,14 @@ import tyro
 
 from energax import data
 from energax.errors import Diverged, InputError
+from energax.objective import Direction, Divergence, Kernel
 from energax.recipe import build
 from energax.recipe.defaults import resolved
 from energax.recipe.evaluate import Evaluate
 from energax.recipe.folder import Folder, check_new, describe, new_folder, spoken, write_json
 from energax.recipe.learn import learn
 from energax.recipe.report import Report
-from energax.recipe.settings import Base, Objective, Settings, Transform
+from energax.recipe.settings import CHAINS, Base, Objective, Settings, Transform
 from energax.train import Checkpoints, write_weights
 
 
@@ -36,9 +37,12 @@ class Train:
     """A name (digits, two-moons, eight-gaussians, checkerboard, rings, mnist, fashion-mnist) or a
     path: .npy, .npz, .csv, .parquet, an idx file, a folder of images."""
     objective: Annotated[Objective | None, _chosen("nce; pcd for images")] = None
-    """What is minimised: pcd (persistent contrastive divergence), cd (chains from the data),
-    shortrun (chains from the base law), dsm (denoising), ssm (sliced score matching), nce
-    (noise-contrastive estimation)."""
+    """What is minimised. By chains: pcd (persistent contrastive divergence), cd (from the data),
+    cd-improved (and through the last step), shortrun (from the base law), recovery (of the clean
+    row from a noisy one). By slopes: sm (score matching), ssm (sliced), ssm-finite (by finite
+    differences), dsm (denoising), velocity (minimum velocity), stein (kernel Stein discrepancy). By
+    comparison: nce (noise-contrastive estimation), nce-ranking, nce-conditional, nce-self, flow
+    (minimum probability flow), contraction (minimum KL contraction), discrepancy."""
     steps: Annotated[
         int | None,
         _chosen(
@@ -91,32 +95,42 @@ class Train:
     (uniform), none."""
     components: Annotated[int | None, _chosen("10")] = None
     """Gaussians in a base of the kind mixture."""
-    noise: Annotated[float | None, _chosen("0.1")] = None
-    """dsm: standard deviation of the added noise, in model units."""
+    noise: Annotated[float | None, _chosen("0.3; 0.1 for dsm, 0.5 for recovery")] = None
+    """dsm, recovery, nce-conditional, nce-self, flow, discrepancy: standard deviation of the added
+    noise, in model units."""
+    control_variate: bool = False
+    """dsm: take off a term of mean 0 that carries most of the variance of small noise."""
     projections: Annotated[int | None, _chosen("1")] = None
-    """ssm: random directions for each row."""
+    """ssm, ssm-finite: random directions for each row."""
     plain: bool = False
     """ssm: the plain form instead of the variance-reduced one."""
+    direction: Direction = "rademacher"
+    """ssm, ssm-finite: law of the directions."""
     noise_ratio: Annotated[int | None, _chosen("4; 2 in the plane, 1 for small images")] = None
-    """nce: noise rows for each data row."""
+    """nce, nce-ranking: noise rows for each data row; nce-conditional, flow, contraction,
+    discrepancy: points that each row is compared with."""
+    divergence: Divergence = "logistic"
+    """nce: Bregman divergence of the density ratio: logistic, kl (importance sampling), squared."""
+    kernel: Kernel = "multiquadric"
+    """stein: inverse multiquadric or Gaussian, as wide as the median distance of a batch."""
     chain_steps: Annotated[int | None, _chosen("20")] = None
-    """pcd, cd, shortrun: Langevin steps in each update."""
+    """Chains: Langevin steps in each update."""
     step_size: Annotated[
         float | None, _chosen("4e-3 in the plane, 0.05 for small images, 10 for images, else 0.01")
     ] = None
-    """pcd, cd, shortrun: h in x' = x - h dE/dx + noise, in model units."""
+    """Chains: h in x' = x - h dE/dx + noise, in model units."""
     chain_noise: Annotated[
         float | None, _chosen("sqrt(2 h), which is temperature 1; 0.01 for images")
     ] = None
-    """pcd, cd, shortrun: standard deviation of that noise; the temperature is noise^2 / (2 h)."""
+    """Chains: standard deviation of that noise; the temperature is noise^2 / (2 h)."""
     chain_clip: Annotated[float | None, _chosen("0; 0.01 for images")] = None
-    """pcd, cd, shortrun: bound on each component of dE/dx; 0 for none."""
+    """Chains: bound on each component of dE/dx; 0 for none."""
     buffer_size: Annotated[int | None, _chosen("8192; 2048 in the plane, 4096 for images")] = None
     """pcd: chains that are kept."""
     fresh: Annotated[float | None, _chosen("0.05; 0.1 in the plane, 0.02 for images")] = None
     """pcd: share of chains that start again from the base law."""
     energy_penalty: Annotated[float | None, _chosen("0; 1 for images")] = None
-    """pcd, cd, shortrun: weight of the spread of E over data and chains."""
+    """pcd, cd, cd-improved, shortrun: weight of the spread of E over data and chains."""
     chunk_steps: Annotated[int | None, _chosen("100; 10 for images")] = None
     """Updates in one compiled program, between two lines of the log."""
     checkpoint_every: Annotated[int | None, _chosen("500; 100 for images")] = None
@@ -195,7 +209,7 @@ def repeated(source: str, settings: Settings, test_fraction: float) -> str:
 def remedy(folder: Folder) -> str:
     """What to do after a divergence."""
     settings, step = folder.settings(), Checkpoints(folder["checkpoints"]).newest()
-    chains = "" if settings.objective in ("dsm", "ssm", "nce") else ", a smaller --step-size"
+    chains = ", a smaller --step-size" if settings.objective in CHAINS else ""
     return (
         f"The last good checkpoint, after {step} updates, is kept in {folder.path}. Try "
         f"--learning-rate {settings.learning_rate / 10:g}{chains} or a smaller --clip."

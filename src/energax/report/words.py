@@ -3,10 +3,22 @@
 OBJECTIVES = {
     "pcd": "persistent contrastive divergence",
     "cd": "contrastive divergence",
+    "cd-improved": "improved contrastive divergence",
     "shortrun": "short-run chains",
-    "dsm": "denoising score matching",
+    "recovery": "recovery likelihood",
+    "sm": "implicit score matching",
     "ssm": "sliced score matching",
+    "ssm-finite": "finite-difference score matching",
+    "dsm": "denoising score matching",
     "nce": "noise-contrastive estimation",
+    "nce-ranking": "ranking noise-contrastive estimation",
+    "nce-conditional": "conditional noise-contrastive estimation",
+    "nce-self": "self-perturbed noise-contrastive estimation",
+    "discrepancy": "energy discrepancy",
+    "velocity": "minimum velocity learning",
+    "contraction": "minimum KL contraction",
+    "flow": "minimum probability flow",
+    "stein": "kernel Stein discrepancy",
 }
 
 TITLES = {

@@ -1,0 +1,40 @@
+"""Pairs whose share of the mass is known without Z: what a data row is compared with.
+
+For a pair {x, y} made alike from both its ends, p(x) / (p(x) + p(y)) = sigmoid(E(y) - E(x)) is free
+of Z: the mean over pairs of a suitable function of E(x) - E(y), x a data row, is least at the law
+of the data.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from energax.energy import Energy
+
+Batch = Float[Array, " batch *shape"]
+Others = Float[Array, " copies batch *shape"]
+
+
+def disturbed(batch: Batch, noise: float, copies: int, *, key: PRNGKeyArray) -> Others:
+    """x + s z with z ~ N(0, I) and s = `noise`, `copies` times for each row."""
+    return batch[None] + noise * jax.random.normal(key, (copies, *batch.shape), batch.dtype)
+
+
+def compared(
+    energy: Energy, batch: Batch, others: Others, cost: Callable[[Array], Array]
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """mean cost(E(x) - E(y)) over rows x and their `others` y, and what to log of it."""
+    here, there = jax.vmap(energy)(batch), jax.vmap(jax.vmap(energy))(others)
+    loss = jnp.mean(cost(here[None] - there))
+    right = jnp.mean(there > here[None]).astype(loss.dtype)
+    return loss, {"loss": loss, "energy_data": jnp.mean(here), "accuracy": right}
+
+
+def check_pairs(noise: float, ratio: int = 1) -> None:
+    """Raise ValueError for settings that make no pairs."""
+    if not noise > 0:
+        raise ValueError(f"`noise` must be above 0; got {noise}.")
+    if ratio < 1:
+        raise ValueError(f"`ratio` must be at least 1; got {ratio}.")

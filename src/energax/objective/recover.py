@@ -1,0 +1,121 @@
+"""Learning from noisy copies: recover the clean row, or compare it with what noise makes of it."""
+
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from energax.energy import AbstractEnergy, Energy, detached
+from energax.objective.base import AbstractObjective, Aux
+from energax.objective.pairs import check_pairs, disturbed
+from energax.sampler import AbstractSampler, run, trace
+
+Batch = Float[Array, " batch *shape"]
+
+
+class Recovery(AbstractEnergy):
+    """E(x) + |x - noisy|^2 / (2 s^2): the law of the clean row, given the noisy one."""
+
+    energy: Energy
+    noisy: Float[Array, "*shape"]
+    noise: float
+    shape: tuple[int, ...] = eqx.field(static=True)
+
+    def __init__(self, energy: Energy, noisy: Float[Array, "*shape"], noise: float):
+        self.energy, self.noisy, self.noise, self.shape = energy, noisy, noise, noisy.shape
+
+    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+        return self.energy(x) + jnp.sum((x - self.noisy) ** 2) / (2 * self.noise**2)
+
+
+class RecoveryLikelihood(AbstractObjective):
+    """Likelihood of the clean row x given the noisy row x + s z, s = `noise`.
+
+    p(x | noisy) is proportional to exp(-E(x) - |x - noisy|^2 / (2 s^2)): for small s it has one
+    mode and chains of `steps` steps that start at the noisy row reach it, where those of exp(-E)
+    would not mix. Loss: mean E(x) - mean E(chain). Its minimiser is the law of the data itself.
+
+    Trap: small s makes it easy and nearly blind to the shares of modes, large s makes it ordinary
+    maximum likelihood; the step of the sampler must suit the width s. Source: Bengio et al. (2013);
+    Gao et al. (2021), section 3, at one level of noise.
+    """
+
+    sampler: AbstractSampler
+    noise: float = 0.5
+    steps: int = eqx.field(static=True, default=20)
+
+    def __check_init__(self):
+        check_pairs(self.noise)
+        if self.steps < 1:
+            raise ValueError(f"`steps` must be at least 1; got {self.steps}.")
+
+    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
+        return None
+
+    def __call__(
+        self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], Aux]:
+        blur, move = jax.random.split(key)
+        noisy, frozen = disturbed(batch, self.noise, 1, key=blur)[0], detached(energy)
+
+        def walk(x: Array, k: PRNGKeyArray) -> tuple[Array, Array]:
+            goal = Recovery(frozen, x, self.noise)
+            state, info = run(self.sampler, goal, x, self.steps, key=k, keep=trace, thin=self.steps)
+            return state.x, info.acceptance
+
+        model, accepted = jax.vmap(walk)(noisy, jax.random.split(move, len(batch)))
+        on_data = jax.vmap(energy)(batch)
+        on_model = jax.vmap(energy)(jax.lax.stop_gradient(model))
+        up, down = jnp.mean(on_data), jnp.mean(on_model)
+        parts = {
+            "loss": up - down,
+            "energy_data": up,
+            "energy_chain": down,
+            "acceptance": jnp.mean(accepted),
+            "displacement": jnp.sqrt(jnp.mean((model - noisy) ** 2)),
+        }
+        return up - down, Aux(memory, parts)
+
+
+class EnergyDiscrepancy(AbstractObjective):
+    """How much lower the energy of a row is than that of its surroundings, by `copies` points.
+
+    mean log(w / M + (1 / M) sum_j exp(E(x) - E(y_j))), y_j = x + s z + s z_j: one disturbance z of
+    the row and M = `copies` of the disturbed row, s = `noise`. As M grows it is mean E(x) minus the
+    energy that noise of variance 2 s^2 in two halves leaves, whose minimiser is the law of the data
+    for any s: between score matching (small s) and likelihood (large s). `stabiliser` w = 1 keeps
+    single points from running away. With M = w = 1 it is conditional noise-contrastive estimation.
+
+    Trap: for M of a few, the logarithm of a mean is biased, and s must be small enough for some y_j
+    to be likely. Source: Schroder et al. (2023).
+    """
+
+    noise: float = 0.3
+    copies: int = eqx.field(static=True, default=16)
+    stabiliser: float = 1.0
+
+    def __check_init__(self):
+        check_pairs(self.noise)
+        if self.copies < 1:
+            raise ValueError(f"`copies` must be at least 1; got {self.copies}.")
+        if not self.stabiliser >= 0:
+            raise ValueError(f"`stabiliser` must be at least 0; got {self.stabiliser}.")
+
+    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
+        return None
+
+    def __call__(
+        self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], Aux]:
+        first, then = jax.random.split(key)
+        middle = disturbed(batch, self.noise, 1, key=first)[0]
+        others = disturbed(middle, self.noise, self.copies, key=then)
+        here, there = jax.vmap(energy)(batch), jax.vmap(jax.vmap(energy))(others)
+        gaps = here[None] - there
+        steady = jnp.full_like(gaps[:1], jnp.log(self.stabiliser))
+        whole = jax.nn.logsumexp(jnp.concatenate([gaps, steady]), axis=0)
+        loss = jnp.mean(whole) - math.log(self.copies)
+        parts = {"loss": loss, "energy_data": jnp.mean(here), "energy_noise": jnp.mean(there)}
+        return loss, Aux(memory, parts)
