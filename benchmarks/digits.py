@@ -17,10 +17,13 @@ TRIED: dict[str, dict[str, Any]] = {  # words -> options that differ from the de
     "no weight decay": {"weight_decay": 0.0},
     "weight decay 0.3": {"weight_decay": 0.3},
     "weight decay 3, four noise rows": {"weight_decay": 3.0, "noise_ratio": 4},
-    "half the width twice": {"width": 64},
+    "width 64": {"width": 64},
     "base of one Gaussian": {"base": "gaussian"},
     "base of 30 Gaussians": {"components": 30},
-    "standardised pixels": {"transform": "standardise", "weight_decay": 0.0},
+    "standardised pixels in place of normal scores": {
+        "transform": "standardise",
+        "weight_decay": 0.0,
+    },
     "persistent chains": {"objective": "pcd", "learning_rate": 3e-4, "weight_decay": 0.0},
     "denoising": {"objective": "dsm", "weight_decay": 0.0},
 }
