@@ -1,16 +1,18 @@
 """The table of objectives: how each is made, its exact mean gradient, its exact minimiser."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from cases import SHAPES, Place, place, place_apart_on_one_axis
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from energax.energy import Gaussian
+from energax.energy import Gaussian, NoisyEnergy
 from energax.objective import (
     AbstractObjective,
     ConditionalNoiseContrastiveEstimation,
@@ -24,6 +26,7 @@ from energax.objective import (
     MinimumKLContraction,
     MinimumProbabilityFlow,
     MinimumVelocity,
+    MultiLevelDenoising,
     NoiseContrastiveEstimation,
     PersistentContrastiveDivergence,
     RankingNoiseContrastiveEstimation,
@@ -176,6 +179,34 @@ def recovery(at: Place, noise):
     return contrast(at, mean, variance)
 
 
+class Everywhere(eqx.Module):
+    """An objective for a model of many levels, given one that is the same at all of them."""
+
+    objective: AbstractObjective
+
+    def init(self, energy, rows, *, key):
+        return None
+
+    def __call__(self, energy, batch, memory, *, key):
+        model = NoisyEnergy(lambda x, noise: energy(x), batch.shape[1:])
+        return self.objective(model, batch, memory, key=key)
+
+
+LEVELS = np.array([0.3, 0.5, 0.8])
+
+
+def levels(at: Place, preserving=False):
+    """Mean over the levels of s^2 times score matching on the noisy, and perhaps shrunk, data."""
+    parts = []
+    for noise in LEVELS:
+        shrink = 1 - noise**2 if preserving else 1.0
+        law = dataclasses.replace(
+            at, mean=math.sqrt(shrink) * at.mean, variance=shrink * at.variance + noise**2
+        )
+        parts.append([noise**2 * part for part in matching(law)[:2]])
+    return *np.mean(parts, axis=0), 0.0
+
+
 def improved(at: Place, step=STEP):
     """Two steps; the frozen energy of the second one's end, seen through that step."""
     mean, variance = moved(at, 1, at.mean, at.variance)
@@ -324,6 +355,11 @@ METHODS = {
         lambda at: DenoisingScoreMatching(NOISE, control_variate=True),
         lambda at: matching(at, NOISE**2),
         lambda at: (at.mean, 1 / (at.variance + NOISE**2)),
+    ),
+    "dsm-levels": Method(lambda at: Everywhere(MultiLevelDenoising(LEVELS)), levels),
+    "dsm-levels-preserving": Method(
+        lambda at: Everywhere(MultiLevelDenoising(LEVELS, preserving=True)),
+        lambda at: levels(at, preserving=True),
     ),
     "sm": Method(lambda at: ImplicitScoreMatching(), matching, exact),
     "ssm-sphere": Method(

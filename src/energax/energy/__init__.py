@@ -17,5 +17,9 @@ from energax.energy.laws import Gaussian as Gaussian
 from energax.energy.laws import GaussianMixture as GaussianMixture
 from energax.energy.laws import UniformBox as UniformBox
 from energax.energy.neural import Neural as Neural
+from energax.energy.noisy import AbstractNoisy as AbstractNoisy
+from energax.energy.noisy import NoisyEnergy as NoisyEnergy
+from energax.energy.noisy import NoisyScore as NoisyScore
+from energax.energy.noisy import denoised as denoised
 from energax.energy.normalised import Normalised as Normalised
 from energax.energy.tilt import Tilt as Tilt

@@ -1,11 +1,10 @@
 """Who moves, and in what order: all that the loop, the checkpoints and the report know."""
 
 import abc
+from typing import Any
 
 import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
-
-from energax.energy import Energy
 
 Metrics = dict[str, Float[Array, "..."]]
 
@@ -26,5 +25,5 @@ class AbstractLearner(eqx.Module):
         """One update of all players, and the numbers to watch."""
 
     @abc.abstractmethod
-    def energy(self, state: PyTree) -> Energy:
+    def energy(self, state: PyTree) -> Any:
         """The energy to sample from and to evaluate."""

@@ -1,12 +1,14 @@
 """One energy, one objective, one optimiser."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from energax.energy import Energy, weights
+from energax.energy import weights
 from energax.learner.base import AbstractLearner, Metrics
 from energax.objective import AbstractObjective
 
@@ -43,7 +45,7 @@ class Descent(AbstractLearner):
             raise ValueError(f"`decay` must lie in [0, 1) or be None; got {self.decay}.")
 
     def init(
-        self, players: Energy, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
+        self, players: PyTree, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
     ) -> DescentState:
         energy = _copied(players)
         moving, _ = weights(energy)
@@ -80,8 +82,8 @@ class Descent(AbstractLearner):
             lambda old, new: old + (1 - decay).astype(old.dtype) * (new - old), average, moving
         )
 
-    def energy(self, state: DescentState) -> Energy:
-        """The energy with averaged weights where they are kept, else with the last ones."""
+    def energy(self, state: DescentState) -> Any:
+        """What was trained, with averaged weights where they are kept, else with the last ones."""
         if self.decay is None:
             return state.energy
         return eqx.combine(state.average, weights(state.energy)[1])

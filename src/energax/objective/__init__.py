@@ -14,6 +14,7 @@ from energax.objective.contrast import (
     SelfPerturbedNoiseContrastiveEstimation as SelfPerturbedNoiseContrastiveEstimation,
 )
 from energax.objective.denoising import DenoisingScoreMatching as DenoisingScoreMatching
+from energax.objective.denoising import MultiLevelDenoising as MultiLevelDenoising
 from energax.objective.likelihood import ContrastiveDivergence as ContrastiveDivergence
 from energax.objective.likelihood import (
     ImprovedContrastiveDivergence as ImprovedContrastiveDivergence,

@@ -1,11 +1,10 @@
 """How one energy feels the data: a scalar to differentiate, and what it carries and reports."""
 
 import abc
+from typing import Any
 
 import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
-
-from energax.energy import Energy
 
 
 class Aux(eqx.Module):
@@ -16,18 +15,19 @@ class Aux(eqx.Module):
 
 
 class AbstractObjective(eqx.Module):
-    """A loss whose gradient in the energy's weights is a step towards the data."""
+    """A loss whose gradient in the energy's weights is a step towards the data.
+
+    `energy` is any callable of one example, unless an objective asks for more (many noise levels).
+    """
 
     @abc.abstractmethod
-    def init(
-        self, energy: Energy, rows: Float[Array, " size *shape"], *, key: PRNGKeyArray
-    ) -> PyTree:
+    def init(self, energy: Any, rows: Float[Array, " size *shape"], *, key: PRNGKeyArray) -> PyTree:
         """The memory of the first call; None where nothing is carried. `rows`: a batch of data."""
 
     @abc.abstractmethod
     def __call__(
         self,
-        energy: Energy,
+        energy: Any,
         batch: Float[Array, " batch *shape"],
         memory: PyTree,
         *,

@@ -1,11 +1,14 @@
 """Denoising score matching: the slope of the energy points from a noisy row back to the clean."""
 
+from collections.abc import Sequence
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from energax.energy import Energy
+from energax.energy import AbstractNoisy, Energy
 from energax.objective.base import AbstractObjective, Aux
 
 Batch = Float[Array, " batch *shape"]
@@ -47,3 +50,49 @@ class DenoisingScoreMatching(AbstractObjective):
             loss = loss - extra / (2 * len(batch))
         size = jnp.mean(jnp.sqrt(jnp.sum(slope.reshape(len(batch), -1) ** 2, axis=1)))
         return loss, Aux(memory, {"loss": loss, "slope": size})
+
+
+class MultiLevelDenoising(AbstractObjective):
+    """mean s^2 / 2 |z / s + score(x + s z, s)|^2, s drawn evenly from `noises` for each row.
+
+    For an energy or a score that knows the noise (`NoisyEnergy`, `NoisyScore`). The weight s^2
+    makes the levels count alike. At its optimum the model is the law of x + s z at every level, and
+    of the data as the finest falls; the broad levels see the shares of modes, which no single fine
+    level does. With `preserving`, x is shrunk by sqrt(1 - s^2) first, so that data of unit
+    variance keep it (all s below 1).
+
+    Trap: levels that do not overlap leave gaps that chains cannot cross: ratios of 0.6 to 0.8 in
+    few dimensions, nearer 1 in many. Source: Song and Ermon (2019), eq. 5-6; `preserving`: Ho, Jain
+    and Abbeel (2020); Song and Kingma (2021), section 4.4.
+    """
+
+    noises: Float[Array, " levels"]
+    preserving: bool = eqx.field(static=True)
+
+    def __init__(
+        self, noises: Sequence[float] | Float[ArrayLike, " levels"], preserving: bool = False
+    ):
+        levels = np.asarray(noises, np.float64)
+        if levels.ndim != 1 or levels.size == 0 or not np.all(levels > 0):
+            raise ValueError(f"`noises` must be a list of numbers above 0; got {noises}.")
+        if preserving and not np.all(levels < 1):
+            raise ValueError(f"`noises` must be below 1 to preserve the variance; got {noises}.")
+        self.noises, self.preserving = jnp.asarray(levels, jnp.result_type(float)), preserving
+
+    def init(self, energy: AbstractNoisy, rows: Batch, *, key: PRNGKeyArray) -> None:
+        return None
+
+    def __call__(
+        self, energy: AbstractNoisy, batch: Batch, memory: None, *, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], Aux]:
+        choose, blur = jax.random.split(key)
+        levels = jax.lax.stop_gradient(self.noises).astype(batch.dtype)
+        noise = levels[jax.random.randint(choose, (len(batch),), 0, len(levels))]
+        z = jax.random.normal(blur, batch.shape, batch.dtype)
+
+        def one(x: Array, z: Array, s: Array) -> Array:
+            clean = x * jnp.sqrt(1 - s**2) if self.preserving else x
+            return jnp.sum((z + s * energy.score(clean + s * z, s)) ** 2) / 2
+
+        loss = jnp.mean(jax.vmap(one)(batch, z, noise))
+        return loss, Aux(memory, {"loss": loss})

@@ -1,5 +1,7 @@
 """How to draw from an energy?"""
 
+from energax.sampler.anneal import anneal as anneal
+from energax.sampler.anneal import geometric as geometric
 from energax.sampler.base import AbstractSampler as AbstractSampler
 from energax.sampler.base import Info as Info
 from energax.sampler.base import State as State

@@ -1,0 +1,55 @@
+"""A perceptron that also sees the level of noise."""
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+
+class NoisyMLP(eqx.Module):
+    """f(x, s): a perceptron of x / sqrt(1 + s^2) and log s, for data of about unit scale.
+
+    As an energy ("scalar"): |x|^2 / (2 (1 + s^2)) + f / s, which is right for broad noise before
+    anything is learned; as a score ("field"), of the shape of x: -x / (1 + s^2) + f / s. The
+    division by s lets slopes of the size 1 / s, which is that of the noise, come out of weights of
+    unit size (Song and Ermon 2020, technique 3).
+    """
+
+    layers: tuple[eqx.nn.Linear, ...]
+    shape: tuple[int, ...] = eqx.field(static=True)
+    kind: Literal["scalar", "field"] = eqx.field(static=True)
+    activation: Callable
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        width: int = 128,
+        depth: int = 2,
+        *,
+        kind: Literal["scalar", "field"] = "scalar",
+        activation: Callable = jax.nn.silu,
+        key: PRNGKeyArray,
+    ):
+        if width < 1 or depth < 1:
+            raise ValueError(f"`width` and `depth` must be at least 1; got {width} and {depth}.")
+        size = math.prod(shape)
+        sizes = [size + 1, *[width] * depth, 1 if kind == "scalar" else size]
+        keys = jax.random.split(key, depth + 1)
+        self.layers = tuple(
+            eqx.nn.Linear(sizes[i], sizes[i + 1], key=keys[i]) for i in range(depth + 1)
+        )
+        self.shape, self.kind, self.activation = shape, kind, activation
+
+    def __call__(self, x: Float[Array, "*shape"], noise: Float[Array, ""]) -> Array:
+        broad = 1 + noise**2
+        hidden = jnp.append(x.reshape(-1) / jnp.sqrt(broad), jnp.log(noise))
+        for layer in self.layers[:-1]:
+            hidden = self.activation(layer(hidden))
+        out = self.layers[-1](hidden) / noise
+        if self.kind == "scalar":
+            return jnp.sum(x**2) / (2 * broad) + out[0]
+        return out.reshape(self.shape) - x / broad
