@@ -64,6 +64,11 @@ FILES = {  # name -> (file, how to make it, what the sentence says)
         lambda f: f.write_text(table(MOONS * [1, 0] + [0, 3])),
         "Column 'width' of x.csv is constant",
     ),
+    "copied column": (
+        "x.csv",
+        lambda f: f.write_text(table(MOONS[:, :1] * [1, -2] + [0, 3])),
+        "Columns 'height' and 'width' of x.csv are copies of each other",
+    ),
     "few rows": ("x.csv", lambda f: f.write_text(table(MOONS[:9])), "x.csv has 9 rows"),
     "fewer than a batch": (
         "x.npy",
@@ -102,13 +107,13 @@ OPTIONS = {  # options of `train moons.npy` -> what the sentence says
     "--fresh 1.5": r"--fresh must be in \[0, 1\]",
     "--test-fraction 1": "--test-fraction must be between 0 and 1; got 1",
     "--objective pcd --buffer-size 8": "--buffer-size must be at least the batch size, 16; got 8",
-    "--objective nce --base none": "--objective nce needs noise with a known law",
+    "--objective nce --base none": "--objective nce draws from the base law",
     "--transform marginal": "--transform marginal is for whole numbers",
     "--network conv": "--network conv is for images; moons.npy has none",
     "--base box": "--base box is a law on .*choose --transform box",
     "--base mixture --components 49": "--components 49 exceeds the 48 training rows",
     "--resume no-run --seed 3": "--resume takes all settings from no-run: leave out DATA",
-    "--out taken": "taken exists already: choose another --out, or --resume taken",
+    "--out taken": "taken exists already: choose another --out",
     "--out moons.npy": "moons.npy exists already",
     "--out moons.npy/below": "Not a directory; choose another place",
 }
@@ -255,6 +260,11 @@ DAMAGES = {  # name -> (what is done to the run, command, what the sentence says
         lambda run: (run / "evaluation.json").unlink(),
         "score run moons.npy --out s.csv",
         "run `energax evaluate run` first",
+    ),
+    "samples cut": (
+        lambda run: (run / "samples.npz").write_bytes(b"PK"),
+        "report run",
+        "samples.npz is missing or damaged: run `energax evaluate run`",
     ),
     "report before evaluate": (
         lambda run: (run / "evaluation.json").unlink(),

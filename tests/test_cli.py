@@ -81,7 +81,7 @@ def figures(record):
 def test_every_figure_of_the_evaluation_has_value_error_and_size(run):
     record = read(run / "evaluation.json")
     found = dict(figures(record))
-    assert {"bits_per_dim", "log_z", "mmd", "rhat", "ess", "kernel density"} <= set(found)
+    assert {"log_z", "mmd", "rhat", "ess", "kernel density"} <= set(found)
     for name, figure in found.items():
         assert {"value", "error", "size"} <= set(figure), name
         assert np.isfinite(figure["value"]), name

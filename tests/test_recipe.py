@@ -26,9 +26,9 @@ from energax.report.words import OBJECTIVES as TITLES
 
 
 def rows_of(shape, levels=None):
-    rows = np.random.default_rng(0).integers(0, levels or 9, (40, *shape))
+    rows = np.random.default_rng(0).integers(0, levels or 9, (700, *shape))
     kind = np.float32 if levels is None else np.uint8
-    return Dataset("x", rows[:30].astype(kind), rows[30:].astype(kind), levels)
+    return Dataset("x", rows[:600].astype(kind), rows[600:].astype(kind), levels)
 
 
 ROWS = {  # kind -> rows of that kind
@@ -77,6 +77,12 @@ def test_chains_follow_the_energy_itself_unless_told_otherwise(kind):
     assert found.temperature == pytest.approx(1.0)
     cold = resolved({"objective": "pcd", "step_size": 0.02, "chain_noise": 0.1}, ROWS[kind])
     assert cold.temperature == pytest.approx(0.1**2 / 0.04)
+
+
+def test_a_batch_is_never_larger_than_few_rows_unless_told():
+    few = Dataset("x", ROWS["plane"].train[:30], ROWS["plane"].test)
+    assert resolved({}, few).batch_size == 30
+    assert resolved({"batch_size": 64}, few).batch_size == 64
 
 
 def hint(name):

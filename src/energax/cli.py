@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import tyro
+from jax.errors import JaxRuntimeError
 
 from energax.errors import Diverged, InputError
 from energax.recipe import Data, Evaluate, Report, Sample, Score, Stopped, Train
@@ -34,6 +35,12 @@ def main() -> None:
     sys.exit(run(arguments))
 
 
+_TOO_LARGE = (
+    "The memory does not hold this: choose a smaller --batch-size, --width or --particles, or an "
+    "objective without the whole Hessian (ssm in place of sm)."
+)
+
+
 def _silent(_: object) -> None:
     pass
 
@@ -56,6 +63,13 @@ def run(arguments: Sequence[str]) -> int:
     )
     try:
         command()
+    except JaxRuntimeError as failure:
+        if "RESOURCE_EXHAUSTED" not in str(failure):
+            raise
+        if debug:
+            traceback.print_exc()
+        print(f"energax: {_TOO_LARGE}", file=sys.stderr)
+        return 2
     except (InputError, Diverged, Stopped, KeyboardInterrupt, OSError) as failure:
         if debug:
             traceback.print_exc()

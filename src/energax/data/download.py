@@ -5,6 +5,7 @@ import hashlib
 import os
 import tempfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pooch
@@ -78,6 +79,7 @@ def fetch(address: str, file: Path, digest: str) -> None:
     """
     if file.exists() and _has_digest(file, digest):
         return
+    new = not file.parent.exists()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=file.parent, prefix=".download-") as folder:
@@ -96,6 +98,10 @@ def fetch(address: str, file: Path, digest: str) -> None:
         ) from error
     except OSError as error:
         raise InputError(f"{file} cannot be written: {error.strerror or error}.") from error
+    finally:
+        if new and not file.exists():
+            with suppress(OSError):
+                file.parent.rmdir()
 
 
 def download(name: str, *, base_url: str | None = None, folder: str | Path | None = None) -> Path:

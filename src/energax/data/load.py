@@ -23,6 +23,9 @@ _BUILT_IN = {
 NAMES = tuple(_BUILT_IN)
 """Data sets that need no path."""
 
+_SAME = 1e-10
+"""Columns whose correlation is nearer to 1 than this are one column."""
+
 _FEWEST = 10
 """Rows below which no split makes sense."""
 
@@ -44,7 +47,20 @@ def _refuse_constant(train: np.ndarray, table: Table) -> None:
         name = repr(table.columns[index]) if table.columns else str(index + 1)
         raise InputError(
             f"Column {name} of {table.source} is constant ({train[0, index]:g} in every training "
-            "row): drop it, a constant has no density."
+            f"row, as far as {train.dtype} can tell): drop it, or take the constant part off."
+        )
+
+
+def _refuse_copies(train: np.ndarray, table: Table) -> None:
+    """Columns on one line have no joint density: any likelihood of them is beyond all bounds."""
+    exact = train.astype(np.float64)
+    alike = np.abs(np.triu(np.corrcoef(exact, rowvar=False), 1))
+    if alike.max() > 1 - _SAME:
+        pair = np.unravel_index(int(np.argmax(alike)), alike.shape)
+        names = [repr(table.columns[i]) if table.columns else str(i + 1) for i in pair]
+        raise InputError(
+            f"Columns {names[0]} and {names[1]} of {table.source} are copies of each other, up to "
+            "scale and offset: drop one, for together they have no density."
         )
 
 
@@ -59,6 +75,8 @@ def _split(table: Table, test_fraction: float) -> Dataset:
         raise InputError(f"{table.source}: both `train` and `test` need rows; one has none.")
     if table.levels is None and train.ndim == 2:
         _refuse_constant(train, table)
+        if train.shape[1] > 1:
+            _refuse_copies(train, table)
     return Dataset(table.source, train, test, levels=table.levels, columns=table.columns)
 
 

@@ -167,10 +167,14 @@ def beyond_reach(forward: Estimate, values: Float[np.ndarray, " size"]) -> str:
     )
 
 
+_FLOOR = 1e-9
+"""No sum over a grid in floating point is told to be nearer than this."""
+
+
 def bounded(estimate: Estimate, *, level: float = 0.95) -> LogZ:
     """A `LogZ` from a number that is exact up to its error, such as one from `quadrature`."""
     value, error = float(estimate.value), float(estimate.error)
-    why, certified = f"By quadrature, to {error:.1e} nats.", error <= APART
+    why, certified = f"By quadrature, to {max(error, _FLOOR):.0e} nats.", error <= APART
     if not np.isfinite(value + error):
         why = "The integral of exp(-energy) over the box is not finite."
     elif not certified:

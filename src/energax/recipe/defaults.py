@@ -126,6 +126,7 @@ def resolved(given: dict[str, Any], data: Dataset) -> Settings:
     settings = _COMMON | _OF_KIND[kind] | chosen
     if kind == "plane" and settings["objective"] in CHAINS:
         settings |= _BY_CHAINS
+    settings["batch_size"] = min(settings["batch_size"], len(data.train))
     settings |= _BY_OBJECTIVE.get(settings["objective"], {}) | chosen
     # The noise for which the chains follow exp(-E) itself, at temperature 1.
     settings.setdefault("chain_noise", math.sqrt(2 * max(settings["step_size"], 0.0)))

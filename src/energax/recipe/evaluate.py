@@ -122,7 +122,6 @@ def _likelihood(model: Model, rows: Dataset, log_z: LogZ | str) -> dict[str, Any
         return {"test_log_likelihood": nothing}
     energies, log_dets = scored(model, model.energy, rows.test)
     found = evaluate.log_likelihood(energies, log_dets, log_z)
-    per_row = _bits(found, rows)
     ends = {"log_z_forward": _of(log_z.forward), "log_z_reverse": _of(log_z.reverse)}
     width = (log_z.upper - log_z.lower) / 2
     size = min(float(log_z.forward.size), float(log_z.reverse.size))
@@ -137,7 +136,7 @@ def _likelihood(model: Model, rows: Dataset, log_z: LogZ | str) -> dict[str, Any
             "error_over_rows": found.error,
             "rows": len(found.rows),
         },
-        "bits_per_dim": per_row,
+        **({} if rows.levels is None else {"bits_per_dim": _bits(found, rows)}),
         "log_z": _figure(log_z.value, width, size),
         **ends,
     }

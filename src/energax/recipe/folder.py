@@ -181,7 +181,9 @@ def whole(path: Path) -> Iterator[Path]:
 def check_new(path: Path) -> None:
     """Raise InputError for the path of a new run that is taken."""
     if path.exists():
-        raise InputError(f"{path} exists already: choose another --out, or --resume {path}.")
+        known = (path / "config.json").exists() and not (path / "weights.safetensors").exists()
+        resume = f", or --resume {path}" if known else ""
+        raise InputError(f"{path} exists already: choose another --out{resume}.")
 
 
 @contextmanager

@@ -41,6 +41,8 @@ def learn(folder: Folder) -> None:
     run = train.start(learner, blank, rows, key=start, batch_size=size, transform=transform)
     checkpoints, log = Checkpoints(folder["checkpoints"]), Log(folder["metrics.jsonl"])
     if checkpoints.newest() is None:
+        if log.read():
+            print(f"No checkpoint is left in {folder.path}: training begins again.")
         checkpoints.save(run)
     else:
         run = checkpoints.restore(run)

@@ -1,6 +1,7 @@
 """The page of a run."""
 
 import dataclasses
+import zipfile
 from pathlib import Path
 from typing import Annotated
 
@@ -43,8 +44,7 @@ def material(folder: Folder, model: Model) -> report.Material:
     """All that the page shows, from the files of a run."""
     config, rows = folder.config(), folder.dataset()
     evaluation = read_json(folder["evaluation.json"])
-    with np.load(folder["samples.npz"], allow_pickle=False) as saved:
-        drawn, chains = saved["draws"], saved["chains"]
+    drawn, chains = _samples(folder)
     plane = rows.shape == (2,)
     log_z = evaluation.get("log_z", {}).get("value")
     exact = rows.law if plane else None
@@ -73,6 +73,18 @@ def material(folder: Folder, model: Model) -> report.Material:
         model_density=_density(model, rows.test, log_z or 0.0) if plane else None,
         exact_density=None if exact is None else _exact(exact, rows.test),
     )
+
+
+def _samples(folder: Folder) -> tuple[np.ndarray, np.ndarray]:
+    """Draws, and energies along chains, as `energax evaluate` wrote them."""
+    path = folder["samples.npz"]
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            return saved["draws"], saved["chains"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as reason:
+        raise InputError(
+            f"{path} is missing or damaged: run `energax evaluate {folder.path}`."
+        ) from reason
 
 
 def _grid(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -59,7 +59,7 @@ class Train:
     evaluate: bool = True
     """Evaluate and report after training; --no-evaluate trains only."""
     batch_size: Annotated[
-        int | None, _chosen("256; 512 in the plane without chains, 64 for images")
+        int | None, _chosen("256; 512 in the plane without chains, 64 for images; at most all")
     ] = None
     """Rows in each update."""
     learning_rate: Annotated[

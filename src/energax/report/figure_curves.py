@@ -18,7 +18,7 @@ WINDOWS = 40
 POINTS = 800
 """More points than this in one line cannot be seen apart."""
 COLOURS = {"energy_data": REAL, "energy_noise": NOISE}
-LABELS = {"energy_data": "data", "energy_noise": "noise", "energy_chain": "chains"}
+LABELS = {"energy_data": "data", "energy_chain": "chains", "energy_noise": "noise"}
 VARIABLES = {REAL: "real", MODEL: "model", NOISE: "noise"}
 
 
@@ -38,11 +38,12 @@ def names(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
 def steps_per_second(metrics: Sequence[Mapping[str, Any]]) -> float | None:
     """Median speed between lines of the log: compiling and a pause between runs leave it alone.
 
-    None where fewer than two lines hold `seconds`.
+    With one line, what it says, compiling included; None where no line tells.
     """
     timed = [line for line in metrics if "seconds" in line]
     if len(timed) < 2:
-        return None
+        single = [real(m["steps_per_second"], "speed") for m in timed if "steps_per_second" in m]
+        return single[0] if single else None
     steps, seconds = curve(timed, "seconds")
     gaps, waits = np.diff(steps), np.diff(seconds)
     forward = (gaps > 0) & (waits > 0)
@@ -113,6 +114,7 @@ def curves(
         legend = [
             (VARIABLES[COLOURS.get(name, MODEL)], "line", LABELS.get(name, name)) for name in lines
         ]
-        caption = (MEANINGS | dict(meanings or {})).get(next(iter(lines)), "")
+        known = MEANINGS | dict(meanings or {})
+        caption = known.get(" ".join(sorted(lines)), known.get(next(iter(lines)), ""))
         pictures.append(Picture(heading, body, caption, tuple(legend) if len(lines) > 1 else ()))
     return pictures

@@ -45,7 +45,9 @@ TITLES = {
 
 MEANINGS = {
     "loss": "what the optimiser lowers; a contrastive one hovers: no sign of progress",
-    "energy_data": "mean energy in nats; both lines should meet, a steady gap means chains lag",
+    "energy_data": "mean energy of data rows, nats",
+    "energy_chain energy_data": "mean energy, nats; the lines should meet, a gap: chains lag",
+    "energy_data energy_noise": "mean energy in nats; data below noise, or nothing was learned",
     "energy_chain": "mean energy of the rows that the chains reached",
     "energy_noise": "mean energy of rows of the noise law",
     "grad_norm": "length of the gradient before clipping; a sudden rise announces divergence",

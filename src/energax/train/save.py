@@ -124,7 +124,9 @@ def read_weights(path: Path, like: dict[str, PyTree]) -> dict[str, PyTree]:
     try:
         arrays = safetensors.numpy.load_file(path)
     except FileNotFoundError as reason:
-        raise InputError(f"{path} is missing: the run has not finished; resume it.") from reason
+        raise InputError(
+            f"{path} is missing: resume the run if it was stopped, else train it again."
+        ) from reason
     except (safetensors.SafetensorError, OSError) as reason:
         raise InputError(f"{path} is damaged ({reason}): train the run again.") from reason
     return filled(like, {n: jnp.asarray(a) for n, a in arrays.items()}, source=str(path))
