@@ -1,5 +1,6 @@
 """How does one energy feel the data?"""
 
+from energax.objective.base import AbstractMemoryless as AbstractMemoryless
 from energax.objective.base import AbstractObjective as AbstractObjective
 from energax.objective.base import Aux as Aux
 from energax.objective.contrast import (

@@ -34,3 +34,10 @@ class AbstractObjective(eqx.Module):
         key: PRNGKeyArray,
     ) -> tuple[Float[Array, ""], Aux]:
         """The loss, and what goes with it."""
+
+
+class AbstractMemoryless(AbstractObjective):
+    """An objective that carries nothing from one call to the next."""
+
+    def init(self, energy: Any, rows: Float[Array, " size *shape"], *, key: PRNGKeyArray) -> None:
+        return None

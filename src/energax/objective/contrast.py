@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.energy import AbstractLaw, Energy, draws, log_density
-from energax.objective.base import AbstractObjective, Aux
+from energax.objective.base import AbstractMemoryless, Aux
 from energax.objective.pairs import check_pairs, compared, disturbed
 
 Batch = Float[Array, " batch *shape"]
@@ -31,7 +31,21 @@ _BREGMAN: dict[str, _Bregman] = {
 }
 
 
-class NoiseContrastiveEstimation(AbstractObjective):
+def _against_noise(
+    energy: Energy, law: AbstractLaw, batch: Batch, ratio: int, *, key: PRNGKeyArray
+) -> tuple[Float[Array, " batch"], Float[Array, " noise"], dict[str, Float[Array, ""]]]:
+    """-E(x) - log p_noise(x) of the rows and of `ratio` noise draws for each, and mean energies."""
+    fake = jax.lax.stop_gradient(draws(law, ratio * len(batch), key=key))
+
+    def logit(x: Array) -> tuple[Array, Array]:
+        value = energy(x)
+        return -value - log_density(law, x), value
+
+    (real, on_data), (false, on_noise) = jax.vmap(logit)(batch), jax.vmap(logit)(fake)
+    return real, false, {"energy_data": jnp.mean(on_data), "energy_noise": jnp.mean(on_noise)}
+
+
+class NoiseContrastiveEstimation(AbstractMemoryless):
     """Cross-entropy of the classifier with logit l(x) = -E(x) - log p_noise(x) - log r.
 
     r = `ratio` noise draws per data row (the tutorial's nu is 1 / r); loss = (mean a(l) over data
@@ -60,32 +74,18 @@ class NoiseContrastiveEstimation(AbstractObjective):
                 f"`divergence` must be one of {get_args(Divergence)}; got {self.divergence!r}."
             )
 
-    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
-
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Aux]:
-        fake = jax.lax.stop_gradient(draws(self.noise, self.ratio * len(batch), key=key))
-
-        def logit(x: Array) -> tuple[Array, Array]:
-            value = energy(x)
-            return -value - log_density(self.noise, x) - math.log(self.ratio), value
-
-        (real, on_data), (false, on_noise) = jax.vmap(logit)(batch), jax.vmap(logit)(fake)
+        real, false, parts = _against_noise(energy, self.noise, batch, self.ratio, key=key)
+        real, false = real - math.log(self.ratio), false - math.log(self.ratio)
         share, cost = 1 / (1 + self.ratio), _BREGMAN[self.divergence]
         loss = share * jnp.mean(cost.data(real)) + (1 - share) * jnp.mean(cost.noise(false))
         right = share * jnp.mean(real > 0) + (1 - share) * jnp.mean(false < 0)
-        parts = {
-            "loss": loss,
-            "energy_data": jnp.mean(on_data),
-            "energy_noise": jnp.mean(on_noise),
-            "accuracy": right.astype(loss.dtype),
-        }
-        return loss, Aux(memory, parts)
+        return loss, Aux(memory, parts | {"loss": loss, "accuracy": right.astype(loss.dtype)})
 
 
-class RankingNoiseContrastiveEstimation(AbstractObjective):
+class RankingNoiseContrastiveEstimation(AbstractMemoryless):
     """Which of r + 1 rows is the data row? Cross-entropy of softmax(-E(x) - log p_noise(x)).
 
     r = `ratio` rows of noise stand beside each data row; loss = -mean log of the share that the
@@ -103,33 +103,18 @@ class RankingNoiseContrastiveEstimation(AbstractObjective):
         if self.ratio < 1:
             raise ValueError(f"`ratio` must be at least 1; got {self.ratio}.")
 
-    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
-
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Aux]:
-        fake = jax.lax.stop_gradient(draws(self.noise, self.ratio * len(batch), key=key))
-
-        def logit(x: Array) -> tuple[Array, Array]:
-            value = energy(x)
-            return -value - log_density(self.noise, x), value
-
-        (real, on_data), (false, on_noise) = jax.vmap(logit)(batch), jax.vmap(logit)(fake)
+        real, false, parts = _against_noise(energy, self.noise, batch, self.ratio, key=key)
         rivals = false.reshape(len(batch), self.ratio)
         whole = jax.nn.logsumexp(jnp.concatenate([real[:, None], rivals], axis=1), axis=1)
         loss = jnp.mean(whole - real)
         right = jnp.mean(real > jnp.max(rivals, axis=1))
-        parts = {
-            "loss": loss,
-            "energy_data": jnp.mean(on_data),
-            "energy_noise": jnp.mean(on_noise),
-            "accuracy": right.astype(loss.dtype),
-        }
-        return loss, Aux(memory, parts)
+        return loss, Aux(memory, parts | {"loss": loss, "accuracy": right.astype(loss.dtype)})
 
 
-class ConditionalNoiseContrastiveEstimation(AbstractObjective):
+class ConditionalNoiseContrastiveEstimation(AbstractMemoryless):
     """Which of x and y = x + s z is the data row? 2 mean softplus(E(x) - E(y)), s = `noise`.
 
     `ratio` disturbed copies of each row. Consistent for every s, without a noise law and without Z:
@@ -146,9 +131,6 @@ class ConditionalNoiseContrastiveEstimation(AbstractObjective):
     def __check_init__(self):
         check_pairs(self.noise, self.ratio)
 
-    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
-
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Aux]:
@@ -157,7 +139,7 @@ class ConditionalNoiseContrastiveEstimation(AbstractObjective):
         return loss, Aux(memory, parts)
 
 
-class SelfPerturbedNoiseContrastiveEstimation(AbstractObjective):
+class SelfPerturbedNoiseContrastiveEstimation(AbstractMemoryless):
     """Noise made of the data, told apart by the model itself: both x + v and x - v for each row.
 
     mean softplus(E(x) - E(x - v)) + softplus(E(x) - E(x + v)) with v = s z, s = `noise`. As s falls
@@ -173,9 +155,6 @@ class SelfPerturbedNoiseContrastiveEstimation(AbstractObjective):
 
     def __check_init__(self):
         check_pairs(self.noise)
-
-    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
 
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray

@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from energax.energy import AbstractNoisy, Energy
-from energax.objective.base import AbstractObjective, Aux
+from energax.objective.base import AbstractMemoryless, Aux
 
 Batch = Float[Array, " batch *shape"]
 
 
-class DenoisingScoreMatching(AbstractObjective):
+class DenoisingScoreMatching(AbstractMemoryless):
     """mean 1/2 |z / s - dE/dx(x + s z)|^2 with z ~ N(0, I) and s = `noise`.
 
     With `control_variate`, 1/2 (|z|^2 / s^2 - d / s^2 - (2 / s) z . dE/dx(x)) is taken off: its
@@ -33,9 +33,6 @@ class DenoisingScoreMatching(AbstractObjective):
         if not self.noise > 0:
             raise ValueError(f"`noise` must be above 0; got {self.noise}.")
 
-    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
-
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Aux]:
@@ -52,7 +49,7 @@ class DenoisingScoreMatching(AbstractObjective):
         return loss, Aux(memory, {"loss": loss, "slope": size})
 
 
-class MultiLevelDenoising(AbstractObjective):
+class MultiLevelDenoising(AbstractMemoryless):
     """mean s^2 / 2 |z / s + score(x + s z, s)|^2, s drawn evenly from `noises` for each row.
 
     For an energy or a score that knows the noise (`NoisyEnergy`, `NoisyScore`). The weight s^2
@@ -78,9 +75,6 @@ class MultiLevelDenoising(AbstractObjective):
         if preserving and not np.all(levels < 1):
             raise ValueError(f"`noises` must be below 1 to preserve the variance; got {noises}.")
         self.noises, self.preserving = jnp.asarray(levels, jnp.result_type(float)), preserving
-
-    def init(self, energy: AbstractNoisy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
 
     def __call__(
         self, energy: AbstractNoisy, batch: Batch, memory: None, *, key: PRNGKeyArray

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.energy import AbstractLaw, Energy, detached, draws
-from energax.objective.base import AbstractObjective, Aux
+from energax.objective.base import AbstractMemoryless, AbstractObjective, Aux
 from energax.sampler import AbstractSampler, Buffer, chains, filled, pick, put_back, trace
 
 Batch = Float[Array, " batch *shape"]
@@ -53,7 +53,7 @@ def _check(steps: int, penalty: float) -> None:
         raise ValueError(f"`penalty` must be at least 0; got {penalty}.")
 
 
-class ContrastiveDivergence(AbstractObjective):
+class ContrastiveDivergence(AbstractMemoryless):
     """CD-k: chains of `steps` steps that start at the data.
 
     Biased for any finite k: with one Langevin step of size h its gradient is h times that of score
@@ -67,9 +67,6 @@ class ContrastiveDivergence(AbstractObjective):
     def __check_init__(self):
         _check(self.steps, self.penalty)
 
-    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
-
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Aux]:
@@ -78,7 +75,7 @@ class ContrastiveDivergence(AbstractObjective):
         return loss, Aux(memory, parts | health)
 
 
-class ShortRun(AbstractObjective):
+class ShortRun(AbstractMemoryless):
     """Chains of `steps` steps that start afresh from `law` at every update.
 
     The chain becomes part of the model: draw with the same law, sampler and number of steps that
@@ -92,9 +89,6 @@ class ShortRun(AbstractObjective):
 
     def __check_init__(self):
         _check(self.steps, self.penalty)
-
-    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
 
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
@@ -156,7 +150,7 @@ def nearest_distance(points: Batch) -> Float[Array, " batch"]:
     return jnp.sqrt(jnp.sum((flat - still[nearest]) ** 2, axis=1))
 
 
-class ImprovedContrastiveDivergence(AbstractObjective):
+class ImprovedContrastiveDivergence(AbstractMemoryless):
     """CD-k that also lowers the divergence of the chains' own law from the model.
 
     The gradient of KL(chain | model) that CD drops: `through` times (mean E(chain), E held constant
@@ -178,9 +172,6 @@ class ImprovedContrastiveDivergence(AbstractObjective):
         for name in ("through", "entropy"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"`{name}` must be at least 0; got {getattr(self, name)}.")
-
-    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
 
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.energy import Energy
-from energax.objective.base import AbstractObjective, Aux
+from energax.objective.base import AbstractMemoryless, Aux
 
 Batch = Float[Array, " batch *shape"]
 Direction = Literal["gaussian", "rademacher", "sphere"]
@@ -34,7 +34,7 @@ def _length(slope: Array) -> Array:
     return jnp.sqrt(jnp.sum(slope**2))
 
 
-class ImplicitScoreMatching(AbstractObjective):
+class ImplicitScoreMatching(AbstractMemoryless):
     """mean 1/2 |dE/dx|^2 - tr H, H the Hessian of E at a data row, its trace exact.
 
     The value is the Fisher divergence E[1/2 |score of data - score of model|^2] up to a constant of
@@ -45,9 +45,6 @@ class ImplicitScoreMatching(AbstractObjective):
     Trap: the arXiv text of the tutorial prints + tr H, which has no minimum. Source: Hyvarinen
     (2005), theorem 1; Song and Kingma (2021), eq. 8, sign corrected.
     """
-
-    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
 
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
@@ -63,7 +60,7 @@ class ImplicitScoreMatching(AbstractObjective):
         return loss, Aux(memory, {"loss": loss, "slope": jnp.mean(size)})
 
 
-class SlicedScoreMatching(AbstractObjective):
+class SlicedScoreMatching(AbstractMemoryless):
     """mean 1/2 |dE/dx|^2 - v' H v (variance-reduced) or 1/2 (v . dE/dx)^2 - v' H v (plain).
 
     H is the Hessian of E at a data row, v a random direction with covariance I; `projections` of
@@ -82,9 +79,6 @@ class SlicedScoreMatching(AbstractObjective):
 
     def __check_init__(self):
         _check(self.projections, self.direction)
-
-    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
 
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
@@ -105,7 +99,7 @@ class SlicedScoreMatching(AbstractObjective):
         return loss, Aux(memory, {"loss": loss, "slope": jnp.mean(size)})
 
 
-class FiniteDifferenceScoreMatching(AbstractObjective):
+class FiniteDifferenceScoreMatching(AbstractMemoryless):
     """Sliced score matching from values of the energy alone: no derivative in x is taken.
 
     mean 1/2 D^2 - C with D = (E(x + hv) - E(x - hv)) / (2h), C = (E(x + hv) + E(x - hv) - 2 E(x))
@@ -124,9 +118,6 @@ class FiniteDifferenceScoreMatching(AbstractObjective):
         if not self.step > 0:
             raise ValueError(f"`step` must be above 0; got {self.step}.")
         _check(self.projections, self.direction)
-
-    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
 
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.energy import AbstractEnergy, Energy, detached
-from energax.objective.base import AbstractObjective, Aux
+from energax.objective.base import AbstractMemoryless, Aux
 from energax.objective.pairs import check_pairs, disturbed
 from energax.sampler import AbstractSampler, run, trace
 
@@ -30,7 +30,7 @@ class Recovery(AbstractEnergy):
         return self.energy(x) + jnp.sum((x - self.noisy) ** 2) / (2 * self.noise**2)
 
 
-class RecoveryLikelihood(AbstractObjective):
+class RecoveryLikelihood(AbstractMemoryless):
     """Likelihood of the clean row x given the noisy row x + s z, s = `noise`.
 
     p(x | noisy) is proportional to exp(-E(x) - |x - noisy|^2 / (2 s^2)): for small s it has one
@@ -50,9 +50,6 @@ class RecoveryLikelihood(AbstractObjective):
         check_pairs(self.noise)
         if self.steps < 1:
             raise ValueError(f"`steps` must be at least 1; got {self.steps}.")
-
-    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
 
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
@@ -79,7 +76,7 @@ class RecoveryLikelihood(AbstractObjective):
         return up - down, Aux(memory, parts)
 
 
-class EnergyDiscrepancy(AbstractObjective):
+class EnergyDiscrepancy(AbstractMemoryless):
     """How much lower the energy of a row is than that of its surroundings, by `copies` points.
 
     mean log(w / M + (1 / M) sum_j exp(E(x) - E(y_j))), y_j = x + s z + s z_j: one disturbance z of
@@ -102,9 +99,6 @@ class EnergyDiscrepancy(AbstractObjective):
             raise ValueError(f"`copies` must be at least 1; got {self.copies}.")
         if not self.stabiliser >= 0:
             raise ValueError(f"`stabiliser` must be at least 0; got {self.stabiliser}.")
-
-    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
 
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray

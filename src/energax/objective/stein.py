@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.energy import Energy
-from energax.objective.base import AbstractObjective, Aux
+from energax.objective.base import AbstractMemoryless, Aux
 
 Batch = Float[Array, " batch *shape"]
 Kernel = Literal["gaussian", "multiquadric"]
@@ -46,7 +46,7 @@ def stein_kernel(
     return k * (s @ s.T) + cross + trace
 
 
-class KernelStein(AbstractObjective):
+class KernelStein(AbstractMemoryless):
     """Mean of the Stein kernel over pairs of data rows: the squared kernel Stein discrepancy.
 
     "u" leaves out the pairs of a row with itself and is unbiased, also below 0; "v" keeps them and
@@ -70,9 +70,6 @@ class KernelStein(AbstractObjective):
                 )
         if self.bandwidth is not None and not self.bandwidth > 0:
             raise ValueError(f"`bandwidth` must be above 0; got {self.bandwidth}.")
-
-    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
 
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray

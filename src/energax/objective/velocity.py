@@ -6,13 +6,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from energax.energy import AbstractLaw, Energy, draws
-from energax.objective.base import AbstractObjective, Aux
+from energax.objective.base import AbstractMemoryless, Aux
 from energax.objective.pairs import check_pairs, compared, disturbed
 
 Batch = Float[Array, " batch *shape"]
 
 
-class MinimumVelocity(AbstractObjective):
+class MinimumVelocity(AbstractMemoryless):
     """|d/dt KL(p_t | model)| at t = 0, when the data follow the model's own Langevin dynamics.
 
     For dx = -m dE/dx dt + sqrt(2 m) dW with `mobility` m, a number or one for each entry of an
@@ -31,9 +31,6 @@ class MinimumVelocity(AbstractObjective):
         if not bool(jnp.all(self.mobility > 0)):
             raise ValueError(f"`mobility` must be above 0 everywhere; got {mobility}.")
 
-    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
-
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Aux]:
@@ -49,7 +46,7 @@ class MinimumVelocity(AbstractObjective):
         return loss, Aux(memory, {"loss": loss, "slope": jnp.mean(jnp.sqrt(squared))})
 
 
-class MinimumKLContraction(AbstractObjective):
+class MinimumKLContraction(AbstractMemoryless):
     """What is lost about the model's error by forgetting which of x and its mirror image one saw.
 
     A map that contracts Kullback-Leibler divergences turns KL(data | model) minus that of the
@@ -67,9 +64,6 @@ class MinimumKLContraction(AbstractObjective):
     def __check_init__(self):
         check_pairs(1.0, self.ratio)
 
-    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
-
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Aux]:
@@ -79,7 +73,7 @@ class MinimumKLContraction(AbstractObjective):
         return loss, Aux(memory, parts)
 
 
-class MinimumProbabilityFlow(AbstractObjective):
+class MinimumProbabilityFlow(AbstractMemoryless):
     """How fast probability flows out of the data: mean exp((E(x) - E(y)) / 2), y = x + s z.
 
     The rate from x to y is g(x, y) exp((E(x) - E(y)) / 2) with a symmetric g, here a Gaussian of
@@ -95,9 +89,6 @@ class MinimumProbabilityFlow(AbstractObjective):
 
     def __check_init__(self):
         check_pairs(self.noise, self.ratio)
-
-    def init(self, energy: Energy, rows: Batch, *, key: PRNGKeyArray) -> None:
-        return None
 
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
