@@ -1,5 +1,6 @@
 """What is an energy?"""
 
+from energax.energy.autoencoder import DenoisingAutoencoder as DenoisingAutoencoder
 from energax.energy.base import AbstractEnergy as AbstractEnergy
 from energax.energy.base import AbstractLaw as AbstractLaw
 from energax.energy.base import Energy as Energy
