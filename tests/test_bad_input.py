@@ -16,7 +16,10 @@ import numpy as np
 import polars as pl
 import pytest
 from commands import TINY, energax, moons, refused
+from jax.errors import JaxRuntimeError
 from PIL import Image
+
+from energax.recipe import Evaluate
 
 MOONS = moons(60)
 IMAGES = np.random.default_rng(0).integers(0, 256, (30, 4, 4)).astype(np.uint8)
@@ -352,3 +355,21 @@ def test_good_input_is_not_refused(run, place):
     """The control of all of the above: the same file, options and run, unharmed."""
     assert energax("score", "run", "moons.npy", "--out", "s.csv").status == 0
     assert pl.read_csv("s.csv").shape == (len(MOONS), 2)
+
+
+def exhausted(*_):
+    raise JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 151692851264 bytes.")
+
+
+def unexplained(*_):
+    raise JaxRuntimeError("INTERNAL: something else")
+
+
+def test_a_memory_that_is_too_small_gets_one_sentence(monkeypatch):
+    monkeypatch.setattr(Evaluate, "__call__", exhausted)
+    said = energax("evaluate", "run")
+    assert said.status == 2
+    assert re.fullmatch(r"energax: The memory does not hold this: .*--batch-size.*\n", said.err)
+    monkeypatch.setattr(Evaluate, "__call__", unexplained)
+    with pytest.raises(JaxRuntimeError, match="something else"):
+        energax("evaluate", "run")

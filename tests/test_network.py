@@ -126,7 +126,10 @@ def test_spectral_bound_neither_overflows_nor_vanishes_in_float32(scale):
 def test_spectral_network_does_not_feel_the_scale_of_its_weights(key):
     net = ConvNet((6, 6), 4, 1, spectral=True, key=key)
     x = jax.random.normal(key, (6, 6))
-    kernel = lambda n: n.blocks[0].first.weight  # noqa: E731
+
+    def kernel(net):
+        return net.blocks[0].first.weight
+
     scaled = eqx.tree_at(kernel, net, 7 * kernel(net))
     value = eqx.filter_jit(lambda n: n(x))
     assert float(value(scaled)) == pytest.approx(float(value(net)), rel=1e-10)

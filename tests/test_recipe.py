@@ -67,6 +67,13 @@ def test_every_word_makes_an_objective_with_a_title(word):
 
     loss = eqx.filter_eval_shape(call, jnp.zeros((16, 2)), jax.random.key(0))
     assert loss.shape == ()
+
+
+def test_every_word_has_a_class_and_a_title_of_its_own():
+    law = Gaussian(jnp.zeros(2))
+    made = {type(build.loss(resolved({"objective": w}, ROWS["plane"]), law)) for w in OBJECTIVES}
+    assert len(made) == len(OBJECTIVES)
+    assert len(set(TITLES.values())) == len(OBJECTIVES)
     assert set(TITLES) == set(OBJECTIVES)
 
 

@@ -100,6 +100,18 @@ def test_killed_run_goes_on_to_the_same_bits(objective, whole, folder, monkeypat
         assert bits(copy)[0] != bits(reference)[0]
 
 
+def test_a_run_that_lost_its_checkpoints_begins_again_and_says_so(whole, folder):
+    run = folder / "lost"
+    shutil.copytree(whole("dsm"), run)
+    shutil.rmtree(run / "checkpoints")
+    (run / "weights.safetensors").unlink()
+    said = energax("train", "--resume", run, "--no-evaluate")
+    assert said.status == 0
+    assert "No checkpoint is left" in said.out
+    assert bits(run)[0] == bits(whole("dsm"))[0]
+    assert steps_logged(run) == list(range(10, STEPS + 1, 10))
+
+
 def forget_the_chains(monkeypatch):
     """Plant the fault that the test above must see: chains that start anew on resuming."""
     restore = Checkpoints.restore

@@ -63,25 +63,22 @@ def run(arguments: Sequence[str]) -> int:
     )
     try:
         command()
-    except JaxRuntimeError as failure:
-        if "RESOURCE_EXHAUSTED" not in str(failure):
-            raise
-        if debug:
-            traceback.print_exc()
-        print(f"energax: {_TOO_LARGE}", file=sys.stderr)
-        return 2
-    except (InputError, Diverged, Stopped, KeyboardInterrupt, OSError) as failure:
-        if debug:
-            traceback.print_exc()
+    except (InputError, Diverged, Stopped, KeyboardInterrupt, OSError, JaxRuntimeError) as failure:
         status, message = explained(failure)
+        if debug:
+            traceback.print_exc()
         print(f"energax: {message}", file=sys.stderr)
         return status
     return 0
 
 
 def explained(failure: BaseException) -> tuple[int, str]:
-    """Exit status and sentence for a failure."""
+    """Exit status and sentence for a failure; raises again what has none."""
     match failure:
+        case JaxRuntimeError() if "RESOURCE_EXHAUSTED" in str(failure):
+            return 2, _TOO_LARGE
+        case JaxRuntimeError():
+            raise failure
         case Diverged():
             return 3, str(failure)
         case KeyboardInterrupt():

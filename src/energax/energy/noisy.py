@@ -25,16 +25,16 @@ class AbstractNoisy(eqx.Module):
         """The energy at one level of noise."""
 
 
+def _number(noise: ArrayLike) -> Float[Array, ""]:
+    return jnp.asarray(noise, jnp.result_type(float))
+
+
 class Level(AbstractEnergy):
     """E(x) = network(x, noise) at one `noise`."""
 
     network: Callable
     noise: Float[Array, ""]
     shape: tuple[int, ...] = eqx.field(static=True)
-
-    def __init__(self, network: Callable, noise: ArrayLike, shape: tuple[int, ...]):
-        self.network, self.shape = network, shape
-        self.noise = jnp.asarray(noise, jnp.result_type(float))
 
     def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
         return self.network(x, self.noise.astype(x.dtype))
@@ -50,10 +50,6 @@ class Slope(AbstractEnergy):
     network: Callable
     noise: Float[Array, ""]
     shape: tuple[int, ...] = eqx.field(static=True)
-
-    def __init__(self, network: Callable, noise: ArrayLike, shape: tuple[int, ...]):
-        self.network, self.shape = network, shape
-        self.noise = jnp.asarray(noise, jnp.result_type(float))
 
     def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
         here = jax.lax.stop_gradient(x)
@@ -74,7 +70,7 @@ class NoisyEnergy(AbstractNoisy):
         return -jax.grad(self.network)(x, noise)
 
     def at(self, noise: ArrayLike) -> Level:
-        return Level(self.network, noise, self.shape)
+        return Level(network=self.network, noise=_number(noise), shape=self.shape)
 
 
 class NoisyScore(AbstractNoisy):
@@ -96,7 +92,7 @@ class NoisyScore(AbstractNoisy):
         return self.network(x, noise)
 
     def at(self, noise: ArrayLike) -> Slope:
-        return Slope(self.network, noise, self.shape)
+        return Slope(network=self.network, noise=_number(noise), shape=self.shape)
 
 
 def denoised(

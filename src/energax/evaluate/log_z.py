@@ -167,8 +167,8 @@ def beyond_reach(forward: Estimate, values: Float[np.ndarray, " size"]) -> str:
     )
 
 
-_FLOOR = 1e-9
-"""No sum over a grid in floating point is told to be nearer than this."""
+_FLOOR = 1e-6
+"""No figure made of energies in single precision is told to be nearer than this."""
 
 
 def bounded(estimate: Estimate, *, level: float = 0.95) -> LogZ:

@@ -19,10 +19,9 @@ class NoisyMLP(eqx.Module):
     unit size (Song and Ermon 2020, technique 3).
     """
 
-    layers: tuple[eqx.nn.Linear, ...]
+    perceptron: eqx.nn.MLP
     shape: tuple[int, ...] = eqx.field(static=True)
     kind: Literal["scalar", "field"] = eqx.field(static=True)
-    activation: Callable
 
     def __init__(
         self,
@@ -37,19 +36,14 @@ class NoisyMLP(eqx.Module):
         if width < 1 or depth < 1:
             raise ValueError(f"`width` and `depth` must be at least 1; got {width} and {depth}.")
         size = math.prod(shape)
-        sizes = [size + 1, *[width] * depth, 1 if kind == "scalar" else size]
-        keys = jax.random.split(key, depth + 1)
-        self.layers = tuple(
-            eqx.nn.Linear(sizes[i], sizes[i + 1], key=keys[i]) for i in range(depth + 1)
-        )
-        self.shape, self.kind, self.activation = shape, kind, activation
+        out = 1 if kind == "scalar" else size
+        self.perceptron = eqx.nn.MLP(size + 1, out, width, depth, activation, key=key)
+        self.shape, self.kind = shape, kind
 
     def __call__(self, x: Float[Array, "*shape"], noise: Float[Array, ""]) -> Array:
         broad = 1 + noise**2
-        hidden = jnp.append(x.reshape(-1) / jnp.sqrt(broad), jnp.log(noise))
-        for layer in self.layers[:-1]:
-            hidden = self.activation(layer(hidden))
-        out = self.layers[-1](hidden) / noise
+        seen = jnp.append(x.reshape(-1) / jnp.sqrt(broad), jnp.log(noise))
+        out = self.perceptron(seen) / noise
         if self.kind == "scalar":
             return jnp.sum(x**2) / (2 * broad) + out[0]
         return out.reshape(self.shape) - x / broad

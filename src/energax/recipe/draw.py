@@ -80,5 +80,6 @@ def _hamiltonian(model: Model, start: Array, *, key: PRNGKeyArray) -> AbstractSa
     adaptation = blackjax.window_adaptation(
         blackjax.hmc, lambda x: -model.energy(x), num_integration_steps=LEAPS
     )
+    # BlackJAX declares `run` with two arguments and takes three: the third is the number of steps.
     found, _ = jax.jit(lambda k, x: adaptation.run(k, x, PILOT))(key, start)  # pyright: ignore[reportCallIssue]
     return FromBlackjax(blackjax.hmc, found.parameters | {"num_integration_steps": LEAPS})
