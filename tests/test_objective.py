@@ -10,10 +10,26 @@ import numpy as np
 import pytest
 from cases import SHAPES, Place, flat, rows_of
 from laws import agrees
-from methods import BATCH, METHODS, exact
+from methods import (
+    BATCH,
+    METHODS,
+    NOISE,
+    STEP,
+    contrast,
+    entropy_share,
+    exact,
+    improved,
+    matching,
+    moved,
+    round_place,
+    through_last,
+    with_entropy,
+)
 
 from energax.objective import (
     ContrastiveDivergence,
+    EnergyDiscrepancy,
+    ImprovedContrastiveDivergence,
 )
 from energax.sampler import AbstractSampler, Info, Langevin, State
 
@@ -104,13 +120,13 @@ def wrong_noise(patch):
 
 def wrong_hessian(patch):
     """+ v' H v, as the arXiv text prints it."""
-    jvp = jax.jvp
+    linearize = jax.linearize
 
-    def negated(function, primals, tangents):
-        value, along = jvp(function, primals, tangents)
-        return value, -along
+    def negated(function, x):
+        value, product = linearize(function, x)
+        return value, lambda v: -product(v)
 
-    patch.setattr(jax, "jvp", negated)
+    patch.setattr(jax, "linearize", negated)
 
 
 def wrong_ratio(patch):
@@ -141,6 +157,7 @@ FAULTS = {  # fault -> (method that must notice, patch, change of the objective)
     "cd: the sampler's noise is wrong": ("cd", plain, loud),
     "short-run: the sampler's noise is wrong": ("short-run", plain, loud),
     "dsm: the noise is a tenth too large": ("dsm", wrong_noise, lambda o: o),
+    "sm: the Hessian has the printed sign": ("sm", wrong_hessian, lambda o: o),
     "ssm: the Hessian has the printed sign": ("ssm", wrong_hessian, lambda o: o),
     "ssm-plain: the Hessian has the printed sign": ("ssm-plain", wrong_hessian, lambda o: o),
     "nce: log r has the wrong sign": ("nce", wrong_ratio, lambda o: o),
@@ -164,3 +181,77 @@ def test_one_step_of_contrastive_divergence_is_score_matching_times_the_step(key
     values = gradients(ContrastiveDivergence(Langevin(h), steps=1), at, key)[:, 1]
     assert agrees(values, k * h * ((a * k - 1) - h * k**2 * a / 2))
     assert not agrees(values, k * h * (a * k - 1))  # without the bias of the step
+
+
+def whole(parts):
+    """Mean, log precision and constant in one vector."""
+    return np.concatenate([np.ravel(parts[0]), np.ravel(parts[1]), [parts[2]]])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_entropy_of_the_chains_is_that_of_all_their_axes(shape, key):
+    """A mean log distance without the factor d, as Du et al. have it, is seen."""
+    at, size = round_place(SHAPES[shape]), int(np.prod(SHAPES[shape]))
+    objective = ImprovedContrastiveDivergence(Langevin(STEP), steps=2)
+    without = dataclasses.replace(objective, entropy=1 / size)
+    assert agrees(gradients(objective, at, key), whole(with_entropy(at)))
+    assert not agrees(gradients(without, at, key), whole(with_entropy(at)))
+
+
+def test_share_of_the_entropy_that_a_batch_sees():
+    """Two rows are each other's nearest, and see half; docs/methods.md quotes the others."""
+    for axes, rows, share in [
+        (1, 2, 0.5),
+        (2, 2, 0.5),
+        (16, 2, 0.5),
+        (2, 256, 0.94),
+        (16, 256, 0.67),
+    ]:
+        assert entropy_share(axes, rows) == pytest.approx(share, abs=0.005)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_short_steps_through_the_last_one_take_one_step_back(steps):
+    """CD-k is k h times the slope of the Fisher divergence, improved CD-k is (k - 1) h times it."""
+    h, at = 1e-5, METHODS["cd"].at(SHAPES["vector"])
+    fisher = whole(matching(at))
+    plain = whole(contrast(at, *moved(at, steps, at.mean, at.variance, h)))
+    np.testing.assert_allclose(plain / h, steps * fisher, atol=1e-3)
+    better = whole(improved(at, steps, 1.0, h))
+    np.testing.assert_allclose(better / h, (steps - 1) * fisher, atol=1e-3)
+    assert np.max(np.abs(fisher)) > 0.1
+
+
+def test_the_objective_of_contrastive_divergence_has_the_last_step_subtracted():
+    """One step: the slope of KL(data | model) - KL(chain | model), by autodiff."""
+    h, a = 0.3, 1.7
+    at = Place(np.zeros(1), np.full(1, a), np.zeros(1), np.full(1, 0.8))
+
+    def divergence(variance, k):
+        return (variance * k - 1 - jnp.log(variance * k)) / 2
+
+    def objective(log_precision):
+        k = jnp.exp(log_precision)
+        return divergence(a, k) - divergence((1 - h * k) ** 2 * a + 2 * h, k)
+
+    right = float(jax.grad(objective)(jnp.log(0.8)))
+    plain = contrast(at, *moved(at, 1, at.mean, at.variance, h))[1][0]
+    extra = through_last(at, 1, 1.0, h)[1][0]
+    assert plain - extra == pytest.approx(right)
+    assert plain + extra != pytest.approx(right)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_energy_discrepancy_of_any_copies_is_least_at_the_law_of_the_data(shape, key):
+    """With a stabiliser of 1; with none few copies are biased."""
+    at = METHODS["discrepancy"].at(SHAPES[shape])
+    truth = dataclasses.replace(at, centre=at.mean, precision=1 / at.variance)
+
+    def unbiased(copies, stabiliser):
+        values = gradients(EnergyDiscrepancy(NOISE, copies, stabiliser), truth, key)
+        return agrees(values, np.zeros(values.shape[1]))
+
+    assert unbiased(2, 1.0)
+    assert unbiased(5, 1.0)
+    assert not unbiased(2, 0.0)
+    assert not unbiased(5, 0.0)

@@ -7,11 +7,11 @@ import optax
 import pytest
 from cases import SHAPES, flat, rows_of
 from laws import agrees
-from methods import METHODS, exact
+from methods import METHODS, TRAINED_BATCH, exact
 
 from energax.learner import Descent
 
-RUNS, BATCH, UPDATES, MARGIN = 16, 32, 160, 0.06
+RUNS, UPDATES, MARGIN = 16, 160, 0.06
 """MARGIN: what the curvature of the loss does to the mean end point of a noisy descent."""
 
 
@@ -31,7 +31,7 @@ def ends(objective, at, key):
         moving, _ = jax.lax.scan(body, moving, (rows, keys))
         return flat(moving.energy)
 
-    rows = rows_of(at, (RUNS, UPDATES, BATCH))
+    rows = rows_of(at, (RUNS, UPDATES, TRAINED_BATCH))
     return np.asarray(jax.jit(jax.vmap(one))(rows, jax.random.split(key, (RUNS, UPDATES))))
 
 
@@ -77,16 +77,16 @@ def forgotten(buffer, slots, x, age):
     return buffer
 
 
-def negated(function, primals, tangents):
+def negated(function, x):
     """The Hessian with the sign that the arXiv text prints."""
-    value, along = JVP(function, primals, tangents)
-    return value, -along
+    value, product = LINEARIZE(function, x)
+    return value, lambda v: -product(v)
 
 
-JVP = jax.jvp
+LINEARIZE = jax.linearize
 FAULTS = {  # method that must notice -> (what is replaced, by what)
     "pcd": ("energax.objective.likelihood.put_back", forgotten),
-    "ssm": ("jax.jvp", negated),
+    "ssm": ("jax.linearize", negated),
 }
 
 

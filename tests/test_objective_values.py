@@ -33,7 +33,7 @@ from energax.objective import (
     SlicedScoreMatching,
 )
 from energax.objective.likelihood import nearest_distance
-from energax.objective.stein import median_bandwidth, stein_kernel
+from energax.objective.stein import BANDWIDTH_ROWS, median_bandwidth, stein_kernel
 from energax.sampler import Langevin
 
 SEEDS, BATCH = 2000, 16
@@ -128,7 +128,7 @@ def test_entropy_of_the_chains_is_taken_off_the_loss(key):
         return float(loss), float(aux.metrics["log_nearest"])
 
     (none, spread), (some, _) = run(0.0), run(2.0)
-    assert some == pytest.approx(none - 2 * spread)
+    assert some == pytest.approx(none - 2 * rows[0].size * spread)
 
 
 @pytest.mark.parametrize("kernel", ["gaussian", "multiquadric"])
@@ -151,6 +151,28 @@ def test_median_bandwidth_is_that_of_all_pairs():
     rows = np.random.default_rng(0).normal(size=(21, 2, 2))
     expected = np.median(pdist(rows.reshape(21, -1)))
     assert float(median_bandwidth(jnp.asarray(rows))) == pytest.approx(expected)
+
+
+def test_median_bandwidth_of_many_rows_is_that_of_the_first():
+    rows = np.random.default_rng(0).normal(size=(512, 2))
+    expected = np.median(pdist(rows[:BANDWIDTH_ROWS]))
+    found = float(median_bandwidth(jnp.asarray(rows)))
+    assert found == pytest.approx(expected)
+    assert found == pytest.approx(np.median(pdist(rows)), rel=0.1)
+
+
+def test_a_narrow_gaussian_kernel_is_the_fisher_divergence_weighted_by_the_density():
+    """By quadrature: sqrt(2 pi) h times the integral of (density times difference of scores)^2."""
+    width, x = 0.03, np.linspace(-6, 6, 1201)
+    density, score, model = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), -x, -(x - 0.4) / 0.6
+    pairs = stein_kernel(
+        jnp.asarray(x)[:, None], jnp.asarray(model)[:, None], jnp.asarray(width), "gaussian"
+    )
+    weight = density * (x[1] - x[0])
+    found = weight @ np.asarray(pairs) @ weight / (np.sqrt(2 * np.pi) * width)
+    squared = (score - model) ** 2
+    assert found == pytest.approx(weight @ (density * squared), rel=0.01)
+    assert found != pytest.approx(weight @ squared, rel=0.5)
 
 
 @pytest.mark.parametrize("ratio", [1, RATIO])

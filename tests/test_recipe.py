@@ -15,13 +15,13 @@ import tyro
 
 from energax import data
 from energax.data import Dataset
-from energax.energy import Gaussian
+from energax.energy import Gaussian, flow
 from energax.errors import InputError
-from energax.recipe import Train, build
+from energax.recipe import Train, methods
+from energax.recipe.begin import free_path, repeated
 from energax.recipe.defaults import kind_of, resolved
 from energax.recipe.folder import new_folder, read_json, write_json
-from energax.recipe.settings import Objective, Settings
-from energax.recipe.train import free_path, repeated
+from energax.recipe.settings import GAMES, Objective, Settings
 from energax.report.words import OBJECTIVES as TITLES
 
 
@@ -39,6 +39,7 @@ ROWS = {  # kind -> rows of that kind
 }
 SETTINGS = [field.name for field in dataclasses.fields(Settings)]
 OBJECTIVES = typing.get_args(Objective)
+KEY = jax.random.key(0)
 
 
 @pytest.mark.parametrize("kind", ROWS)
@@ -55,24 +56,30 @@ def test_what_is_given_wins_and_the_rest_is_chosen(kind, objective):
 
 
 @pytest.mark.parametrize("word", OBJECTIVES)
-def test_every_word_makes_an_objective_with_a_title(word):
-    settings = resolved({"objective": word}, ROWS["plane"])
-    law = Gaussian(jnp.zeros(2))
-    made = build.loss(settings, law)
-    energy = build.energy(settings, law, data.Pipeline(()), key=jax.random.key(0))
+def test_every_word_makes_a_learner_that_takes_a_step(word, monkeypatch):
+    monkeypatch.setattr(methods, "fitted_flow", lambda rows, seed: flow(rows.shape[1:], key=KEY))
+    settings = resolved({"objective": word, "batch_size": 16}, ROWS["plane"])
+    law, none = Gaussian(jnp.zeros(2)), data.Pipeline(())
+    made = methods.learner(settings, law)
+    players = methods.players(settings, law, none, ROWS["plane"], key=KEY)
 
     def call(rows, key):
-        memory = made.init(energy, rows, key=key)
-        return made(energy, rows, memory, key=key)[0]
+        return made.step(made.init(players, rows, key=key), rows, key=key)[1]
 
-    loss = eqx.filter_eval_shape(call, jnp.zeros((16, 2)), jax.random.key(0))
-    assert loss.shape == ()
+    metrics = eqx.filter_eval_shape(call, jnp.zeros((16, 2)), jax.random.key(0))
+    assert {"loss", "grad_norm"} <= set(metrics)
+    assert all(value.shape == () for value in metrics.values())
+
+
+def kind_of_method(word):
+    """The class of an objective; of a game, that of its rules; of f-divergences the kind too."""
+    made = methods.learner(resolved({"objective": word}, ROWS["plane"]), Gaussian(jnp.zeros(2)))
+    inner = made.rules if word in GAMES else made.objective
+    return type(inner), getattr(inner, "kind", None)
 
 
 def test_every_word_has_a_class_and_a_title_of_its_own():
-    law = Gaussian(jnp.zeros(2))
-    made = {type(build.loss(resolved({"objective": w}, ROWS["plane"]), law)) for w in OBJECTIVES}
-    assert len(made) == len(OBJECTIVES)
+    assert len({kind_of_method(word) for word in OBJECTIVES}) == len(OBJECTIVES)
     assert len(set(TITLES.values())) == len(OBJECTIVES)
     assert set(TITLES) == set(OBJECTIVES)
 
@@ -113,6 +120,8 @@ def test_help_tells_every_default_that_is_chosen(name):
                 assert value == getattr(Train(), name), (kind, objective)
             elif name == "chain_noise" and value not in numbers:
                 assert "sqrt" in words
+            elif type(value) is bool:
+                assert ("yes" if value else "no") in words, (kind, objective, value)
             else:
                 assert value in words or value in numbers, (kind, objective, value)
 

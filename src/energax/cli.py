@@ -11,7 +11,17 @@ import tyro
 from jax.errors import JaxRuntimeError
 
 from energax.errors import Diverged, InputError
-from energax.recipe import Data, Evaluate, Report, Sample, Score, Stopped, Train
+from energax.recipe import (
+    Compare,
+    Data,
+    Evaluate,
+    Report,
+    Sample,
+    Score,
+    Stopped,
+    Study,
+    Train,
+)
 
 Command = (
     Annotated[Train, tyro.conf.subcommand("train")]
@@ -19,6 +29,8 @@ Command = (
     | Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Compare, tyro.conf.subcommand("compare")]
+    | Annotated[Study, tyro.conf.subcommand("study")]
     | Annotated[Data, tyro.conf.subcommand("data")]
 )
 

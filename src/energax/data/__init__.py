@@ -2,6 +2,7 @@
 
 from energax.data.base import AbstractTransform as AbstractTransform
 from energax.data.base import Dataset as Dataset
+from energax.data.base import Labelled as Labelled
 from energax.data.builtin import digits as digits
 from energax.data.builtin import fashion_mnist as fashion_mnist
 from energax.data.builtin import mnist as mnist

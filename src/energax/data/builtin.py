@@ -15,12 +15,20 @@ from energax.errors import InputError
 def digits() -> Dataset:
     """1,797 handwritten digits of 8x8 pixels and 17 levels, from scikit-learn; 1,500 to train on.
 
-    The split is that of `numpy.random.default_rng(0).permutation(1797)`.
+    Labelled 0..9. The split is that of `numpy.random.default_rng(0).permutation(1797)`.
     """
-    pixels, _ = load_digits(return_X_y=True)
+    pixels, said = load_digits(return_X_y=True)
     images = np.asarray(pixels).reshape(-1, 8, 8).astype(np.uint8)
-    rows = images[np.random.default_rng(0).permutation(len(images))]
-    return Dataset("digits", rows[:1500], rows[1500:], levels=17)
+    order = np.random.default_rng(0).permutation(len(images))
+    rows, labels = images[order], np.asarray(said)[order].astype(np.int32)
+    return Dataset(
+        "digits",
+        rows[:1500],
+        rows[1500:],
+        levels=17,
+        train_labels=labels[:1500],
+        test_labels=labels[1500:],
+    )
 
 
 def mnist() -> Dataset:
@@ -40,25 +48,46 @@ def fashion_mnist() -> Dataset:
 
 
 def _images(name: str) -> Dataset:
-    parts = [_part(name, f"{part}-images-idx3-ubyte") for part in ("train", "t10k")]
-    return Dataset(name, *parts, levels=256)
+    files = [_found(name, f"{part}-images-idx3-ubyte") for part in ("train", "t10k")]
+    images = [_read(file, (28, 28), "images of 28x28") for file in files]
+    labels = [_labels(file, len(rows)) for file, rows in zip(files, images, strict=True)]
+    if any(part is None for part in labels):
+        return Dataset(name, *images, levels=256)
+    return Dataset(name, *images, levels=256, train_labels=labels[0], test_labels=labels[1])
 
 
-def _part(name: str, file: str) -> np.ndarray:
-    """The idx file, plain or gzipped, from the first folder that has it."""
+def _found(name: str, file: str) -> Path:
+    """The idx file, plain or gzipped, in the first folder that has it."""
     given = os.environ.get("ENERGAX_DATA")
     homes = [Path(given)] if given else []
     for home in [*homes, cache()]:
         for path in (home / name.replace("-", "_") / end for end in (file, f"{file}.gz")):
             if path.exists():
-                images = read_idx(path)
-                if images.dtype != np.uint8 or images.shape[1:] != (28, 28):
-                    raise InputError(
-                        f"{path} holds {images.dtype} of shape {images.shape}: expected uint8 "
-                        "images of 28x28."
-                    )
-                return images
+                return path
     raise InputError(
         f"The files of {name} are not here: run `energax data {name}`, or set ENERGAX_DATA to a "
         f"folder with {name.replace('-', '_')}/{file}.gz."
     )
+
+
+def _read(path: Path, shape: tuple[int, ...], words: str) -> np.ndarray:
+    numbers = read_idx(path)
+    if numbers.dtype != np.uint8 or numbers.shape[1:] != shape:
+        raise InputError(
+            f"{path} holds {numbers.dtype} of shape {numbers.shape}: expected uint8 {words}."
+        )
+    return numbers
+
+
+def _labels(images: Path, rows: int) -> np.ndarray | None:
+    """The labels in the file beside that of the images, plain or gzipped; None without one."""
+    stem = images.name.removesuffix(".gz").replace("images-idx3", "labels-idx1")
+    for path in (images.with_name(end) for end in (stem, f"{stem}.gz")):
+        if path.exists():
+            labels = _read(path, (), "labels")
+            if len(labels) != rows:
+                raise InputError(
+                    f"{path} holds {len(labels)} labels for {rows} images: download it again."
+                )
+            return labels.astype(np.int32)
+    return None

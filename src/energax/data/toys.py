@@ -7,16 +7,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import i0e, logsumexp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from energax.data.base import Dataset
-from energax.energy import AbstractLaw, GaussianMixture
+from energax.energy import AbstractLaw, AbstractModal, GaussianMixture
 
 _SIDE = 2.0
 """Side of a square of the checkerboard."""
 
 
-class TwoMoons(AbstractLaw):
+class TwoMoons(AbstractModal):
     """Two interleaved half circles of radius 1 under Gaussian noise; E = -log p, so log Z = 0.
 
     p(x) = (a(x) + a(c - x)) / 2 with c = (1, 1/2): the second moon is the first one turned about
@@ -48,10 +48,22 @@ class TwoMoons(AbstractLaw):
         scale = 2 * self.noise.astype(x.dtype) ** 2
         return logsumexp(self.log_weights.astype(x.dtype) - squares / scale)
 
-    def __call__(self, x: Float[Array, " 2"]) -> Float[Array, ""]:
+    def _log_moons(self, x: Float[Array, " 2"]) -> Float[Array, " 2"]:
+        """log a(x) and log a(c - x), without the constant of the Gaussian."""
         other = jnp.asarray([1.0, 0.5], x.dtype) - x
+        return jnp.stack([self._log_arc(x), self._log_arc(other)])
+
+    def __call__(self, x: Float[Array, " 2"]) -> Float[Array, ""]:
         constant = jnp.log(4 * math.pi * self.noise.astype(x.dtype) ** 2)
-        return constant - jnp.logaddexp(self._log_arc(x), self._log_arc(other))
+        return constant - logsumexp(self._log_moons(x))
+
+    @property
+    def modes(self) -> int:
+        return 2
+
+    def mode(self, x: Float[Array, " 2"]) -> Int[Array, ""]:
+        """The moon that the point most likely came from."""
+        return jnp.argmax(self._log_moons(x))
 
     def log_z(self) -> Float[Array, ""]:
         return jnp.zeros_like(self.noise)
@@ -66,7 +78,7 @@ class TwoMoons(AbstractLaw):
         return moon + self.noise * jax.random.normal(move, (2,), dtype)
 
 
-class Rings(AbstractLaw):
+class Rings(AbstractModal):
     """Concentric circles under Gaussian noise, equally likely; E = -log p, so log Z = 0.
 
     With r = |x|, a circle of radius R has the density
@@ -86,14 +98,26 @@ class Rings(AbstractLaw):
         self.std = jnp.asarray(std, self.radii.dtype)
         self.shape = (2,)
 
-    def __call__(self, x: Float[Array, " 2"]) -> Float[Array, ""]:
+    def _log_rings(self, x: Float[Array, " 2"]) -> Float[Array, " rings"]:
+        """Log-density of each ring, without the constant that all share."""
         radii, std = self.radii.astype(x.dtype), self.std.astype(x.dtype)
         square = jnp.sum(x**2)
         # The root has no slope at the centre; there the energy is flat.
         away = square > 0
         r = jnp.where(away, jnp.sqrt(jnp.where(away, square, 1)), 0)
-        log_ring = jnp.log(i0e(r * radii / std**2)) - (r - radii) ** 2 / (2 * std**2)
-        return jnp.log(2 * math.pi * std**2 * len(radii)) - logsumexp(log_ring)
+        return jnp.log(i0e(r * radii / std**2)) - (r - radii) ** 2 / (2 * std**2)
+
+    def __call__(self, x: Float[Array, " 2"]) -> Float[Array, ""]:
+        constant = jnp.log(2 * math.pi * self.std.astype(x.dtype) ** 2 * len(self.radii))
+        return constant - logsumexp(self._log_rings(x))
+
+    @property
+    def modes(self) -> int:
+        return len(self.radii)
+
+    def mode(self, x: Float[Array, " 2"]) -> Int[Array, ""]:
+        """The ring that the point most likely came from."""
+        return jnp.argmax(self._log_rings(x))
 
     def log_z(self) -> Float[Array, ""]:
         return jnp.zeros_like(self.std)
@@ -107,7 +131,7 @@ class Rings(AbstractLaw):
         return circle + self.std * jax.random.normal(move, (2,), dtype)
 
 
-class Checkerboard(AbstractLaw):
+class Checkerboard(AbstractModal):
     """Uniform on the 8 black squares of a board on [-4, 4)^2: E = 0 there and infinite elsewhere.
 
     Squares have side 2, and the one at the lower left is black; log Z is log 32, the log area.
@@ -119,6 +143,15 @@ class Checkerboard(AbstractLaw):
         on_board = jnp.all((x >= -2 * _SIDE) & (x < 2 * _SIDE))
         black = jnp.sum(jnp.floor(x / _SIDE)) % 2 == 0
         return jnp.where(on_board & black, jnp.zeros((), x.dtype), jnp.inf)
+
+    @property
+    def modes(self) -> int:
+        return 8
+
+    def mode(self, x: Float[Array, " 2"]) -> Int[Array, ""]:
+        """The black square that the point lies on, by row from the lower left; 8 for none."""
+        place = jnp.floor(x / _SIDE).astype(jnp.int32) + 2
+        return jnp.where(jnp.isposinf(self(x)), 8, 2 * place[1] + place[0] // 2)
 
     def log_z(self) -> Float[Array, ""]:
         return jnp.log(jnp.asarray(8 * _SIDE**2, jnp.result_type(float)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 Energy = Callable[[Any], Any]
 """Any callable of one example that returns a scalar in nats is an energy."""
@@ -32,6 +32,19 @@ class AbstractLaw(AbstractEnergy):
     @abc.abstractmethod
     def sample(self, *, key: PRNGKeyArray) -> Float[Array, "*shape"]:
         """One exact draw."""
+
+
+class AbstractModal(AbstractLaw):
+    """A law of several modes that are numbered, so that the share of each can be checked."""
+
+    @property
+    @abc.abstractmethod
+    def modes(self) -> int:
+        """How many modes there are."""
+
+    @abc.abstractmethod
+    def mode(self, x: Float[Array, "*shape"]) -> Int[Array, ""]:
+        """The mode that a point belongs to, from 0; `modes` where it belongs to none."""
 
 
 class Fixed(eqx.Module):

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import logsumexp
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
 
-from energax.energy.base import AbstractLaw
+from energax.energy.base import AbstractLaw, AbstractModal
 
 
 class Gaussian(AbstractLaw):
@@ -39,12 +39,12 @@ class Gaussian(AbstractLaw):
         return self.mean + self.std * jax.random.normal(key, self.shape, self.mean.dtype)
 
 
-class GaussianMixture(AbstractLaw):
+class GaussianMixture(AbstractModal):
     """E(x) = -log sum_k weight_k N(x; mean_k, L_k L_k'), normalised: log Z = 0.
 
     `log_weights` (k,) need not be normalised; `means` (k, *shape); `factors` (k, dim, dim) are the
     lower Cholesky factors L_k of the covariances of the flattened example. One component is the
-    Gaussian with full covariance.
+    Gaussian with full covariance. The mode of a point is the component it most likely came from.
     """
 
     log_weights: Float[Array, " components"]
@@ -75,12 +75,22 @@ class GaussianMixture(AbstractLaw):
             raise ValueError("`factors` must be lower triangular with a positive diagonal.")
         self.whiteners = jnp.asarray(np.linalg.inv(full), dtype)
 
-    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+    def _log_parts(self, x: Float[Array, "*shape"]) -> Float[Array, " components"]:
+        """log weight_k N(x; mean_k, L_k L_k'), without the constant that all share."""
         shift = (x[None] - self.means).reshape(len(self.means), -1)
         white = jnp.einsum("kij,kj->ki", self.whiteners, shift)
         log_volume = jnp.sum(jnp.log(jnp.diagonal(self.whiteners, axis1=1, axis2=2)), axis=1)
-        constant = white.shape[1] * math.log(2 * math.pi) / 2
-        return -logsumexp(self.log_weights + log_volume - jnp.sum(white**2, axis=1) / 2) + constant
+        return self.log_weights + log_volume - jnp.sum(white**2, axis=1) / 2
+
+    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+        return math.prod(self.shape) * math.log(2 * math.pi) / 2 - logsumexp(self._log_parts(x))
+
+    @property
+    def modes(self) -> int:
+        return len(self.means)
+
+    def mode(self, x: Float[Array, "*shape"]) -> Int[Array, ""]:
+        return jnp.argmax(self._log_parts(x))
 
     def log_z(self) -> Float[Array, ""]:
         return jnp.zeros((), self.means.dtype)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from energax.energy.base import AbstractEnergy
+from energax.energy.base import AbstractEnergy, Energy
 
 
 class AbstractNoisy(eqx.Module):
@@ -93,6 +93,70 @@ class NoisyScore(AbstractNoisy):
 
     def at(self, noise: ArrayLike) -> Slope:
         return Slope(network=self.network, noise=_number(noise), shape=self.shape)
+
+
+class Zoomed(AbstractEnergy):
+    """E(scale x): an energy seen in rows that are 1 / scale times as large."""
+
+    energy: AbstractEnergy
+    scale: Float[Array, ""]
+    shape: tuple[int, ...] = eqx.field(static=True)
+
+    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+        return self.energy(self.scale.astype(x.dtype) * x)
+
+
+class Unshrunk(AbstractNoisy):
+    """A model of shrunk rows, sqrt(1 - t^2) x + t z, seen as a model of x + s z.
+
+    Dividing the shrunk row by sqrt(1 - t^2) gives x + s z with s = t / sqrt(1 - t^2), so this is an
+    exact change of variables, not another process: with c = 1 / sqrt(1 + s^2),
+    score(y, s) = c shrunk.score(c y, t = c s). Samplers and likelihoods here are written for
+    x + s z; this lets them run what `MultiLevelDenoising(..., preserving=True)` trains. A level t
+    of 0.99 is s = 7.
+
+    Source: Song et al. (2021), section 3.4 and appendix B, in our own variables.
+    """
+
+    shrunk: AbstractNoisy
+    shape: tuple[int, ...] = eqx.field(static=True)
+
+    def __init__(self, shrunk: AbstractNoisy):
+        self.shrunk, self.shape = shrunk, shrunk.shape
+
+    def score(self, x: Float[Array, "*shape"], noise: Float[Array, ""]) -> Float[Array, "*shape"]:
+        shrink = 1 / jnp.sqrt(1 + noise**2)
+        return shrink * self.shrunk.score(shrink * x, shrink * noise)
+
+    def at(self, noise: ArrayLike) -> Zoomed:
+        shrink = 1 / jnp.sqrt(1 + _number(noise) ** 2)
+        inner = self.shrunk.at(shrink * _number(noise))
+        return Zoomed(energy=inner, scale=shrink, shape=self.shape)
+
+
+class Posterior(AbstractEnergy):
+    """The law of a cleaner row given a noisier one, in units of the noise between them.
+
+    With x = noisier + added u, added = sqrt(t^2 - s^2) for levels s < t of noise, the energy of u
+    is E(noisier + added u, s) + |u|^2 / 2, which is E(x, s) + |x - noisier|^2 / (2 added^2): Bayes'
+    rule for noisier = x + added z. In these units every level asks for the same step size.
+    """
+
+    energy: Energy
+    noisier: Float[Array, "*shape"]
+    added: Float[Array, ""]
+    shape: tuple[int, ...] = eqx.field(static=True)
+
+    def __init__(self, energy: Energy, noisier: Float[Array, "*shape"], added: Float[Array, ""]):
+        self.energy, self.noisier, self.added = energy, noisier, added
+        self.shape = noisier.shape
+
+    def row(self, u: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """The cleaner row x that `u` stands for."""
+        return self.noisier + self.added * u
+
+    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+        return self.energy(self.row(x)) + jnp.sum(x**2) / 2
 
 
 def denoised(

@@ -6,7 +6,13 @@ from energax.evaluate.baseline import Baseline as Baseline
 from energax.evaluate.baseline import baselines as baselines
 from energax.evaluate.chain import Health as Health
 from energax.evaluate.chain import health as health
+from energax.evaluate.coverage import coverage as coverage
+from energax.evaluate.coverage import expected_coverage as expected_coverage
+from energax.evaluate.coverage import mode_shares as mode_shares
+from energax.evaluate.divergence import kernel_stein as kernel_stein
 from energax.evaluate.divergence import mmd as mmd
+from energax.evaluate.flow_ode import flow_log_density as flow_log_density
+from energax.evaluate.flow_ode import flow_log_density_by_probes as flow_log_density_by_probes
 from energax.evaluate.grid import kl_by_quadrature as kl_by_quadrature
 from energax.evaluate.grid import quadrature as quadrature
 from energax.evaluate.likelihood import Likelihood as Likelihood

@@ -31,10 +31,10 @@ def quadrature(
 
     Raises ValueError for an energy of more than 2 axes or a box without inside.
     """
-    sides = _sides(energy, low, high)
-    fine, more = _log_mass(energy, sides, points)
-    coarse, _ = _log_mass(energy, sides, points // 2)
-    size = jnp.asarray(float(points ** sides.shape[1]), fine.dtype)
+    box = sides(energy, low, high)
+    fine, more = _log_mass(energy, box, points)
+    coarse, _ = _log_mass(energy, box, points // 2)
+    size = jnp.asarray(float(points ** box.shape[1]), fine.dtype)
     return Estimate(fine, jnp.abs(fine - coarse) + more - fine, size)
 
 
@@ -51,15 +51,16 @@ def kl_by_quadrature(
     The error is the change from half as many points, plus the mass of the law outside the box.
     Infinite where the model gives no mass to a part of the law. Raises as `quadrature` does.
     """
-    sides = _sides(energy, low, high)
+    box = sides(energy, low, high)
     constant = jnp.asarray(log_z, float)
-    fine, mass = _kl(law, energy, constant, sides, points)
-    coarse, _ = _kl(law, energy, constant, sides, points // 2)
-    size = jnp.asarray(float(points ** sides.shape[1]), fine.dtype)
+    fine, mass = _kl(law, energy, constant, box, points)
+    coarse, _ = _kl(law, energy, constant, box, points // 2)
+    size = jnp.asarray(float(points ** box.shape[1]), fine.dtype)
     return Estimate(fine, jnp.abs(fine - coarse) + jnp.abs(1 - mass), size)
 
 
-def _sides(energy: AbstractEnergy, low: ArrayLike, high: ArrayLike) -> Float[Array, " 2 dim"]:
+def sides(energy: AbstractEnergy, low: ArrayLike, high: ArrayLike) -> Float[Array, " 2 dim"]:
+    """The box as lower and upper corner. Raises ValueError as `quadrature` says."""
     dim = math.prod(energy.shape)
     if dim > 2:
         raise ValueError(f"`energy` must have at most 2 axes for a grid; it has {dim}.")
@@ -69,7 +70,7 @@ def _sides(energy: AbstractEnergy, low: ArrayLike, high: ArrayLike) -> Float[Arr
     return box
 
 
-def _by_line(
+def by_line(
     function: Callable[[Array, Array], Array],
     shape: tuple[int, ...],
     box: Float[Array, " 2 dim"],
@@ -108,7 +109,7 @@ def _log_mass(
         inside = jnp.where(within, log_mass, -jnp.inf)
         return jnp.stack([logsumexp(inside), logsumexp(log_mass)])
 
-    lines = _by_line(line, energy.shape, box, points, points // FRAME)
+    lines = by_line(line, energy.shape, box, points, points // FRAME)
     total = logsumexp(lines, axis=0) + _log_cell(box, points)
     return total[0], total[1]
 
@@ -130,6 +131,6 @@ def _kl(
         gain = jnp.where(jnp.isneginf(log_p), 0, jnp.exp(log_p) * ratio)
         return jnp.stack([jnp.sum(gain), jnp.sum(jnp.exp(log_p))])
 
-    total = jnp.sum(_by_line(line, energy.shape, box, points, 0), axis=0)
+    total = jnp.sum(by_line(line, energy.shape, box, points, 0), axis=0)
     total = total * jnp.exp(_log_cell(box, points))
     return total[0], total[1]

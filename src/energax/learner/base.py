@@ -10,18 +10,14 @@ Metrics = dict[str, Float[Array, "..."]]
 
 
 class AbstractLearner(eqx.Module):
-    """One or several players that learn from batches."""
+    """One or several players that learn from batches: arrays of rows, or `Labelled` ones."""
 
     @abc.abstractmethod
-    def init(
-        self, players: PyTree, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
-    ) -> PyTree:
+    def init(self, players: PyTree, rows: Any, *, key: PRNGKeyArray) -> PyTree:
         """The state before the first update; `rows` is a first batch of data, in model units."""
 
     @abc.abstractmethod
-    def step(
-        self, state: PyTree, batch: Float[Array, " batch *shape"], *, key: PRNGKeyArray
-    ) -> tuple[PyTree, Metrics]:
+    def step(self, state: PyTree, batch: Any, *, key: PRNGKeyArray) -> tuple[PyTree, Metrics]:
         """One update of all players, and the numbers to watch."""
 
     @abc.abstractmethod

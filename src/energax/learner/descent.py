@@ -6,10 +6,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
 from energax.energy import weights
 from energax.learner.base import AbstractLearner, Metrics
+from energax.learner.update import averaged, check_decay, copied, evaluated, moved
 from energax.objective import AbstractObjective
 
 
@@ -21,11 +22,6 @@ class DescentState(eqx.Module):
     optimiser: PyTree
     memory: PyTree
     updates: Int[Array, ""]
-
-
-def _copied(tree: PyTree) -> PyTree:
-    """Own arrays: the loop donates its state, which must not hold the caller's or one twice."""
-    return jax.tree.map(lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, tree)
 
 
 class Descent(AbstractLearner):
@@ -41,23 +37,20 @@ class Descent(AbstractLearner):
     decay: float | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
-        if self.decay is not None and not 0 <= self.decay < 1:
-            raise ValueError(f"`decay` must lie in [0, 1) or be None; got {self.decay}.")
+        check_decay(self.decay)
 
-    def init(
-        self, players: PyTree, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
-    ) -> DescentState:
-        energy = _copied(players)
+    def init(self, players: PyTree, rows: Any, *, key: PRNGKeyArray) -> DescentState:
+        energy = copied(players)
         moving, _ = weights(energy)
-        average = None if self.decay is None else _copied(moving)
+        average = None if self.decay is None else moving
         memory = self.objective.init(energy, rows, key=key)
         state = DescentState(
             energy, average, self.optimiser.init(moving), memory, jnp.zeros((), jnp.int32)
         )
-        return _copied(state)
+        return copied(state)
 
     def step(
-        self, state: DescentState, batch: Float[Array, " batch *shape"], *, key: PRNGKeyArray
+        self, state: DescentState, batch: Any, *, key: PRNGKeyArray
     ) -> tuple[DescentState, Metrics]:
         moving, still = weights(state.energy)
 
@@ -65,25 +58,12 @@ class Descent(AbstractLearner):
             return self.objective(eqx.combine(moving, still), batch, state.memory, key=key)
 
         grad, aux = jax.grad(loss, has_aux=True)(moving)
-        # Optax mixes its integer count with floats, which strict promotion forbids.
-        with jax.numpy_dtype_promotion("standard"):
-            updates, optimiser = self.optimiser.update(grad, state.optimiser, moving)
-        moving = optax.apply_updates(moving, updates)
-        average = self._averaged(state.average, moving, state.updates)
+        moving, optimiser = moved(self.optimiser, grad, state.optimiser, moving)
+        average = averaged(self.decay, state.average, moving, state.updates)
         energy = eqx.combine(moving, still)
         metrics = aux.metrics | {"grad_norm": optax.tree.norm(grad)}
         return DescentState(energy, average, optimiser, aux.memory, state.updates + 1), metrics
 
-    def _averaged(self, average: PyTree, moving: PyTree, updates: Int[Array, ""]) -> PyTree:
-        if self.decay is None:
-            return None
-        decay = jnp.minimum(self.decay, (1 + updates) / (10 + updates))
-        return jax.tree.map(
-            lambda old, new: old + (1 - decay).astype(old.dtype) * (new - old), average, moving
-        )
-
     def energy(self, state: DescentState) -> Any:
         """What was trained, with averaged weights where they are kept, else with the last ones."""
-        if self.decay is None:
-            return state.energy
-        return eqx.combine(state.average, weights(state.energy)[1])
+        return evaluated(state.energy, state.average)

@@ -1,6 +1,7 @@
-"""A convolutional residual network from one image to a scalar."""
+"""A convolutional residual network from one image to a scalar, or to several numbers."""
 
 import math
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -77,7 +78,8 @@ class ConvNet(eqx.Module):
     residual blocks has `width` filters, the rest twice as many; before each of them the image is
     halved while it is large. Stride 1 with average pooling leaves no grid in the gradient, and
     there is no batch norm, which would make one example's energy depend on the others. The sum
-    over pixels makes the energy grow with the image, as a log-density does.
+    over pixels makes the energy grow with the image, as a log-density does. `out`: how many numbers
+    come out, as a vector (the logits of a classifier), in place of the scalar of an energy.
 
     Trap: with `spectral` f is Lipschitz and exp(-f) changes slowly: lower the temperature or train
     a scale beside it. Source: the shape of the networks of Du and Mordatch (2019), appendix A.
@@ -87,6 +89,7 @@ class ConvNet(eqx.Module):
     blocks: tuple[Block, ...]
     head: Filter
     shape: tuple[int, ...] = eqx.field(static=True)
+    out: int | Literal["scalar"] = eqx.field(static=True)
 
     def __init__(
         self,
@@ -95,6 +98,7 @@ class ConvNet(eqx.Module):
         blocks: int = 3,
         *,
         spectral: bool = False,
+        out: int | Literal["scalar"] = "scalar",
         key: PRNGKeyArray,
     ):
         if len(shape) not in (2, 3):
@@ -103,6 +107,8 @@ class ConvNet(eqx.Module):
             )
         if width < 1 or blocks < 1:
             raise ValueError(f"`width` and `blocks` must be at least 1; got {width} and {blocks}.")
+        if out != "scalar" and out < 1:
+            raise ValueError(f"`out` must be at least 1 or 'scalar'; got {out}.")
         widths = [width, width] + [2 * width] * (blocks - 1)
         first, last, *keys = jax.random.split(key, blocks + 2)
         self.stem = Filter(3, 1 if len(shape) == 2 else shape[0], width, spectral, key=first)
@@ -110,13 +116,15 @@ class ConvNet(eqx.Module):
             Block(fan_in, fan_out, spectral, key=k)
             for fan_in, fan_out, k in zip(widths[:-1], widths[1:], keys, strict=True)
         )
-        self.head = Filter(1, widths[-1], 1, spectral, key=last)
-        self.shape = shape
+        ends = 1 if out == "scalar" else out
+        self.head = Filter(1, widths[-1], ends, spectral, key=last)
+        self.shape, self.out = shape, out
 
-    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*out"]:
         x = x[:, :, None] if x.ndim == 2 else jnp.moveaxis(x, 0, 2)
         x = self.stem(x)
         for block in self.blocks:
             x = block(halved(x) if min(x.shape[:2]) >= COARSEST else x)
         pooled = jnp.sum(jax.nn.silu(x), axis=(0, 1), keepdims=True)
-        return self.head(pooled)[0, 0, 0]
+        ends = self.head(pooled)[0, 0]
+        return ends[0] if self.out == "scalar" else ends

@@ -1,8 +1,9 @@
-"""A multilayer perceptron from one example to a scalar."""
+"""A multilayer perceptron from one example to a scalar, or to several numbers."""
 
 import itertools
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -12,8 +13,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 class MLP(eqx.Module):
     """f(x) = w . silu(W_n ... silu(W_1 x + b_1) ...) + b of the flattened example: a scalar.
 
-    `shape` is that of one example. SiLU is smooth, which score-based objectives need: with ReLU the
-    second derivatives vanish and the sliced loss teaches nothing.
+    `shape` is that of one example; `out` how many numbers come out, as a vector (the logits of a
+    classifier), in place of the scalar of an energy. SiLU is smooth, which score-based objectives
+    need: with ReLU the second derivatives vanish and the sliced loss teaches nothing.
     """
 
     layers: tuple[eqx.nn.Linear, ...]
@@ -26,10 +28,13 @@ class MLP(eqx.Module):
         depth: int = 2,
         *,
         activation: Callable = jax.nn.silu,
+        out: int | Literal["scalar"] = "scalar",
         key: PRNGKeyArray,
     ):
         if width < 1 or depth < 1:
             raise ValueError(f"`width` and `depth` must be at least 1; got {width} and {depth}.")
+        if out != "scalar" and out < 1:
+            raise ValueError(f"`out` must be at least 1 or 'scalar'; got {out}.")
         sizes = [math.prod(shape)] + [width] * depth
         *hidden, last = jax.random.split(key, depth + 1)
         self.layers = (
@@ -37,11 +42,11 @@ class MLP(eqx.Module):
                 eqx.nn.Linear(*pair, key=k)
                 for pair, k in zip(itertools.pairwise(sizes), hidden, strict=True)
             ),
-            eqx.nn.Linear(width, "scalar", key=last),
+            eqx.nn.Linear(width, out, key=last),
         )
         self.activation = activation
 
-    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*out"]:
         x = x.reshape(-1)
         for layer in self.layers[:-1]:
             x = self.activation(layer(x))

@@ -14,8 +14,11 @@ from energax.objective.contrast import (
 from energax.objective.contrast import (
     SelfPerturbedNoiseContrastiveEstimation as SelfPerturbedNoiseContrastiveEstimation,
 )
+from energax.objective.coupled import CoupledLikelihood as CoupledLikelihood
 from energax.objective.denoising import DenoisingScoreMatching as DenoisingScoreMatching
 from energax.objective.denoising import MultiLevelDenoising as MultiLevelDenoising
+from energax.objective.joint import CrossEntropy as CrossEntropy
+from energax.objective.joint import JointLikelihood as JointLikelihood
 from energax.objective.likelihood import ContrastiveDivergence as ContrastiveDivergence
 from energax.objective.likelihood import (
     ImprovedContrastiveDivergence as ImprovedContrastiveDivergence,
@@ -32,8 +35,13 @@ from energax.objective.matching import ImplicitScoreMatching as ImplicitScoreMat
 from energax.objective.matching import SlicedScoreMatching as SlicedScoreMatching
 from energax.objective.recover import EnergyDiscrepancy as EnergyDiscrepancy
 from energax.objective.recover import RecoveryLikelihood as RecoveryLikelihood
+from energax.objective.recover_levels import (
+    MultiLevelRecovery as MultiLevelRecovery,
+)
 from energax.objective.stein import Kernel as Kernel
 from energax.objective.stein import KernelStein as KernelStein
+from energax.objective.stein import median_bandwidth as median_bandwidth
+from energax.objective.stein import stein_kernel as stein_kernel
 from energax.objective.velocity import MinimumKLContraction as MinimumKLContraction
 from energax.objective.velocity import MinimumProbabilityFlow as MinimumProbabilityFlow
 from energax.objective.velocity import MinimumVelocity as MinimumVelocity

@@ -93,7 +93,8 @@ class RankingNoiseContrastiveEstimation(AbstractMemoryless):
     the law of the data for any r. Source: Ma and Collins (2018), the ranking objective; as a loss
     over representations, van den Oord et al. (2018).
 
-    Trap: as for `NoiseContrastiveEstimation`; and the value saturates at log(r + 1).
+    Trap: as for `NoiseContrastiveEstimation`. The loss starts at log(r + 1), where nothing is told
+    apart; noise that is too easy brings it to 0, and nothing more is learned.
     """
 
     noise: AbstractLaw

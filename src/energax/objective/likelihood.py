@@ -57,7 +57,8 @@ class ContrastiveDivergence(AbstractMemoryless):
     """CD-k: chains of `steps` steps that start at the data.
 
     Biased for any finite k: with one Langevin step of size h its gradient is h times that of score
-    matching, not of the likelihood. Source: Hinton (2002); Song and Kingma (2021), section 3.
+    matching, not of the likelihood. Source: Hinton (2002); for the link with score matching,
+    Hyvarinen (2007) and Song and Kingma (2021), section 4.3.
     """
 
     sampler: AbstractSampler
@@ -151,14 +152,21 @@ def nearest_distance(points: Batch) -> Float[Array, " batch"]:
 
 
 class ImprovedContrastiveDivergence(AbstractMemoryless):
-    """CD-k that also lowers the divergence of the chains' own law from the model.
+    """CD-k that also lowers KL(chain | model), how far the chains' own law is from the model.
 
-    The gradient of KL(chain | model) that CD drops: `through` times (mean E(chain), E held constant
-    and the chain differentiated through its last step) less `entropy` times (mean log distance of
-    a chain to the nearest other one, which estimates the chains' entropy up to a constant).
+    Added are `through` times (mean E(chain), E held constant and the chain differentiated through
+    its last step) less `entropy` times the chains' entropy, in nats and up to a constant: d times
+    the mean log distance of a chain to the nearest other one, for examples of d entries.
 
-    Trap: the last step of a sampler that rejects has no useful slope: give it Langevin. Two chains
-    at one point have log distance -inf, which stops the run. Source: Du et al. (2021), section 3.
+    For short steps h, CD-k gives k h times the slope of the Fisher divergence and the two terms -h
+    times it. So `steps` = 1 learns next to nothing. CD's own objective, KL(data | model) -
+    KL(chain | model), has them with the other sign (Hinton 2002).
+
+    Trap: a batch of few rows in many axes sees as little as half of the entropy's slope; on one or
+    two axes that slope has infinite variance: clip it. The last step of a sampler that rejects has
+    no useful slope: give it Langevin. Two chains at one point have log distance -inf, which stops
+    the run. Source: Du et al. (2021), section 3, where the factor d is left out; Kozachenko and
+    Leonenko (1987) for the entropy.
     """
 
     sampler: AbstractSampler
@@ -191,7 +199,7 @@ class ImprovedContrastiveDivergence(AbstractMemoryless):
         loss, parts = contrast(energy, batch, moved, self.penalty)
         cost = jnp.mean(jax.vmap(frozen)(moved))
         spread = jnp.mean(jnp.log(nearest_distance(moved)))
-        total = loss + self.through * cost - self.entropy * spread
+        total = loss + self.through * cost - self.entropy * batch[0].size * spread
         health = {
             "acceptance": jnp.mean(accepted),
             "displacement": jnp.sqrt(jnp.mean((moved - batch) ** 2)),

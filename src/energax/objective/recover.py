@@ -80,13 +80,15 @@ class EnergyDiscrepancy(AbstractMemoryless):
     """How much lower the energy of a row is than that of its surroundings, by `copies` points.
 
     mean log(w / M + (1 / M) sum_j exp(E(x) - E(y_j))), y_j = x + s z + s z_j: one disturbance z of
-    the row and M = `copies` of the disturbed row, s = `noise`. As M grows it is mean E(x) minus the
-    energy that noise of variance 2 s^2 in two halves leaves, whose minimiser is the law of the data
-    for any s: between score matching (small s) and likelihood (large s). `stabiliser` w = 1 keeps
-    single points from running away. With M = w = 1 it is conditional noise-contrastive estimation.
+    the row and M = `copies` of the disturbed row, s = `noise`. With `stabiliser` w = 1 its
+    minimiser is the law of the data for any s and M: given the middle x + s z, the loss is that of
+    ranking x among M draws of N(middle, s^2), less log M. As M grows it lies between score matching
+    (small s) and likelihood (large s). With M = w = 1 it is half of conditional noise-contrastive
+    estimation at the noise sqrt(2) s.
 
-    Trap: for M of a few, the logarithm of a mean is biased, and s must be small enough for some y_j
-    to be likely. Source: Schroder et al. (2023).
+    Trap: s must be small enough for some y_j to be likely, or all of the loss is a constant. With
+    w other than 1 the logarithm of a mean over few copies is biased, and so is the minimiser.
+    Source: Schröder et al. (2023), whose w is 1 too.
     """
 
     noise: float = 0.3

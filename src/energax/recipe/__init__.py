@@ -1,5 +1,6 @@
 """Which known combinations work?"""
 
+from energax.recipe.compare import Compare as Compare
 from energax.recipe.data import Data as Data
 from energax.recipe.evaluate import Evaluate as Evaluate
 from energax.recipe.folder import Model as Model
@@ -8,4 +9,5 @@ from energax.recipe.learn import Stopped as Stopped
 from energax.recipe.report import Report as Report
 from energax.recipe.sample import Sample as Sample
 from energax.recipe.score import Score as Score
+from energax.recipe.study import Study as Study
 from energax.recipe.train import Train as Train

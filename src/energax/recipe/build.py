@@ -6,28 +6,29 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from energax import data, network, objective, sampler
+from energax import data, network
 from energax.data import AbstractTransform, Dataset
 from energax.energy import (
     AbstractEnergy,
     AbstractLaw,
+    Classifier,
     Fixed,
     Gaussian,
     GaussianMixture,
     Neural,
+    NoisyEnergy,
     Normalised,
     Tilt,
     UniformBox,
+    fitted_flow,
     fitted_mixture,
+    flow,
 )
 from energax.errors import InputError
-from energax.learner import Descent
-from energax.objective import AbstractObjective
 from energax.recipe.lens import Brightness
-from energax.recipe.settings import Settings
+from energax.recipe.settings import LEVELS, Settings
 
 BOX = (-1.0, 1.0)
 """Where the transform `box` puts the data, and the base law `box` lives."""
@@ -65,6 +66,10 @@ def check(settings: Settings, rows: Dataset) -> None:
             f"{rows.name} has {len(rows.train)} training rows, fewer than a batch of "
             f"{settings.batch_size}: give --batch-size {len(rows.train)} or less."
         )
+    if settings.objective == "joint" and settings.labels != rows.labels:
+        raise InputError(
+            f"--labels {settings.labels} is not what {rows.name} has, {rows.labels}: leave it out."
+        )
     if settings.network == "conv" and len(rows.shape) not in (2, 3):
         raise InputError(f"--network conv is for images; {rows.name} has none: choose mlp.")
     inside = settings.transform == "box" or (
@@ -101,11 +106,20 @@ def base_law(settings: Settings, rows: Dataset, transform: AbstractTransform) ->
         raise InputError(
             f"--components {components} exceeds the {len(rows.train)} training rows: choose fewer."
         )
-    copies = 1 if rows.levels is None else max(1, ENOUGH // len(rows.train))
-    key = jax.random.key(settings.seed)
-    inputs = np.asarray(encoded(transform, np.repeat(rows.train, copies, axis=0), key=key)[0])
+    inputs = fitting_rows(settings, rows, transform)
+    if settings.base == "flow":
+        return fitted_flow(inputs, seed=settings.seed)
     ridge = RIDGE[settings.transform]
     return fitted_mixture(inputs, components, ridge=ridge, seed=settings.seed)
+
+
+def fitting_rows(
+    settings: Settings, rows: Dataset, transform: AbstractTransform
+) -> Float[np.ndarray, " size *shape"]:
+    """Training rows in model units for a law to be fitted to; whole numbers dequantised often."""
+    copies = 1 if rows.levels is None else max(1, ENOUGH // len(rows.train))
+    key = jax.random.key(settings.seed)
+    return np.asarray(encoded(transform, np.repeat(rows.train, copies, axis=0), key=key)[0])
 
 
 def blank_law(settings: Settings, shape: tuple[int, ...]) -> AbstractLaw:
@@ -114,6 +128,8 @@ def blank_law(settings: Settings, shape: tuple[int, ...]) -> AbstractLaw:
         return UniformBox(shape, *BOX)
     if settings.base == "none":
         return Gaussian(jnp.zeros(shape))
+    if settings.base == "flow":
+        return flow(shape, mean=jnp.zeros(shape), std=jnp.ones(shape), key=jax.random.key(0))
     count = settings.components if settings.base == "mixture" else 1
     dim = int(np.prod(shape))
     means = np.zeros((count, *shape), np.float32)
@@ -122,86 +138,50 @@ def blank_law(settings: Settings, shape: tuple[int, ...]) -> AbstractLaw:
 
 def energy(
     settings: Settings, law: AbstractLaw, transform: AbstractTransform, *, key: PRNGKeyArray
-) -> AbstractEnergy:
-    """The energy before training: the base law, tilted by a fresh network."""
+) -> AbstractEnergy | NoisyEnergy:
+    """The energy before training: the base law, tilted by a fresh network.
+
+    Where the energy knows many levels of noise, a network of row and level, without a base law.
+    """
+    if settings.objective in LEVELS:
+        seen = network.NoisyMLP(law.shape, settings.width, settings.depth, key=key)
+        return NoisyEnergy(seen, law.shape)
+    width, depth = settings.width, settings.depth
+    out = settings.labels if settings.objective == "joint" else "scalar"
     if settings.network == "conv":
+        spectral = settings.spectral
         net: Callable = network.ConvNet(
-            law.shape, settings.width, settings.depth, spectral=settings.spectral, key=key
+            law.shape, width, depth, spectral=spectral, out=out, key=key
         )
     else:
-        net = network.MLP(law.shape, settings.width, settings.depth, key=key)
+        net = network.MLP(law.shape, width, depth, out=out, key=key)
     match transform:
         case data.Pipeline(steps=(_, data.MarginalGauss() as pixels)):
             net = network.Through(Fixed(Brightness(pixels)), net)
+    if settings.objective == "joint":
+        net = Classifier(net, law.shape, settings.labels)
     built = Neural(net, law.shape) if settings.base == "none" else Tilt(law, net)
-    return Normalised(built) if settings.objective == "nce" else built
+    return Normalised(built) if settings.objective in ("nce", "flow-contrastive") else built
 
 
-def chain(settings: Settings) -> sampler.Langevin:
-    """The chains of training."""
-    return sampler.Langevin(
-        settings.step_size,
-        settings.chain_noise,
-        clip=settings.chain_clip or None,
-        box=BOX if settings.base == "box" else None,
-    )
+def seen(settings: Settings, energy: AbstractEnergy | NoisyEnergy) -> AbstractEnergy:
+    """What is evaluated and drawn from: of many levels of noise, the energy at the finest."""
+    match energy:
+        case NoisyEnergy():
+            return energy.at(settings.finest)
+    return energy
 
 
-def loss(settings: Settings, law: AbstractLaw) -> AbstractObjective:
-    """The objective by its word on the command line."""
-    steps, penalty = settings.chain_steps, settings.energy_penalty
-    noise, ratio = settings.noise, settings.noise_ratio
-    makers = {
-        "cd": lambda: objective.ContrastiveDivergence(chain(settings), steps, penalty),
-        "cd-improved": lambda: objective.ImprovedContrastiveDivergence(
-            chain(settings), steps, penalty
-        ),
-        "shortrun": lambda: objective.ShortRun(chain(settings), law, steps, penalty),
-        "pcd": lambda: objective.PersistentContrastiveDivergence(
-            chain(settings), law, steps, settings.buffer_size, settings.fresh, penalty
-        ),
-        "recovery": lambda: objective.RecoveryLikelihood(chain(settings), noise, steps),
-        "sm": objective.ImplicitScoreMatching,
-        "ssm": lambda: objective.SlicedScoreMatching(
-            settings.projections, not settings.plain, settings.direction
-        ),
-        "ssm-finite": lambda: objective.FiniteDifferenceScoreMatching(
-            projections=settings.projections, direction=settings.direction
-        ),
-        "dsm": lambda: objective.DenoisingScoreMatching(noise, settings.control_variate),
-        "nce": lambda: objective.NoiseContrastiveEstimation(law, ratio, settings.divergence),
-        "nce-ranking": lambda: objective.RankingNoiseContrastiveEstimation(law, ratio),
-        "nce-conditional": lambda: objective.ConditionalNoiseContrastiveEstimation(noise, ratio),
-        "nce-self": lambda: objective.SelfPerturbedNoiseContrastiveEstimation(noise),
-        "discrepancy": lambda: objective.EnergyDiscrepancy(noise, ratio),
-        "velocity": objective.MinimumVelocity,
-        "contraction": lambda: objective.MinimumKLContraction(law, ratio),
-        "flow": lambda: objective.MinimumProbabilityFlow(noise, ratio),
-        "stein": lambda: objective.KernelStein(settings.kernel),
-    }
-    return makers[settings.objective]()
-
-
-def learner(settings: Settings, law: AbstractLaw) -> Descent:
-    """Adam with decoupled weight decay, clipped gradients, and a rate that falls along a cosine."""
-    rate = optax.cosine_decay_schedule(settings.learning_rate, settings.steps)
-    adam = optax.adamw(rate, weight_decay=settings.weight_decay)
-    optimiser = optax.chain(optax.clip_by_global_norm(settings.clip), adam)
-    return Descent(loss(settings, law), optimiser, settings.decay or None)
-
-
-def lifetime(settings: Settings) -> int:
-    """Langevin steps that a chain of training has made when it ends or starts anew, on average."""
-    if settings.objective == "pcd" and settings.fresh > 0:
-        return round(settings.chain_steps / settings.fresh)
-    return settings.chain_steps
-
-
-def law_of(energy: AbstractEnergy, other: AbstractLaw) -> AbstractLaw:
-    """The base law inside `energy`, the very object; `other` where it tilts none."""
+def tilts(energy: AbstractEnergy) -> list[Tilt]:
+    """The tilted laws inside `energy`: one, or none."""
 
     def is_tilt(node: object) -> bool:
         return isinstance(node, Tilt)
 
-    tilts = [node for node in jax.tree.leaves(energy, is_leaf=is_tilt) if is_tilt(node)]
-    return tilts[0].law if tilts else other
+    return [node for node in jax.tree.leaves(energy, is_leaf=is_tilt) if is_tilt(node)]
+
+
+def law_of(energy: AbstractEnergy, other: AbstractLaw) -> AbstractLaw:
+    """The base law inside `energy`, the very object; `other` where it tilts none."""
+    found = tilts(energy)
+    return found[0].law if found else other

@@ -30,6 +30,15 @@ _COMMON: dict[str, Any] = {
     "noise_ratio": 4,
     "divergence": "logistic",
     "kernel": "multiquadric",
+    "bandwidth": 0.0,
+    "levels": 10,
+    "broadest": 8.0,
+    "finest": 0.08,
+    "rounds": 1,
+    "rival_rate": 1e-3,
+    "rival_width": 128,
+    "anchor": 1.0,
+    "label_weight": 1.0,
     "chain_steps": 20,
     "chain_clip": 0.0,
     "buffer_size": 8192,
@@ -97,6 +106,13 @@ _OF_KIND: dict[Kind, dict[str, Any]] = {
 
 _BY_OBJECTIVE: dict[str, dict[str, Any]] = {"dsm": {"noise": 0.1}, "recovery": {"noise": 0.5}}
 
+_IN_PLANE: dict[str, dict[str, Any]] = {
+    "dsm": {"noise": 0.05, "control_variate": True},
+    "recovery": {"noise": 0.2, "step_size": 2e-3},
+    "stein": {"bandwidth": 0.06, "steps": 3000},
+}
+"""What an objective wants in the plane, beyond what suits all."""
+
 _BY_CHAINS: dict[str, Any] = {
     "steps": 800,
     "batch_size": 256,
@@ -116,6 +132,20 @@ def kind_of(data: Dataset) -> Kind:
     return "plane" if dim <= 3 else "table"
 
 
+_UNSUITED: dict[str, tuple[tuple[Kind, ...], str]] = {
+    "sm": (("image",), "it takes the whole Hessian of each row; choose ssm"),
+}
+"""Words that some kinds of data are too large for, and why."""
+
+
+def applicable(objective: str, data: Dataset) -> str | None:
+    """Why an objective does not suit a data set; None where it does."""
+    if objective == "joint" and data.labels is None:
+        return "its rows have no labels"
+    kinds, why = _UNSUITED.get(objective, ((), ""))
+    return why if kind_of(data) in kinds else None
+
+
 def resolved(given: dict[str, Any], data: Dataset) -> Settings:
     """The settings of a run: each option that was given, and for the others what suits the data.
 
@@ -127,7 +157,9 @@ def resolved(given: dict[str, Any], data: Dataset) -> Settings:
     if kind == "plane" and settings["objective"] in CHAINS:
         settings |= _BY_CHAINS
     settings["batch_size"] = min(settings["batch_size"], len(data.train))
-    settings |= _BY_OBJECTIVE.get(settings["objective"], {}) | chosen
+    special = _IN_PLANE if kind == "plane" else _BY_OBJECTIVE
+    settings |= special.get(settings["objective"], {}) | chosen
+    settings.setdefault("labels", data.labels or 0)
     # The noise for which the chains follow exp(-E) itself, at temperature 1.
     settings.setdefault("chain_noise", math.sqrt(2 * max(settings["step_size"], 0.0)))
     return Settings(**settings)

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.energy import draws
 from energax.errors import InputError
-from energax.recipe import build
+from energax.recipe import methods
 from energax.recipe.folder import Model
 from energax.sampler import AbstractSampler, FromBlackjax, Info, State, chains
 
@@ -51,8 +51,8 @@ def drawn(model: Model, count: int, *, key: PRNGKeyArray) -> Drawn:
     settings = model.settings
     as_trained = model.cold or settings.objective == "shortrun"
     if as_trained:
-        sampler, energy = build.chain(settings), model.raw
-        steps = build.lifetime(settings)
+        sampler, energy = methods.chain(settings), model.raw
+        steps = methods.lifetime(settings)
         words = f"Langevin as in training, {steps} steps"
     else:
         sampler, energy = _hamiltonian(model, starts[0], key=adapt), model.energy

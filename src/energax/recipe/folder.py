@@ -107,7 +107,8 @@ def load(path: Path | str) -> Model:
     moving, still = weights(blank)
     like = {"energy": moving} | ({"average": moving} if settings.decay else {})
     parts = train.read_weights(folder["weights.safetensors"], like)
-    found = eqx.combine(parts["average" if settings.decay else "energy"], still)
+    trained = eqx.combine(parts["average" if settings.decay else "energy"], still)
+    found = build.seen(settings, trained)
     levels = folder.config()["data"]["levels"]
     return Model(found, build.law_of(found, law), transform, settings, levels)
 

@@ -1,6 +1,7 @@
 """The training of a run folder, from its beginning or from its newest checkpoint, to its end."""
 
 import time
+from typing import Any
 
 import jax
 import numpy as np
@@ -8,12 +9,11 @@ import numpy as np
 from energax import train
 from energax.energy import weights
 from energax.errors import InputError
-from energax.learner import DescentState
-from energax.recipe import build
+from energax.recipe import methods
 from energax.recipe.folder import Folder, spoken
 from energax.train import Bar, Checkpoints, Interrupt, Log, Run
 
-WATCHED = ("loss", "accuracy", "energy_data", "energy_chain", "grad_norm")
+WATCHED = ("loss", "accuracy", "energy_data", "energy_chain", "energy_rival", "grad_norm")
 """What the bar shows, where the objective reports it."""
 
 
@@ -33,12 +33,13 @@ def learn(folder: Folder) -> None:
             f"{folder.path} has finished training, nothing is left to resume; measure it by: "
             f"{spoken('evaluate', folder)}"
         )
-    rows, law = folder.dataset().train, folder.law()
+    data, law = folder.dataset(), folder.law()
+    rows = data.labelled[0] if settings.objective == "joint" else data.train
     start, init = jax.random.split(jax.random.key(settings.seed))
-    learner = build.learner(settings, law)
+    learner = methods.learner(settings, law)
     transform, size = folder.transform(), settings.batch_size
-    blank = build.energy(settings, law, transform, key=init)
-    run = train.start(learner, blank, rows, key=start, batch_size=size, transform=transform)
+    moved = methods.players(settings, law, transform, data, key=init)
+    run = train.start(learner, moved, rows, key=start, batch_size=size, transform=transform)
     checkpoints, log = Checkpoints(folder["checkpoints"]), Log(folder["metrics.jsonl"])
     if checkpoints.newest() is None:
         if log.read():
@@ -102,7 +103,7 @@ def _watched(line: dict[str, int | float]) -> dict[str, float]:
     return {name: line[name] for name in WATCHED if name in line}
 
 
-def write(folder: Folder, state: DescentState) -> None:
+def write(folder: Folder, state: Any) -> None:
     """The final weights, and their running average where one was kept."""
     parts = {"energy": weights(state.energy)[0]}
     if state.average is not None:

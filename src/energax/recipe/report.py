@@ -44,7 +44,7 @@ def material(folder: Folder, model: Model) -> report.Material:
     """All that the page shows, from the files of a run."""
     config, rows = folder.config(), folder.dataset()
     evaluation = read_json(folder["evaluation.json"])
-    drawn, chains = _samples(folder)
+    drawn, chains = samples(folder)
     plane = rows.shape == (2,)
     log_z = evaluation.get("log_z", {}).get("value")
     exact = rows.law if plane else None
@@ -70,12 +70,12 @@ def material(folder: Folder, model: Model) -> report.Material:
         chains=chains[:16],
         levels=rows.levels,
         columns=rows.columns,
-        model_density=_density(model, rows.test, log_z or 0.0) if plane else None,
-        exact_density=None if exact is None else _exact(exact, rows.test),
+        model_density=model_density(model, rows.test, log_z or 0.0) if plane else None,
+        exact_density=None if exact is None else exact_density(exact, rows.test),
     )
 
 
-def _samples(folder: Folder) -> tuple[np.ndarray, np.ndarray]:
+def samples(folder: Folder) -> tuple[np.ndarray, np.ndarray]:
     """Draws, and energies along chains, as `energax evaluate` wrote them."""
     path = folder["samples.npz"]
     try:
@@ -95,12 +95,14 @@ def _grid(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return xs, ys, points
 
 
-def _density(model: Model, rows: np.ndarray, log_z: float) -> report.Density:
+def model_density(model: Model, rows: np.ndarray, log_z: float) -> report.Density:
+    """The log-density of a model in the plane around `rows`, in the user's units."""
     xs, ys, points = _grid(rows)
     energies, log_dets = scored(model, model.energy, points)
     return report.Density(xs, ys, (log_dets - energies)[0].reshape(GRID, GRID) - log_z)
 
 
-def _exact(law: AbstractEnergy, rows: np.ndarray) -> report.Density:
+def exact_density(law: AbstractEnergy, rows: np.ndarray) -> report.Density:
+    """The log-density of the law that `rows` came from, around them."""
     xs, ys, points = _grid(rows)
     return report.Density(xs, ys, -np.asarray(jax.jit(jax.vmap(law))(points)).reshape(GRID, GRID))

@@ -5,6 +5,7 @@ import math
 from typing import Literal
 
 from energax.errors import InputError
+from energax.learner.game.f_divergence import Kind
 from energax.objective import Direction, Divergence, Kernel
 
 Objective = Literal[
@@ -26,15 +27,51 @@ Objective = Literal[
     "contraction",
     "flow",
     "stein",
+    "coupled",
+    "dsm-levels",
+    "recovery-levels",
+    "adversarial",
+    "adversarial-generator",
+    "flow-contrastive",
+    "stein-learned",
+    "f-kl",
+    "f-reverse-kl",
+    "f-js",
+    "f-hellinger",
+    "f-pearson",
+    "cooperative",
+    "joint",
 ]
 Transform = Literal["none", "standardise", "box", "marginal"]
-Base = Literal["gaussian", "mixture", "box", "none"]
+Base = Literal["gaussian", "mixture", "flow", "box", "none"]
 
-CHAINS = ("pcd", "cd", "cd-improved", "shortrun", "recovery")
+CHAINS = ("pcd", "cd", "cd-improved", "shortrun", "recovery", "cooperative")
 """Objectives that run Langevin chains in each update."""
 
-FROM_BASE = ("nce", "nce-ranking", "contraction")
-"""Objectives that compare the data with draws of the base law."""
+F_DIVERGENCES: dict[str, Kind] = {
+    "f-kl": "kl",
+    "f-reverse-kl": "reverse-kl",
+    "f-js": "js",
+    "f-hellinger": "hellinger",
+    "f-pearson": "pearson",
+}
+"""Objectives that minimise an f-divergence."""
+
+GAMES = (
+    "adversarial",
+    "adversarial-generator",
+    "flow-contrastive",
+    "stein-learned",
+    *F_DIVERGENCES,
+    "cooperative",
+)
+"""Objectives in which the energy has a rival that learns too."""
+
+LEVELS = ("dsm-levels", "recovery-levels")
+"""Objectives whose energy knows the level of noise; what is kept is that at the finest."""
+
+FROM_BASE = ("nce", "nce-ranking", "contraction", "coupled", "joint", *F_DIVERGENCES)
+"""Objectives that draw from the base law in each update."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +101,16 @@ class Settings:
     noise_ratio: int
     divergence: Divergence
     kernel: Kernel
+    bandwidth: float
+    levels: int
+    broadest: float
+    finest: float
+    rounds: int
+    rival_rate: float
+    rival_width: int
+    anchor: float
+    labels: int
+    label_weight: float
     chain_steps: int
     step_size: float
     chain_noise: float
@@ -75,14 +122,18 @@ class Settings:
     checkpoint_every: int
 
     def __post_init__(self):
+        if self.objective == "joint" and self.labels < 2:
+            raise InputError("--objective joint is for rows with labels: digits, mnist.")
+        if self.levels < 2:
+            _refuse("levels", "at least 2", self.levels)
         for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 _refuse(name, "at least 1", getattr(self, name))
-        for name in ("learning_rate", "clip", "noise", "step_size"):
+        for name in _ABOVE_ZERO:
             if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
                 _refuse(name, "above 0 and finite", getattr(self, name))
         check_seed(self.seed)
-        for name in ("energy_penalty", "chain_noise", "chain_clip", "weight_decay"):
+        for name in _NOT_NEGATIVE:
             if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
                 _refuse(name, "at least 0 and finite", getattr(self, name))
         if not 0 <= self.decay < 1:
@@ -91,6 +142,8 @@ class Settings:
             _refuse("fresh", "in [0, 1]", self.fresh)
         if self.objective == "pcd" and self.buffer_size < self.batch_size:
             _refuse("buffer_size", f"at least the batch size, {self.batch_size}", self.buffer_size)
+        if self.objective in LEVELS and not self.finest < self.broadest:
+            _refuse("finest", f"below --broadest, {self.broadest}", self.finest)
         if self.base == "none" and self.objective in FROM_BASE:
             raise InputError(
                 f"--objective {self.objective} draws from the base law: choose another --base."
@@ -116,6 +169,28 @@ _AT_LEAST_ONE = (
     "buffer_size",
     "chunk_steps",
     "checkpoint_every",
+    "rounds",
+    "rival_width",
+)
+
+_ABOVE_ZERO = (
+    "learning_rate",
+    "clip",
+    "noise",
+    "step_size",
+    "broadest",
+    "finest",
+    "rival_rate",
+    "label_weight",
+)
+
+_NOT_NEGATIVE = (
+    "energy_penalty",
+    "chain_noise",
+    "chain_clip",
+    "weight_decay",
+    "bandwidth",
+    "anchor",
 )
 
 

@@ -1,24 +1,20 @@
 """Train an energy on a data set: the main job, as one command."""
 
 import dataclasses
-import itertools
-import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
 from energax import data
-from energax.errors import Diverged, InputError
+from energax.errors import InputError
 from energax.objective import Direction, Divergence, Kernel
-from energax.recipe import build
+from energax.recipe.begin import begun, free_path, trained
 from energax.recipe.defaults import resolved
 from energax.recipe.evaluate import Evaluate
-from energax.recipe.folder import Folder, check_new, describe, new_folder, spoken, write_json
-from energax.recipe.learn import learn
+from energax.recipe.folder import Folder, check_new, spoken
 from energax.recipe.report import Report
-from energax.recipe.settings import CHAINS, Base, Objective, Settings, Transform
-from energax.train import Checkpoints, write_weights
+from energax.recipe.settings import Base, Objective, Settings, Transform
 
 
 def _chosen(words: str) -> Any:
@@ -42,7 +38,11 @@ class Train:
     row from a noisy one). By slopes: sm (score matching), ssm (sliced), ssm-finite (by finite
     differences), dsm (denoising), velocity (minimum velocity), stein (kernel Stein discrepancy). By
     comparison: nce (noise-contrastive estimation), nce-ranking, nce-conditional, nce-self, flow
-    (minimum probability flow), contraction (minimum KL contraction), discrepancy."""
+    (minimum probability flow), contraction (minimum KL contraction), discrepancy. Without bias, by
+    chains that meet: coupled. At many levels of noise: dsm-levels, recovery-levels. Against a rival
+    that learns too: adversarial (a flow), adversarial-generator, flow-contrastive, stein-learned (a
+    critic), f-kl, f-reverse-kl, f-js, f-hellinger, f-pearson (f-divergences), cooperative (a
+    generator). With labels: joint (noise contrast and cross-entropy of one network)."""
     steps: Annotated[
         int | None,
         _chosen(
@@ -95,10 +95,13 @@ class Train:
     (uniform), none."""
     components: Annotated[int | None, _chosen("10")] = None
     """Gaussians in a base of the kind mixture."""
-    noise: Annotated[float | None, _chosen("0.3; 0.1 for dsm, 0.5 for recovery")] = None
-    """dsm, recovery, nce-conditional, nce-self, flow, discrepancy: standard deviation of the added
-    noise, in model units."""
-    control_variate: bool = False
+    noise: Annotated[
+        float | None,
+        _chosen("0.3; 0.1 for dsm, 0.5 for recovery; in the plane 0.05 and 0.2"),
+    ] = None
+    """dsm, recovery, nce-conditional, nce-self, flow, discrepancy, adversarial-generator,
+    cooperative: standard deviation of the added noise, in model units."""
+    control_variate: Annotated[bool | None, _chosen("no; yes in the plane")] = None
     """dsm: take off a term of mean 0 that carries most of the variance of small noise."""
     projections: Annotated[int | None, _chosen("1")] = None
     """ssm, ssm-finite: random directions for each row."""
@@ -112,7 +115,27 @@ class Train:
     divergence: Divergence = "logistic"
     """nce: Bregman divergence of the density ratio: logistic, kl (importance sampling), squared."""
     kernel: Kernel = "multiquadric"
-    """stein: inverse multiquadric or Gaussian, as wide as the median distance of a batch."""
+    """stein: inverse multiquadric or Gaussian."""
+    bandwidth: Annotated[float | None, _chosen("0; 0.06 in the plane")] = None
+    """stein: width of the kernel in model units; 0 for the median distance within a batch."""
+    levels: Annotated[int | None, _chosen("10")] = None
+    """dsm-levels, recovery-levels: levels of noise, evenly spaced in their logarithm."""
+    broadest: Annotated[float | None, _chosen("8")] = None
+    """dsm-levels, recovery-levels: the first level, in model units."""
+    finest: Annotated[float | None, _chosen("0.08")] = None
+    """dsm-levels, recovery-levels: the last level, whose energy is kept."""
+    rounds: Annotated[int | None, _chosen("1")] = None
+    """Games: updates of the rival for each of the energy."""
+    rival_rate: Annotated[float | None, _chosen("1e-3")] = None
+    """Games: rate of Adam for the rival at the start."""
+    rival_width: Annotated[int | None, _chosen("128")] = None
+    """Games: units of a layer of the rival, where it is a network."""
+    anchor: Annotated[float | None, _chosen("1")] = None
+    """flow-contrastive: weight of the flow's own likelihood of the data."""
+    labels: Annotated[int | None, _chosen("as many as the data have, 0 for none")] = None
+    """joint: how many labels there are."""
+    label_weight: Annotated[float | None, _chosen("1")] = None
+    """joint: weight of the cross-entropy of the labels."""
     chain_steps: Annotated[int | None, _chosen("20")] = None
     """Chains: Langevin steps in each update."""
     step_size: Annotated[
@@ -140,10 +163,7 @@ class Train:
 
     def __call__(self) -> None:
         folder = self._begun() if self.resume is None else self._resumed(self.resume)
-        try:
-            learn(folder)
-        except Diverged as failure:
-            raise Diverged(f"{failure} {remedy(folder)}") from failure
+        trained(folder)
         if self.evaluate:
             Evaluate(folder.path)()
             Report(folder.path)()
@@ -158,17 +178,8 @@ class Train:
             check_new(self.out)
         rows = data.load(self.data, test_fraction=self.test_fraction)
         settings = resolved(self._chosen(), rows)
-        build.check(settings, rows)
-        transform = build.transform(settings, rows)
-        law = build.base_law(settings, rows, transform)
         path = self.out or free_path(f"{rows.name}-{settings.objective}")
-        command = repeated(self.data, settings, self.test_fraction)
-        with new_folder(path) as draft:
-            config = describe(self.data, self.test_fraction, rows, settings, command)
-            write_json(draft / "config.json", config)
-            write_json(draft / "transform.json", data.to_json(transform))
-            write_weights(draft / "base.safetensors", {"base": law})
-        return Folder(path)
+        return begun(path, self.data, self.test_fraction, rows, settings)
 
     def _resumed(self, path: Path) -> Folder:
         given = [
@@ -186,31 +197,3 @@ class Train:
         """The options that are settings of the run, None where nothing was given."""
         names = [field.name for field in dataclasses.fields(Settings)]
         return {name: getattr(self, name) for name in names}
-
-
-def free_path(stem: str) -> Path:
-    """The first of runs/stem-1, runs/stem-2, ... that does not exist."""
-    numbers = itertools.count(1)
-    return next(p for n in numbers if not (p := Path("runs") / f"{stem}-{n}").exists())
-
-
-def repeated(source: str, settings: Settings, test_fraction: float) -> str:
-    """A command line that repeats the run whatever the defaults of later versions are."""
-    words = ["energax", "train", source]
-    for name, value in dataclasses.asdict(settings).items():
-        option = name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{option}" if value else f"--no-{option}")
-        elif value is not None:
-            words += [f"--{option}", str(value)]
-    return shlex.join([*words, "--test-fraction", str(test_fraction)])
-
-
-def remedy(folder: Folder) -> str:
-    """What to do after a divergence."""
-    settings, step = folder.settings(), Checkpoints(folder["checkpoints"]).newest()
-    chains = ", a smaller --step-size" if settings.objective in CHAINS else ""
-    return (
-        f"The last good checkpoint, after {step} updates, is kept in {folder.path}. Try "
-        f"--learning-rate {settings.learning_rate / 10:g}{chains} or a smaller --clip."
-    )

@@ -1,5 +1,9 @@
 """What do people look at?"""
 
+from energax.report.comparison import Comparison as Comparison
+from energax.report.comparison import Entry as Entry
+from energax.report.comparison import markdown as markdown
+from energax.report.comparison_page import comparison_page as comparison_page
 from energax.report.material import Density as Density
 from energax.report.material import Material as Material
 from energax.report.page import page as page

@@ -54,42 +54,54 @@ def _heat(axes: Axes, density: Density, colour: str) -> None:
     axes.contour(density.xs, density.ys, height, levels, colors=INK, linewidths=0.7, alpha=0.8)
 
 
+Frame = tuple[tuple[float, float], tuple[float, float]]
+
+
+def frame_of(test: np.ndarray, grid: Density | None) -> Frame:
+    """The ends of both axes: those of the grid, where there is one, else of nearly all rows."""
+    if grid is None:
+        return span(finite(test[:, 0])), span(finite(test[:, 1]))
+    (left, right), (low, high) = grid.xs[[0, -1]], grid.ys[[0, -1]]
+    return (float(left), float(right)), (float(low), float(high))
+
+
+def panel(
+    heading: str, content: np.ndarray | Density, colour: str, note: str, *, frame: Frame, name: str
+) -> Picture:
+    """Points or a density in a frame; `name` makes the ids of the drawing unique."""
+    wide, tall = (high - low for low, high in frame)
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        tidy(axes)
+        axes.set(xlim=frame[0], ylim=frame[1], aspect="equal")
+        match content:
+            case Density():
+                _heat(axes, content, colour)
+                axes.set(xlim=frame[0], ylim=frame[1], aspect="equal")
+            case _:
+                dots(axes, content, colour)
+
+    size = (400, round(400 * min(max(tall / wide, 0.4), 1.2)) + 20)
+    return Picture(heading, svg(paint, name=name, label=heading, size=size), note)
+
+
 def plane(
     test: np.ndarray, draws: np.ndarray | None, model: Density | None, exact: Density | None
 ) -> list[Picture]:
     """Points and densities, all in one frame."""
-    grid = model or exact
-    if grid is None:
-        frame = span(finite(test[:, 0])), span(finite(test[:, 1]))
-    else:
-        frame = (grid.xs[0], grid.xs[-1]), (grid.ys[0], grid.ys[-1])
-
-    wide, tall = (high - low for low, high in frame)
-    size = (400, round(400 * min(max(tall / wide, 0.4), 1.2)) + 20)
-
-    def panel(heading: str, content: np.ndarray | Density, colour: str, note: str) -> Picture:
-        def paint(figure: Figure) -> None:
-            axes = figure.add_subplot()
-            tidy(axes)
-            axes.set(xlim=frame[0], ylim=frame[1], aspect="equal")
-            match content:
-                case Density():
-                    _heat(axes, content, colour)
-                    axes.set(xlim=frame[0], ylim=frame[1], aspect="equal")
-                case _:
-                    dots(axes, content, colour)
-
-        name = heading.lower().replace(" ", "")
-        return Picture(heading, svg(paint, name=name, label=heading, size=size), note)
-
-    held = "Lines hold 50, 90 and 99% of the mass."
+    frame, held = frame_of(test, model or exact), "Lines hold 50, 90 and 99% of the mass."
     parts = (
         ("Test rows", test, REAL, _count(test)),
         ("Draws", draws, MODEL, "" if draws is None else _count(draws)),
         ("Learned density", model, MODEL, held),
         ("Exact density", exact, REAL, held),
     )
-    return [panel(head, part, hue, note) for head, part, hue, note in parts if part is not None]
+    return [
+        panel(head, part, hue, note, frame=frame, name=head.lower().replace(" ", ""))
+        for head, part, hue, note in parts
+        if part is not None
+    ]
 
 
 def _count(rows: np.ndarray) -> str:

@@ -17,4 +17,15 @@ from energax.sampler.buffer import Buffer as Buffer
 from energax.sampler.buffer import filled as filled
 from energax.sampler.buffer import pick as pick
 from energax.sampler.buffer import put_back as put_back
+from energax.sampler.coupled import CoupledLangevin as CoupledLangevin
+from energax.sampler.coupled import Meeting as Meeting
+from energax.sampler.coupled import Signed as Signed
+from energax.sampler.coupled import check_span as check_span
+from energax.sampler.coupled import unbiased as unbiased
+from energax.sampler.diffuse import predictor_corrector as predictor_corrector
+from energax.sampler.diffuse import reverse_sde as reverse_sde
+from energax.sampler.flow import probability_flow as probability_flow
+from energax.sampler.flow import velocity as velocity
 from energax.sampler.langevin import Langevin as Langevin
+from energax.sampler.recover import cleaned as cleaned
+from energax.sampler.recover import recover as recover

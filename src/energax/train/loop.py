@@ -9,9 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Int, PRNGKeyArray, PyTree, Shaped
 
-from energax.data import AbstractTransform
+from energax.data import AbstractTransform, Labelled
 from energax.errors import Diverged, InputError
 from energax.learner import AbstractLearner, Metrics
+
+Rows = Shaped[ArrayLike, " size *shape"] | Labelled
+"""What to train on: rows alone, or rows with the label of each."""
 
 
 class Run(eqx.Module):
@@ -22,36 +25,48 @@ class Run(eqx.Module):
     key: PRNGKeyArray
 
 
+def _placed(rows: Rows) -> Shaped[Array, " size *shape"] | Labelled:
+    return rows if type(rows) is Labelled else jnp.asarray(rows)
+
+
 def _batch(
-    rows: Shaped[Array, " size *shape"],
+    rows: Shaped[Array, " size *shape"] | Labelled,
     size: int,
     transform: AbstractTransform | None,
     *,
     key: PRNGKeyArray,
-) -> Array:
-    """`size` rows picked with replacement, in model units; noise of the transform drawn anew."""
+) -> Shaped[Array, " batch *shape"] | Labelled:
+    """`size` rows picked with replacement, in model units; noise of the transform drawn anew.
+
+    Labels go with their rows, untransformed.
+    """
     pick, noise = jax.random.split(key)
-    batch = rows[jax.random.randint(pick, (size,), 0, len(rows))]
+    at = jax.random.randint(pick, (size,), 0, len(rows))
+    batch = jax.tree.map(lambda part: part[at], rows)
     if transform is None:
         return batch
 
     def encode(row: Array, k: PRNGKeyArray) -> Array:
         return transform.encode(row, key=k)[0]
 
-    return jax.vmap(encode)(batch, jax.random.split(noise, size))
+    encoded = jax.vmap(encode)
+    keys = jax.random.split(noise, size)
+    if type(batch) is Labelled:
+        return Labelled(encoded(batch.x, keys), batch.label)
+    return encoded(batch, keys)
 
 
 def start(
     learner: AbstractLearner,
     players: PyTree,
-    rows: Shaped[ArrayLike, " size *shape"],
+    rows: Rows,
     *,
     key: PRNGKeyArray,
     batch_size: int = 256,
     transform: AbstractTransform | None = None,
 ) -> Run:
     """A run before its first update. Raises InputError with fewer rows than a batch."""
-    rows = jnp.asarray(rows)
+    rows = _placed(rows)
     if len(rows) < batch_size:
         raise InputError(
             f"There are {len(rows)} training rows, fewer than a batch of {batch_size}: "
@@ -86,7 +101,7 @@ def chunk(fixed: tuple, run: Run, length: int) -> tuple[Run, Metrics]:
 def fit(
     learner: AbstractLearner,
     run: Run,
-    rows: Shaped[ArrayLike, " size *shape"],
+    rows: Rows,
     *,
     batch_size: int = 256,
     chunk_steps: int = 100,
@@ -100,7 +115,7 @@ def fit(
     Raises Diverged, instead of yielding, when a metric is not finite or beyond `limit` times the
     larger of 1 and its first value.
     """
-    rows = jnp.asarray(rows)
+    rows = _placed(rows)
     first: dict[str, float] | None = None
     for _ in itertools.count():
         before = int(run.step)

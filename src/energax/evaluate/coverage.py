@@ -1,0 +1,84 @@
+"""Does the model reach all of the data? Shares of known modes, or neighbourhoods of test rows."""
+
+import math
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Int, Shaped
+from sklearn.neighbors import NearestNeighbors
+
+from energax.energy import AbstractEnergy
+from energax.evaluate.base import Estimate
+from energax.evaluate.grid import by_line, sides
+
+
+def mode_shares(
+    energy: AbstractEnergy,
+    mode: Callable[[Array], Int[Array, ""]],
+    modes: int,
+    low: ArrayLike,
+    high: ArrayLike,
+    points: int = 400,
+) -> Float[np.ndarray, " modes_and_none"]:
+    """The share of exp(-E) in each of `modes` regions of a box, and last of what is in none.
+
+    `mode` gives the number of the region of a point, `modes` for none; the box holds the model, and
+    the shares add up to 1. By the midpoint rule: off by the mass of the cells on the borders. Pass
+    `mode` as a module or `jax.tree_util.Partial` to compile once for many models. Raises
+    ValueError for more than 2 axes or a box without inside.
+    """
+    return np.asarray(_shares(energy, mode, modes, sides(energy, low, high), points), np.float64)
+
+
+@eqx.filter_jit
+def _shares(
+    energy: AbstractEnergy,
+    mode: Callable[[Array], Int[Array, ""]],
+    modes: int,
+    box: Float[Array, " 2 dim"],
+    points: int,
+) -> Float[Array, " modes_and_none"]:
+    def line(rows: Array, within: Array) -> Array:
+        log_mass, place = -jax.vmap(energy)(rows), jax.vmap(mode)(rows)
+        mine = place[None] == jnp.arange(modes + 1, dtype=place.dtype)[:, None]
+        return jax.nn.logsumexp(log_mass[None], axis=1, where=mine)
+
+    lines = by_line(line, energy.shape, box, points, 0)
+    return jax.nn.softmax(jax.nn.logsumexp(lines, axis=0))
+
+
+def coverage(
+    draws: Shaped[np.ndarray, " m *shape"],
+    rows: Shaped[np.ndarray, " n *shape"],
+    neighbours: int = 5,
+) -> Estimate:
+    """The share of `rows` that have a draw as near as their k-th nearest other row.
+
+    k = `neighbours`. Where draws and rows follow one law it is `expected_coverage(m, n, k)` in the
+    mean; below that, parts of the data are missing. The error is binomial over rows, which share
+    neighbours, so it is somewhat too small. Trap: Euclidean distance says little about images.
+
+    Raises ValueError with no more rows than neighbours. Source: Naeem et al. (2020), eq. 4.
+    """
+    if len(rows) <= neighbours:
+        raise ValueError(f"`rows` must be more than {neighbours}, the neighbours; got {len(rows)}.")
+    real = rows.reshape(len(rows), -1).astype(np.float64)
+    fake = draws.reshape(len(draws), -1).astype(np.float64)
+    # The nearest of all is the row itself.
+    radius = NearestNeighbors(n_neighbors=neighbours + 1).fit(real).kneighbors(real)[0][:, -1]
+    nearest = NearestNeighbors(n_neighbors=1).fit(fake).kneighbors(real)[0][:, 0]
+    share, count = float(np.mean(nearest <= radius)), len(rows)
+    parts = (share, math.sqrt(share * (1 - share) / count), float(count))
+    return Estimate(*(jnp.asarray(part) for part in parts))
+
+
+def expected_coverage(draws: int, rows: int, neighbours: int = 5) -> float:
+    """The mean of `coverage` where draws and rows follow one law.
+
+    1 - prod_i (n - 1 - i) / (n - 1 - i + m): the k points nearest to a row are all rows.
+    """
+    others = np.arange(rows - 1, rows - 1 - neighbours, -1)
+    return float(1 - np.prod(others / (others + draws)))

@@ -1,0 +1,121 @@
+"""Maximum likelihood against a rival that draws: the sampler is a player, not a chain."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from energax.energy import AbstractLaw, Energy, detached, draws, log_density
+from energax.learner.game.base import AbstractMemorylessRules
+from energax.learner.game.posterior import density_slope
+from energax.network import NoisyGenerator
+from energax.objective import Aux
+from energax.objective.likelihood import contrast
+
+Batch = Float[Array, " batch *shape"]
+
+
+def against(
+    energy: Energy, batch: Batch, rivals: Batch, penalty: float
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """mean E(data) - mean E(rival), with the penalty of `contrast` on the spread of E."""
+    loss, parts = contrast(energy, batch, rivals, penalty)
+    names = {"energy_chain": "energy_rival"}
+    return loss, {names.get(name, name): value for name, value in parts.items()}
+
+
+def check_penalty(penalty: float) -> None:
+    """Raise ValueError for a penalty that would reward."""
+    if not penalty >= 0:
+        raise ValueError(f"`penalty` must be at least 0; got {penalty}.")
+
+
+class AdversarialLikelihood(AbstractMemorylessRules):
+    """The energy is high on the draws of a law that follows it, whose entropy is exact.
+
+    Energy: mean E(data) - E_q[E], plus `penalty` times the spread of E over both. Rival, any law
+    that is reparameterised (a `Flow`): E_q[E] - H(q) = E_q[E + log q]. Its value less mean E(data)
+    bounds the mean log-likelihood from above, by KL(q || p). Of the rival's gradient only the part
+    through the draw is kept: the part through log q's own weights has mean 0, and without it the
+    noise vanishes where q = p (Roeder et al. 2017).
+
+    Trap: a rival that has lost a mode of p lets the energy dig there unseen, for KL(q || p) hardly
+    feels it: give the rival several rounds to each of the energy, and an anchor, its base law.
+    Source: Song and Kingma (2021), eq. 31-32; Dai et al. (2017).
+    """
+
+    penalty: float = 0.0
+
+    def __check_init__(self):
+        check_penalty(self.penalty)
+
+    def energy_loss(
+        self, energy: Energy, rival: AbstractLaw, batch: Batch, memory: None, *, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], Aux]:
+        loss, parts = against(energy, batch, draws(rival, len(batch), key=key), self.penalty)
+        return loss, Aux(memory, parts)
+
+    def rival_loss(
+        self, rival: AbstractLaw, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+        frozen = detached(rival)
+        rows = draws(rival, len(batch), key=key)
+        entropy = -jnp.mean(jax.vmap(lambda x: log_density(frozen, x))(rows))
+        loss = jnp.mean(jax.vmap(energy)(rows)) - entropy
+        return loss, {"rival_entropy": entropy}
+
+
+class AdversarialGenerator(AbstractMemorylessRules):
+    """The energy is high on what a generator makes; the generator's entropy rises by its slope.
+
+    Energy: as `AdversarialLikelihood`. Rival, a `NoisyGenerator`: E_q[E] - H(q), where of the
+    entropy only the gradient is known, dH = -E[(d log q(x) / dx) . dx], by `proposals` draws of the
+    latent vector given x; the value of its loss leaves H out. "rival_proposals" is how many of the
+    draws counted, on average: near 1 the slopes are poor, and more noise is the cure.
+
+    Trap: below the noise of the generator nothing is seen: E learns the data at that blur, no
+    finer. Source: Grathwohl et al. (2021), section 3.
+    """
+
+    proposals: int = eqx.field(static=True, default=16)
+    penalty: float = 0.0
+
+    def __check_init__(self):
+        check_penalty(self.penalty)
+        if self.proposals < 1:
+            raise ValueError(f"`proposals` must be at least 1; got {self.proposals}.")
+
+    def energy_loss(
+        self,
+        energy: Energy,
+        rival: NoisyGenerator,
+        batch: Batch,
+        memory: None,
+        *,
+        key: PRNGKeyArray,
+    ) -> tuple[Float[Array, ""], Aux]:
+        rivals = jax.vmap(lambda k: rival.sample(key=k))(jax.random.split(key, len(batch)))
+        loss, parts = against(energy, batch, rivals, self.penalty)
+        return loss, Aux(memory, parts)
+
+    def rival_loss(
+        self,
+        rival: NoisyGenerator,
+        energy: Energy,
+        batch: Batch,
+        memory: None,
+        *,
+        key: PRNGKeyArray,
+    ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+        frozen = detached(rival)
+
+        def one(key: PRNGKeyArray) -> tuple[Array, Array, Array]:
+            first, then = jax.random.split(key)
+            z, x = rival.born(key=first)
+            still = jax.lax.stop_gradient(x)
+            slope, size = density_slope(frozen, still, z, self.proposals, key=then)
+            # The pull has the value 0 and the gradient of the negative entropy.
+            return energy(x), jnp.sum(jax.lax.stop_gradient(slope) * (x - still)), size
+
+        cost, pull, size = jax.vmap(one)(jax.random.split(key, len(batch)))
+        return jnp.mean(cost) + jnp.mean(pull), {"rival_proposals": jnp.mean(size)}

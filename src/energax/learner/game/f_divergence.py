@@ -1,0 +1,112 @@
+"""Training by any f-divergence from the model to the data: f-EBM."""
+
+import math
+from collections.abc import Callable
+from typing import Literal, NamedTuple, get_args
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from energax.energy import Energy
+from energax.learner.game.base import AbstractRules, Players
+from energax.learner.game.cloud import AbstractSource, Cloud, shares
+from energax.objective import Aux
+
+Batch = Float[Array, " batch *shape"]
+Kind = Literal["kl", "reverse-kl", "js", "hellinger", "pearson"]
+
+
+class _Pair(NamedTuple):
+    """f'(e^u) and f*(f'(e^u)), as functions of u and of the clipped u that goes into exponents."""
+
+    data: Callable[[Array, Array], Array]
+    model: Callable[[Array, Array], Array]
+
+
+_PAIRS: dict[str, _Pair] = {
+    "kl": _Pair(lambda u, c: 1 + u, lambda u, c: jnp.exp(c)),
+    "reverse-kl": _Pair(lambda u, c: -jnp.exp(-c), lambda u, c: u - 1),
+    "js": _Pair(
+        lambda u, c: math.log(2) - jax.nn.softplus(-u),
+        lambda u, c: jax.nn.softplus(u) - math.log(2),
+    ),
+    "hellinger": _Pair(lambda u, c: 1 - jnp.exp(-c / 2), lambda u, c: jnp.exp(c / 2) - 1),
+    "pearson": _Pair(lambda u, c: 2 * (jnp.exp(c) - 1), lambda u, c: jnp.exp(2 * c) - 1),
+}
+
+
+class Drawn(eqx.Module):
+    """The memory of the source, and the draws of this update, which the rival sees too."""
+
+    source: PyTree
+    cloud: Cloud
+
+
+class FDivergence(AbstractRules):
+    """min over E, max over the rival of E_data[f'(r)] - E_p[f*(f'(r))], r = exp(E - G).
+
+    The rival is an energy G of the data itself, up to a constant: at its best r = p_data / p and
+    the value is D_f(p_data || p). Tilt the same base law in both players: then r is a ratio of two
+    networks. f is that of `kind`: "kl", "reverse-kl", "js", "hellinger" (squared) or "pearson".
+
+    The energy's gradient is Cov_p(f*(f'(r)), dE), from the change of p with E: the mean under p is
+    a sum over weighted draws of `source`, whose weights are differentiated. `whole` adds, as the
+    source does, E_data[df'] - E_p[df*] from the E in r. They cancel at the best rival, and with
+    "kl" leave the gradient of maximum likelihood wherever E_p[r] = 1; but before a rival that is
+    behind, the energy lowers the value by spoiling r, and runs away: so they are left out.
+
+    Exponents of log r are clipped to [-clip, clip], which stops the gradient beyond ("clipped" is
+    the share of data rows there). Trap: "reverse-kl" and "pearson" hang on exponentials of the
+    difference of two networks: small rates. Source: Yu et al. (2020), theorem 1 and table 1.
+    """
+
+    source: AbstractSource
+    kind: Kind = eqx.field(static=True, default="js")
+    clip: float = 5.0
+    whole: bool = eqx.field(static=True, default=False)
+
+    def __check_init__(self):
+        if self.kind not in _PAIRS:
+            raise ValueError(f"`kind` must be one of {get_args(Kind)}; got {self.kind!r}.")
+        if not self.clip > 0:
+            raise ValueError(f"`clip` must be above 0; got {self.clip}.")
+
+    def init(self, players: Players, rows: Batch, *, key: PRNGKeyArray) -> Drawn:
+        first, then = jax.random.split(key)
+        memory = self.source.init(rows, key=first)
+        cloud, memory, _ = self.source(players.energy, rows, memory, key=then)
+        return Drawn(memory, cloud)
+
+    def energy_loss(
+        self, energy: Energy, rival: Energy, batch: Batch, memory: Drawn, *, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], Aux]:
+        cloud, source, health = self.source(energy, batch, memory.source, key=key)
+        loss, parts = self._value(energy, rival, batch, cloud, self.whole)
+        return loss, Aux(Drawn(source, cloud), {"loss": loss} | parts | health)
+
+    def rival_loss(
+        self, rival: Energy, energy: Energy, batch: Batch, memory: Drawn, *, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+        value, _ = self._value(energy, rival, batch, memory.cloud, False)
+        return -value, {}
+
+    def _value(
+        self, energy: Energy, rival: Energy, batch: Batch, cloud: Cloud, through: bool
+    ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+        pair = _PAIRS[self.kind]
+
+        def parts(x: Array) -> tuple[Array, Array, Array]:
+            here = energy(x)
+            log_ratio = (here if through else jax.lax.stop_gradient(here)) - rival(x)
+            return here, log_ratio, jnp.clip(log_ratio, -self.clip, self.clip)
+
+        share = shares(energy, cloud)
+        (on_data, real, bound), (on_model, false, tight) = (
+            jax.vmap(parts)(rows) for rows in (batch, cloud.x)
+        )
+        value = jnp.mean(pair.data(real, bound)) - jnp.sum(share * pair.model(false, tight))
+        clipped = jnp.mean(jnp.abs(real) > self.clip).astype(value.dtype)
+        found = {"energy_data": jnp.mean(on_data), "energy_rival": jnp.sum(share * on_model)}
+        return value, jax.lax.stop_gradient(found | {"clipped": clipped})

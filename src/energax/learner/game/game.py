@@ -1,0 +1,121 @@
+"""Two players, two optimisers, one compiled step."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from energax.energy import weights
+from energax.learner.base import AbstractLearner, Metrics
+from energax.learner.game.base import AbstractRules, Players
+from energax.learner.update import averaged, check_decay, copied, evaluated, moved
+
+
+class GameState(eqx.Module):
+    """Both players, the running average of the energy's weights, and what updates carry."""
+
+    energy: PyTree
+    rival: PyTree
+    average: PyTree
+    optimiser: PyTree
+    rival_optimiser: PyTree
+    memory: PyTree
+    updates: Int[Array, ""]
+
+
+class Game(AbstractLearner):
+    """An energy and a rival that take turns: one step of the energy, `rounds` steps of the rival.
+
+    Each has its own Optax optimiser. `decay` keeps a running average of the energy's weights as in
+    `Descent`: games circle their solution, the average lies nearer to it.
+
+    The energy's metrics are those of its rules and "grad_norm"; the rival's, from its last round,
+    begin with "rival_", so that where both fail in one update the energy is named.
+
+    Trap: a loss here says nothing about progress; two players may sink together. Watch a measure of
+    the energy itself.
+    """
+
+    rules: AbstractRules
+    optimiser: optax.GradientTransformation = eqx.field(static=True)
+    rival_optimiser: optax.GradientTransformation = eqx.field(static=True)
+    rounds: int = eqx.field(static=True, default=1)
+    decay: float | None = eqx.field(static=True, default=None)
+
+    def __check_init__(self):
+        check_decay(self.decay)
+        if self.rounds < 1:
+            raise ValueError(f"`rounds` must be at least 1; got {self.rounds}.")
+
+    def init(
+        self, players: Players, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
+    ) -> GameState:
+        moving, answering = weights(players.energy)[0], weights(players.rival)[0]
+        state = GameState(
+            players.energy,
+            players.rival,
+            None if self.decay is None else moving,
+            self.optimiser.init(moving),
+            self.rival_optimiser.init(answering),
+            self.rules.init(players, rows, key=key),
+            jnp.zeros((), jnp.int32),
+        )
+        return copied(state)
+
+    def step(
+        self, state: GameState, batch: Float[Array, " batch *shape"], *, key: PRNGKeyArray
+    ) -> tuple[GameState, Metrics]:
+        first, then = jax.random.split(key)
+        moving, still = weights(state.energy)
+
+        def loss(moving: PyTree) -> tuple[Array, PyTree]:
+            energy = eqx.combine(moving, still)
+            return self.rules.energy_loss(energy, state.rival, batch, state.memory, key=first)
+
+        grad, aux = jax.grad(loss, has_aux=True)(moving)
+        moving, optimiser = moved(self.optimiser, grad, state.optimiser, moving)
+        average = averaged(self.decay, state.average, moving, state.updates)
+        energy = eqx.combine(moving, still)
+        rival, rival_optimiser, answer = self._answered(
+            state.rival, state.rival_optimiser, energy, batch, aux.memory, key=then
+        )
+        metrics = aux.metrics | {"grad_norm": optax.tree.norm(grad)} | answer
+        updates = state.updates + 1
+        after = GameState(energy, rival, average, optimiser, rival_optimiser, aux.memory, updates)
+        return after, metrics
+
+    def _answered(
+        self,
+        rival: PyTree,
+        optimiser: PyTree,
+        energy: PyTree,
+        batch: Float[Array, " batch *shape"],
+        memory: PyTree,
+        *,
+        key: PRNGKeyArray,
+    ) -> tuple[PyTree, PyTree, Metrics]:
+        """The rival after its rounds, its optimiser, and the metrics of its last round."""
+        moving, still = weights(rival)
+
+        def round_(carry: tuple, key: PRNGKeyArray) -> tuple[tuple, Metrics]:
+            moving, optimiser = carry
+
+            def loss(moving: PyTree) -> tuple[Array, Metrics]:
+                rival = eqx.combine(moving, still)
+                return self.rules.rival_loss(rival, energy, batch, memory, key=key)
+
+            (value, metrics), grad = jax.value_and_grad(loss, has_aux=True)(moving)
+            metrics = {"rival_loss": value} | metrics | {"rival_grad_norm": optax.tree.norm(grad)}
+            return moved(self.rival_optimiser, grad, optimiser, moving), metrics
+
+        keys = jax.random.split(key, self.rounds)
+        (moving, optimiser), metrics = jax.lax.scan(round_, (moving, optimiser), keys)
+        last = jax.tree.map(lambda values: values[-1], metrics)
+        return eqx.combine(moving, still), optimiser, last
+
+    def energy(self, state: GameState) -> Any:
+        """The energy, with averaged weights where they are kept, else with the last ones."""
+        return evaluated(state.energy, state.average)

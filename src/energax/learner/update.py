@@ -1,0 +1,53 @@
+"""One step of an Optax optimiser and of a running average, shared by all learners."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Int, PyTree
+
+from energax.energy import weights
+
+
+def copied(tree: PyTree) -> PyTree:
+    """Own arrays: the loop donates its state, which must not hold the caller's or one twice."""
+    return jax.tree.map(lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, tree)
+
+
+def moved(
+    optimiser: optax.GradientTransformation, grad: PyTree, memory: PyTree, moving: PyTree
+) -> tuple[PyTree, PyTree]:
+    """The weights after one step along `grad`, and the optimiser's memory."""
+    # Optax mixes its integer count with floats, which strict promotion forbids.
+    with jax.numpy_dtype_promotion("standard"):
+        change, memory = optimiser.update(grad, memory, moving)
+    return optax.apply_updates(moving, change), memory
+
+
+def averaged(
+    decay: float | None, average: PyTree, moving: PyTree, updates: Int[Array, ""]
+) -> PyTree:
+    """The running average after one more update; None where none is kept.
+
+    decay_t * average + (1 - decay_t) * weights, with decay_t = min(decay, (1 + t) / (10 + t)) so
+    that it forgets the start.
+    """
+    if decay is None:
+        return None
+    now = jnp.minimum(decay, (1 + updates) / (10 + updates))
+    return jax.tree.map(
+        lambda old, new: old + (1 - now).astype(old.dtype) * (new - old), average, moving
+    )
+
+
+def evaluated(energy: PyTree, average: PyTree) -> Any:
+    """`energy` with averaged weights where they are kept, else with the last ones."""
+    return energy if average is None else eqx.combine(average, weights(energy)[1])
+
+
+def check_decay(decay: float | None) -> None:
+    """Raise ValueError for a running average that would never move, or would leap."""
+    if decay is not None and not 0 <= decay < 1:
+        raise ValueError(f"`decay` must lie in [0, 1) or be None; got {decay}.")

@@ -1,0 +1,72 @@
+"""The folder of a new run, and its training to the end."""
+
+import dataclasses
+import itertools
+import shlex
+from pathlib import Path
+
+from energax import data
+from energax.errors import Diverged
+from energax.recipe import build
+from energax.recipe.folder import Folder, describe, new_folder, write_json
+from energax.recipe.learn import learn
+from energax.recipe.settings import CHAINS, Settings
+from energax.train import Checkpoints, write_weights
+
+
+def begun(
+    path: Path, source: str, test_fraction: float, rows: data.Dataset, settings: Settings
+) -> Folder:
+    """The folder of a new run: what it is told, and all that is fitted before training.
+
+    Raises InputError, and writes nothing, where the settings do not suit the rows.
+    """
+    build.check(settings, rows)
+    transform = build.transform(settings, rows)
+    law = build.base_law(settings, rows, transform)
+    command = repeated(source, settings, test_fraction)
+    with new_folder(path) as draft:
+        config = describe(source, test_fraction, rows, settings, command)
+        write_json(draft / "config.json", config)
+        write_json(draft / "transform.json", data.to_json(transform))
+        write_weights(draft / "base.safetensors", {"base": law})
+    return Folder(path)
+
+
+def free_path(stem: str) -> Path:
+    """The first of runs/stem-1, runs/stem-2, ... that does not exist."""
+    numbers = itertools.count(1)
+    return next(p for n in numbers if not (p := Path("runs") / f"{stem}-{n}").exists())
+
+
+def repeated(source: str, settings: Settings, test_fraction: float) -> str:
+    """A command line that repeats the run whatever the defaults of later versions are."""
+    words = ["energax", "train", source]
+    for name, value in dataclasses.asdict(settings).items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        elif value is not None:
+            words += [f"--{option}", str(value)]
+    return shlex.join([*words, "--test-fraction", str(test_fraction)])
+
+
+def trained(folder: Folder) -> None:
+    """Train to the end. What diverges says so in diverged.json, and raises Diverged."""
+    try:
+        learn(folder)
+    except Diverged as failure:
+        why = f"{failure} {remedy(folder)}"
+        write_json(folder["diverged.json"], {"why": why})
+        raise Diverged(why) from failure
+    folder["diverged.json"].unlink(missing_ok=True)
+
+
+def remedy(folder: Folder) -> str:
+    """What to do after a divergence."""
+    settings, step = folder.settings(), Checkpoints(folder["checkpoints"]).newest()
+    chains = ", a smaller --step-size" if settings.objective in CHAINS else ""
+    return (
+        f"The last good checkpoint, after {step} updates, is kept in {folder.path}. Try "
+        f"--learning-rate {settings.learning_rate / 10:g}{chains} or a smaller --clip."
+    )

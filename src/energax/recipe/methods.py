@@ -1,0 +1,187 @@
+"""From the word for a method to what trains it: objectives, chains, optimisers."""
+
+import functools
+import math
+
+import jax
+import numpy as np
+import optax
+from jaxtyping import PRNGKeyArray, PyTree
+
+from energax import network, objective, sampler
+from energax.data import AbstractTransform, Dataset
+from energax.energy import AbstractLaw, Tilt, fitted_flow
+from energax.learner import (
+    AbstractLearner,
+    AdversarialGenerator,
+    AdversarialLikelihood,
+    Cooperative,
+    Descent,
+    FDivergence,
+    FlowContrastive,
+    FromLaw,
+    Game,
+    LearnedStein,
+    Players,
+)
+from energax.learner.game import AbstractRules
+from energax.objective import AbstractObjective
+from energax.recipe.build import BOX, energy, fitting_rows
+from energax.recipe.settings import F_DIVERGENCES, GAMES, Settings
+
+PAIRED = 2
+"""Rows of a batch for each pair of coupled chains."""
+
+
+def chain(settings: Settings) -> sampler.Langevin:
+    """The chains of training."""
+    return sampler.Langevin(
+        settings.step_size,
+        settings.chain_noise,
+        clip=settings.chain_clip or None,
+        box=BOX if settings.base == "box" else None,
+    )
+
+
+def loss(settings: Settings, law: AbstractLaw) -> AbstractObjective:
+    """The objective by its word on the command line."""
+    steps, penalty = settings.chain_steps, settings.energy_penalty
+    noise, ratio = settings.noise, settings.noise_ratio
+    makers = {
+        "cd": lambda: objective.ContrastiveDivergence(chain(settings), steps, penalty),
+        "cd-improved": lambda: objective.ImprovedContrastiveDivergence(
+            chain(settings), steps, penalty
+        ),
+        "shortrun": lambda: objective.ShortRun(chain(settings), law, steps, penalty),
+        "pcd": lambda: objective.PersistentContrastiveDivergence(
+            chain(settings), law, steps, settings.buffer_size, settings.fresh, penalty
+        ),
+        "recovery": lambda: objective.RecoveryLikelihood(chain(settings), noise, steps),
+        "sm": objective.ImplicitScoreMatching,
+        "ssm": lambda: objective.SlicedScoreMatching(
+            settings.projections, not settings.plain, settings.direction
+        ),
+        "ssm-finite": lambda: objective.FiniteDifferenceScoreMatching(
+            projections=settings.projections, direction=settings.direction
+        ),
+        "dsm": lambda: objective.DenoisingScoreMatching(noise, settings.control_variate),
+        "nce": lambda: objective.NoiseContrastiveEstimation(law, ratio, settings.divergence),
+        "nce-ranking": lambda: objective.RankingNoiseContrastiveEstimation(law, ratio),
+        "nce-conditional": lambda: objective.ConditionalNoiseContrastiveEstimation(noise, ratio),
+        "nce-self": lambda: objective.SelfPerturbedNoiseContrastiveEstimation(noise),
+        "discrepancy": lambda: objective.EnergyDiscrepancy(noise, ratio),
+        "velocity": objective.MinimumVelocity,
+        "contraction": lambda: objective.MinimumKLContraction(law, ratio),
+        "flow": lambda: objective.MinimumProbabilityFlow(noise, ratio),
+        "stein": lambda: objective.KernelStein(
+            settings.kernel, bandwidth=settings.bandwidth or None
+        ),
+        "coupled": lambda: objective.CoupledLikelihood(
+            sampler.CoupledLangevin(law, settings.step_size),
+            *_span(steps),
+            pairs=max(1, settings.batch_size // PAIRED),
+        ),
+        "joint": lambda: objective.JointLikelihood(
+            objective.NoiseContrastiveEstimation(law, ratio, settings.divergence),
+            settings.label_weight,
+        ),
+        "dsm-levels": lambda: objective.MultiLevelDenoising(noises(settings)),
+        "recovery-levels": lambda: objective.MultiLevelRecovery(
+            sampler.Langevin(settings.step_size), noises(settings), steps
+        ),
+    }
+    return makers[settings.objective]()
+
+
+def _span(limit: int) -> tuple[int, int, int]:
+    """First step that counts, last of the plain mean, and last of all, of a pair of chains."""
+    return max(1, limit // 5), max(1, 2 * limit // 5), limit
+
+
+def noises(settings: Settings) -> np.ndarray:
+    """The levels of noise, broadest first."""
+    return sampler.geometric(settings.broadest, settings.finest, settings.levels)
+
+
+def rules(settings: Settings, law: AbstractLaw) -> AbstractRules:
+    """The game by its word on the command line."""
+    penalty, proposals = settings.energy_penalty, settings.noise_ratio
+    if settings.objective in F_DIVERGENCES:
+        source = FromLaw(law, settings.noise_ratio)
+        return FDivergence(source, F_DIVERGENCES[settings.objective])
+    makers = {
+        "adversarial": lambda: AdversarialLikelihood(penalty),
+        "adversarial-generator": lambda: AdversarialGenerator(proposals, penalty),
+        "flow-contrastive": lambda: FlowContrastive(settings.noise_ratio, settings.anchor),
+        "stein-learned": LearnedStein,
+        "cooperative": lambda: Cooperative(chain(settings), settings.chain_steps, penalty),
+    }
+    return makers[settings.objective]()
+
+
+def rival(
+    settings: Settings,
+    law: AbstractLaw,
+    transform: AbstractTransform,
+    rows: Dataset,
+    *,
+    key: PRNGKeyArray,
+) -> PyTree:
+    """The rival before training: a flow that was fitted to the rows, or a fresh network."""
+    shape, width, depth = law.shape, settings.rival_width, settings.depth
+    if settings.objective in F_DIVERGENCES:
+        return Tilt(law, network.MLP(shape, width, depth, key=key))
+    size = math.prod(shape)
+    match settings.objective:
+        case "adversarial" | "flow-contrastive":
+            return fitted_flow(fitting_rows(settings, rows, transform), seed=settings.seed)
+        case "stein-learned":
+            return network.ArrayMLP(shape, shape, width, depth, key=key)
+    maker = network.ArrayMLP((size,), shape, width, depth, key=key)
+    return network.NoisyGenerator(maker, size, settings.noise)
+
+
+def players(
+    settings: Settings,
+    law: AbstractLaw,
+    transform: AbstractTransform,
+    rows: Dataset,
+    *,
+    key: PRNGKeyArray,
+) -> PyTree:
+    """What the learner moves: the energy before training, and its rival where there is one."""
+    blank = energy(settings, law, transform, key=key)
+    if settings.objective not in GAMES:
+        return blank
+    born = jax.random.fold_in(key, 1)
+    return Players(blank, rival(settings, law, transform, rows, key=born))
+
+
+def learner(settings: Settings, law: AbstractLaw) -> AbstractLearner:
+    """What trains the energy, by the settings."""
+    decay, clip, steps = settings.decay or None, settings.clip, settings.steps
+    moves = optimiser(settings.learning_rate, steps, settings.weight_decay, clip)
+    if settings.objective not in GAMES:
+        return Descent(loss(settings, law), moves, decay)
+    answers = optimiser(settings.rival_rate, steps * settings.rounds, 0.0, clip)
+    return Game(rules(settings, law), moves, answers, settings.rounds, decay)
+
+
+@functools.cache
+def optimiser(
+    learning_rate: float, steps: int, weight_decay: float, clip: float
+) -> optax.GradientTransformation:
+    """Adam with decoupled weight decay, clipped gradients, and a rate that falls along a cosine.
+
+    One object for one choice, so that runs that differ by their seed share a compiled program.
+    """
+    rate = optax.cosine_decay_schedule(learning_rate, steps)
+    adam = optax.adamw(rate, weight_decay=weight_decay)
+    return optax.chain(optax.clip_by_global_norm(clip), adam)
+
+
+def lifetime(settings: Settings) -> int:
+    """Langevin steps that a chain of training has made when it ends or starts anew, on average."""
+    if settings.objective == "pcd" and settings.fresh > 0:
+        return round(settings.chain_steps / settings.fresh)
+    return settings.chain_steps

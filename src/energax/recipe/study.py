@@ -1,0 +1,153 @@
+"""Every method on one data set, with one network: one command, one page, one table."""
+
+import dataclasses
+import json
+import shlex
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import tyro
+
+from energax import data
+from energax.data import Dataset
+from energax.errors import Diverged, InputError
+from energax.recipe.begin import begun, trained
+from energax.recipe.compare import gathered, write
+from energax.recipe.defaults import applicable, resolved
+from energax.recipe.evaluate import Evaluate, told
+from energax.recipe.folder import Folder, read_json, write_json
+from energax.recipe.learn import Stopped
+from energax.recipe.settings import Objective, Settings, check_seed
+
+WORDS: tuple[str, ...] = get_args(Objective)
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """Train one network on one data set by many objectives, several seeds each, and compare them.
+
+    Each objective runs with its own defaults. The same command goes on where it was stopped, and
+    with more objectives or seeds it adds them.
+    """
+
+    data: Annotated[str, tyro.conf.Positional]
+    """A name or a path, as for `energax train`."""
+    objectives: tuple[str, ...] = ("all",)
+    """Words of `energax train --objective`; all: each one that suits the data."""
+    seeds: int = 3
+    """Runs of each objective: seeds 0, 1, ..."""
+    out: Path | None = None
+    """Folder of the study; by default studies/DATA."""
+    steps: int | None = None
+    """Updates of every run, in place of each objective's own number."""
+    network: Literal["mlp", "conv"] | None = None
+    """The network of every run, in place of what suits the data."""
+    width: int | None = None
+    """Its width."""
+    depth: int | None = None
+    """Its depth."""
+    test_fraction: float = 0.2
+    """Share of a file's rows that is kept for the test, where the file does not say."""
+
+    def __call__(self) -> None:
+        if self.seeds < 1:
+            raise InputError(f"--seeds must be at least 1; got {self.seeds}.")
+        check_seed(self.seeds - 1)
+        if not 0 < self.test_fraction < 1:
+            raise InputError(f"--test-fraction must be between 0 and 1; got {self.test_fraction}.")
+        rows = data.load(self.data, test_fraction=self.test_fraction)
+        out = self.out or Path("studies") / rows.name
+        words = chosen(self.objectives, rows)
+        told_to = {name: getattr(self, name) for name in ("steps", "network", "width", "depth")}
+        plan = [
+            (word, seed, resolved(told_to | {"objective": word, "seed": seed}, rows))
+            for word in words
+            for seed in range(self.seeds)
+        ]
+        opened(out, rows, told_to | {"source": self.data, "test_fraction": self.test_fraction})
+        for count, (word, seed, settings) in enumerate(plan, 1):
+            folder = Folder(out / "runs" / f"{word}-{seed}")
+            began = time.perf_counter()
+            if self._finished(folder, rows, settings):
+                spent = time.perf_counter() - began
+                print(f"[{count}/{len(plan)}] {word}, seed {seed}: {outcome(folder)} {spent:.0f} s")
+        finish(out, self._command(words, out))
+
+    def _finished(self, folder: Folder, rows: Dataset, settings: Settings) -> bool:
+        """Train and evaluate one run as far as it is not yet; False where nothing was left."""
+        if folder["evaluation.json"].exists() or folder["diverged.json"].exists():
+            return False
+        try:
+            if not folder["config.json"].exists():
+                begun(folder.path, self.data, self.test_fraction, rows, settings)
+            if not folder["weights.safetensors"].exists():
+                trained(folder)
+            Evaluate(folder.path, baselines=False).measured()
+        except Stopped as stop:
+            raise Stopped("Stopped, with everything saved; the same command goes on.") from stop
+        except Diverged:
+            # It is in diverged.json, and in the table: a study goes on to the next run.
+            return True
+        return True
+
+    def _command(self, words: tuple[str, ...], out: Path) -> str:
+        line = ["energax", "study", self.data, "--objectives", *words, "--seeds", str(self.seeds)]
+        for name in ("steps", "network", "width", "depth"):
+            if getattr(self, name) is not None:
+                line += [f"--{name}", str(getattr(self, name))]
+        return shlex.join([*line, "--test-fraction", str(self.test_fraction), "--out", str(out)])
+
+
+def chosen(objectives: tuple[str, ...], rows: Dataset) -> tuple[str, ...]:
+    """The words to run. Raises InputError for one that is none, or that does not suit the rows."""
+    if objectives == ("all",):
+        return tuple(word for word in WORDS if applicable(word, rows) is None)
+    for word in objectives:
+        if word not in WORDS:
+            raise InputError(f"--objectives: {word!r} is none of {', '.join(WORDS)}, or all.")
+        if (why := applicable(word, rows)) is not None:
+            raise InputError(f"--objectives: {word} does not suit {rows.name}: {why}.")
+    return tuple(dict.fromkeys(objectives))
+
+
+def opened(out: Path, rows: Dataset, told_to: dict[str, Any]) -> None:
+    """Begin a study, or go on with the one in the folder where it is of the same rows and network.
+
+    Raises InputError where it is not, or where the folder holds something else.
+    """
+    plan = {"data": rows.name, "digest": rows.digest} | told_to
+    path = out / "study.json"
+    if path.exists():
+        known = read_json(path)
+        different = [name for name, value in plan.items() if known.get(name) != value]
+        if different:
+            raise InputError(
+                f"{out} holds a study with another {different[0]} "
+                f"({json.dumps(known.get(different[0]))}): choose another --out."
+            )
+        return
+    if out.exists() and any(out.iterdir()):
+        raise InputError(f"{out} exists and is no study: choose another --out.")
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(path, plan)
+
+
+def outcome(folder: Folder) -> str:
+    """What became of a run, in one line."""
+    if folder["diverged.json"].exists():
+        return f"diverged. {read_json(folder['diverged.json'])['why']}"
+    return told(read_json(folder["evaluation.json"]))
+
+
+def finish(out: Path, command: str) -> None:
+    """Write the page and the tables, of all runs in the folder that are finished."""
+    folders = [
+        Folder(path)
+        for path in sorted((out / "runs").iterdir())
+        if (path / "evaluation.json").exists() or (path / "diverged.json").exists()
+    ]
+    names = [folder.config()["settings"]["objective"] for folder in folders]
+    found = gathered(folders, names, command)
+    write(out, found)
+    print(f"Study: {out / 'comparison.html'}, {out / 'table.md'}, {out / 'runs.csv'}")

@@ -1,0 +1,182 @@
+"""Two chains that meet: expectations under exp(-E)/Z without the bias of a chain that ends."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from energax.energy import AbstractLaw, Energy, draws
+
+
+class Place(eqx.Module):
+    """Where one of the chains is, and the energy and its slope there."""
+
+    x: Float[Array, "*shape"]
+    energy: Float[Array, ""]
+    slope: Float[Array, "*shape"]
+
+
+class Pair(eqx.Module):
+    """The chain ahead, the one that is a step behind it, and whether they have met."""
+
+    ahead: Place
+    behind: Place
+    met: Bool[Array, ""]
+
+
+class Signed(eqx.Module):
+    """Points with weights that add to 1, some negative: sum_i weight_i h(x_i) estimates E[h]."""
+
+    x: Float[Array, " points *shape"]
+    weight: Float[Array, " points"]
+
+
+class Meeting(eqx.Module):
+    """`time`: first step at which the chains agree, limit + 1 if not before; `met`: do they then?
+
+    `acceptance`: mean over the steps of the chain ahead.
+    """
+
+    time: Int[Array, ""]
+    met: Bool[Array, ""]
+    acceptance: Float[Array, ""]
+
+
+def mirrored(
+    first: Float[Array, "*shape"],
+    second: Float[Array, "*shape"],
+    width: Float[Array, ""],
+    *,
+    key: PRNGKeyArray,
+) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
+    """A draw of N(first, width^2) and one of N(second, width^2), equal as often as can be.
+
+    Else the noise of one is that of the other mirrored in the plane between the means.
+    Source: Bou-Rabee, Eberle and Zimmer (2020); Jacob et al. (2020), section 4.1.
+    """
+    draw, coin = jax.random.split(key)
+    noise = jax.random.normal(draw, first.shape, first.dtype)
+    gap = (first - second) / width
+    along, square = jnp.sum(gap * noise), jnp.sum(gap**2)
+    same = jnp.log(jax.random.uniform(coin, (), first.dtype)) < -(along + square / 2)
+    turned = noise - 2 * along / jnp.where(square > 0, square, 1) * gap
+    x = first + width * noise
+    return x, jnp.where(same, x, second + width * turned)
+
+
+class CoupledLangevin(eqx.Module):
+    """Metropolis-adjusted Langevin with jumps, for two chains at once that can meet exactly.
+
+    With chance `jump` a step proposes a draw of `law`, one for both chains; else each chain its
+    own x - h dE/dx + sqrt(2h) z, h = `step_size`, by `mirrored`. One uniform number decides for
+    both, so each chain alone is a Metropolis-Hastings chain for exp(-E)/Z, exact for any setting.
+    `law` is also where chains start. Jumps let chains in different modes meet, if `law` is near
+    enough to the model for some of its draws to be taken.
+
+    Raises ValueError for a `step_size` not above 0 or a `jump` outside [0, 1).
+    """
+
+    law: AbstractLaw
+    step_size: float
+    jump: float = 0.5
+
+    def __check_init__(self):
+        if not self.step_size > 0:
+            raise ValueError(f"`step_size` must be above 0; got {self.step_size}.")
+        if not 0 <= self.jump < 1:
+            raise ValueError(f"`jump` must lie in [0, 1); got {self.jump}.")
+
+    def at(self, energy: Energy, x: Float[Array, "*shape"]) -> Place:
+        """A chain at `x`."""
+        return Place(x, *jax.value_and_grad(energy)(x))
+
+    def _mean(self, place: Place) -> Float[Array, "*shape"]:
+        return place.x - self.step_size * place.slope
+
+    def _moved(
+        self, energy: Energy, old: Place, x: Array, jump: Array, level: Array
+    ) -> tuple[Place, Float[Array, ""]]:
+        """To `x` if `level`, the log of a uniform number, lies below the log-odds; else stay.
+
+        Metropolis and Hastings: the odds are exp(E(old) - E(x)) q(old | x) / q(x | old).
+        """
+        new = self.at(energy, x)
+        there = jnp.sum((new.x - self._mean(old)) ** 2)
+        back = jnp.sum((old.x - self._mean(new)) ** 2)
+        far = self.law(new.x) - self.law(old.x)
+        proposed = jnp.where(jump, far, (there - back) / (4 * self.step_size))
+        odds = old.energy - new.energy + proposed
+        place = jax.tree.map(lambda a, b: jnp.where(level < odds, a, b), new, old)
+        return place, jnp.exp(jnp.minimum(odds, 0))
+
+    def step(
+        self, energy: Energy, pair: Pair, *, key: PRNGKeyArray
+    ) -> tuple[Pair, Float[Array, ""]]:
+        """One step of both chains, and the acceptance of the one ahead. Once met, they stay so."""
+        kind, near, far, accept = jax.random.split(key, 4)
+        dtype = pair.ahead.x.dtype
+        jump = jax.random.bernoulli(kind, self.jump)
+        level = jnp.log(jax.random.uniform(accept, (), dtype))
+        width = jnp.asarray((2 * self.step_size) ** 0.5, dtype)
+        close = mirrored(self._mean(pair.ahead), self._mean(pair.behind), width, key=near)
+        common = self.law.sample(key=far)
+        first, second = (jnp.where(jump, common, x) for x in close)
+        ahead, taken = self._moved(energy, pair.ahead, first, jump, level)
+        behind, _ = self._moved(energy, pair.behind, second, jump, level)
+        met = pair.met | jnp.all(ahead.x == behind.x)
+        behind = jax.tree.map(lambda a, b: jnp.where(met, a, b), ahead, behind)
+        return Pair(ahead, behind, met), taken
+
+
+def check_span(burn: int, last: int, limit: int) -> None:
+    """Raise ValueError unless 1 <= burn <= last <= limit."""
+    if not 1 <= burn <= last <= limit:
+        raise ValueError(
+            f"`burn`, `last` and `limit` must be 1 <= burn <= last <= limit; got {burn}, {last} "
+            f"and {limit}."
+        )
+
+
+def unbiased(
+    kernel: CoupledLangevin,
+    energy: Energy,
+    burn: int,
+    last: int,
+    limit: int,
+    *,
+    key: PRNGKeyArray,
+) -> tuple[Signed, Meeting]:
+    """Points of two chains whose signed sum of any h has mean E[h] under exp(-E)/Z.
+
+    X starts one step ahead of Y; tau is the first t with X_t = Y_(t-1). With k = `burn`, m = `last`
+    the sum is the mean of h(X_k), ..., h(X_m) plus, over k < t < tau, w_t (h(X_t) - h(Y_(t-1))),
+    w_t = min(1, (t - k) / (m - k + 1)): what the chain would still have to go. X walks limit + 1
+    steps in all. No gradient should flow through them: hand over an energy that is `detached`.
+
+    Trap: a pair that has not met by then leaves its last corrections out, so the mean is exact only
+    if every pair does: watch `met`; raise `limit`, or choose a nearer `law`. Chains that start in
+    one mode meet there soon and are right on average over rare pairs that see another: `law` must
+    cover all modes. Source: Jacob, O'Leary and Atchade (2020), section 2.
+    """
+    check_span(burn, last, limit)
+    born, first, rest = jax.random.split(key, 3)
+    start, other = (kernel.at(energy, x) for x in draws(kernel.law, 2, key=born))
+    no = jnp.zeros((), bool)
+    moved = kernel.step(energy, Pair(start, start, no), key=first)[0].ahead
+    pair = Pair(moved, other, no)
+
+    def body(pair: Pair, key: PRNGKeyArray) -> tuple[Pair, tuple]:
+        seen = pair.ahead.x, pair.behind.x, pair.met
+        pair, taken = kernel.step(energy, pair, key=key)
+        return pair, (*seen, taken)
+
+    end, (ahead, behind, met, taken) = jax.lax.scan(body, pair, jax.random.split(rest, limit))
+    dtype, step = ahead.dtype, jnp.arange(burn, limit + 1)
+    share = 1 / (last - burn + 1)
+    mean = jnp.where(step <= last, share, 0.0).astype(dtype)
+    ramp = jnp.minimum(1, (step - burn).astype(dtype) * share)
+    left = jnp.where(met[burn - 1 :], 0, ramp)
+    points = jnp.concatenate([ahead[burn - 1 :], behind[burn - 1 :]])
+    time = 1 + jnp.sum(~met)
+    signed = Signed(points, jnp.concatenate([mean + left, -left]))
+    return signed, Meeting(time, end.met, jnp.mean(taken))

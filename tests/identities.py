@@ -1,0 +1,136 @@
+"""What is equal among the objectives to the last digits: two sides, each reckoned in its own way.
+
+Random signs are replaced by all sign vectors, and both sides are given the same normal numbers.
+Used by the tests and by benchmarks/connections.py.
+"""
+
+import itertools
+import math
+from unittest.mock import patch
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from limits import loss, relative
+
+from energax.energy import DenoisingAutoencoder, Gaussian
+from energax.objective import (
+    ConditionalNoiseContrastiveEstimation,
+    DenoisingScoreMatching,
+    EnergyDiscrepancy,
+    ImplicitScoreMatching,
+    MinimumVelocity,
+    RankingNoiseContrastiveEstimation,
+    SlicedScoreMatching,
+)
+from energax.objective.recover import Recovery
+
+
+def tangled(x):
+    """An energy whose Hessian is not diagonal."""
+    return jnp.sum(x**4 / 4 - x**2 / 2) + jnp.sin(jnp.sum(x)) + jnp.prod(x)
+
+
+POINTS = np.random.default_rng(0).normal(size=(8, 3))
+SIGNS = np.array(list(itertools.product([-1.0, 1.0], repeat=3)))
+
+
+def over_signs(objective):
+    """The mean of a loss over all directions of signs."""
+    found = []
+    for signs in SIGNS:
+        with patch.object(jax.random, "rademacher", lambda *_, signs=signs: jnp.asarray(signs)):
+            found.append(float(loss(objective, tangled, POINTS)))
+    return np.mean(found)
+
+
+def matched():
+    """Score matching by its exact trace."""
+    return float(loss(ImplicitScoreMatching(), tangled, POINTS))
+
+
+def one_copy(s=0.7, wider=2**0.5):
+    """Energy discrepancy of one copy; half of the conditional contrast at noise sqrt(2) s."""
+    first, then = np.random.default_rng(1).normal(size=(2, 1, *POINTS.shape))
+
+    def value(objective, *drawn):
+        with patch.object(jax.random, "normal", side_effect=[jnp.asarray(z) for z in drawn]):
+            return float(loss(objective, tangled, POINTS))
+
+    contrast = value(
+        ConditionalNoiseContrastiveEstimation(wider * s), (first + then) / math.sqrt(2)
+    )
+    return value(EnergyDiscrepancy(s, 1), first, then), contrast / 2
+
+
+def many_copies(s=0.7, copies=4):
+    """Energy discrepancy; ranking of each clean row given its noisy one, against noise about it."""
+    z, others = np.random.default_rng(2).normal(size=POINTS.shape), np.random.default_rng(3)
+    others = others.normal(size=(copies, *POINTS.shape))
+    with patch.object(jax.random, "normal", side_effect=[jnp.asarray(z[None]), others]):
+        found = float(loss(EnergyDiscrepancy(s, copies), tangled, POINTS))
+    ranked = []
+    for row, noisy, around in zip(POINTS, POINTS + s * z, others.swapaxes(0, 1), strict=True):
+        law, given = Gaussian(jnp.asarray(noisy), s), Recovery(tangled, jnp.asarray(noisy), s)
+        drawn = jnp.asarray(noisy + s * around)
+        with patch("energax.objective.contrast.draws", lambda *_, key, drawn=drawn: drawn):
+            objective = RankingNoiseContrastiveEstimation(law, copies)
+            ranked.append(float(loss(objective, given, row[None])))
+    return found, np.mean(ranked) - math.log(copies)
+
+
+def autoencoder(noise=0.4):
+    """Denoising score matching of an autoencoder; its error of reconstruction / (2 s^4)."""
+    build, key = jax.random.split(jax.random.key(0))
+    energy = DenoisingAutoencoder((3,), 6, noise, key=build)
+    noisy = POINTS + noise * jax.random.normal(key, POINTS.shape)
+    error = jnp.sum((jax.vmap(energy.reconstruct)(noisy) - POINTS) ** 2) / len(POINTS)
+    found = DenoisingScoreMatching(noise)(energy, jnp.asarray(POINTS), None, key=key)[0]
+    return float(found), float(error / (2 * noise**4))
+
+
+def divergence(a, s):
+    """KL(N(0, a) | N(0, s))."""
+    return (a / s - 1 - jnp.log(a / s)) / 2
+
+
+def fisher(a, s):
+    """D, with its 1/2."""
+    return (1 - a / s) ** 2 / (2 * a)
+
+
+VARIANCES = [(a, s) for a in (0.3, 0.9, 1.7) for s in (0.5, 0.8, 2.0)]
+
+
+def de_bruijn():
+    """A9: speed of KL under the same noise on both sides; D."""
+    speed = [-jax.grad(lambda t, a=a, s=s: divergence(a + t, s + t))(0.0) for a, s in VARIANCES]
+    return np.array(speed), np.array([fisher(a, s) for a, s in VARIANCES])
+
+
+def dynamics():
+    """A14: speed of KL where da/dt = 2 - 2 a / s, that is dx = -dE/dx dt + sqrt(2) dW; 2 D."""
+    speed = [-jax.grad(divergence)(a, s) * (2 - 2 * a / s) for a, s in VARIANCES]
+    return np.array(speed), np.array([2 * fisher(a, s) for a, s in VARIANCES])
+
+
+IDENTITIES = {
+    "ssm, mean over directions": lambda: (over_signs(SlicedScoreMatching()), matched()),
+    "ssm --plain, mean over directions": lambda: (
+        over_signs(SlicedScoreMatching(variance_reduced=False)),
+        matched(),
+    ),
+    "velocity, mean over directions": lambda: (over_signs(MinimumVelocity()), 2 * matched()),
+    "discrepancy of one copy": one_copy,
+    "discrepancy of many copies": many_copies,
+    "dsm of a denoising autoencoder": autoencoder,
+    "divergence under noise on both sides": de_bruijn,
+    "divergence under the model's dynamics": dynamics,
+}
+"""What is equal -> its two sides, each reckoned in its own way."""
+
+
+def worst(name):
+    """Largest relative error of an identity, over all numbers that it compares."""
+    left, right = (np.atleast_1d(side) for side in IDENTITIES[name]())
+    return max(relative(a, b) for a, b in zip(left, right, strict=True))
