@@ -407,6 +407,9 @@ METHODS = {
         lambda at: (at.mean, 1 / (at.variance + NOISE**2)),
     ),
     "dsm-levels": Method(lambda at: Everywhere(MultiLevelDenoising(LEVELS)), levels),
+    "dsm-levels-mirrored": Method(
+        lambda at: Everywhere(MultiLevelDenoising(LEVELS, mirrored=True)), levels
+    ),
     "dsm-levels-preserving": Method(
         lambda at: Everywhere(MultiLevelDenoising(LEVELS, preserving=True)),
         lambda at: levels(at, preserving=True),

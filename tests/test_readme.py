@@ -23,6 +23,8 @@ COMMANDS = (
     recipe.Evaluate,
     recipe.Report,
     recipe.Data,
+    recipe.Compare,
+    recipe.Study,
 )
 LARGEST_PICTURE = 400_000
 """Bytes: a page that people open on a phone."""

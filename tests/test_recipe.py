@@ -14,7 +14,7 @@ import pytest
 import tyro
 
 from energax import data
-from energax.data import Dataset
+from energax.data import Dataset, Labelled
 from energax.energy import Gaussian, flow
 from energax.errors import InputError
 from energax.recipe import Train, methods
@@ -37,6 +37,9 @@ ROWS = {  # kind -> rows of that kind
     "small image": rows_of((8, 8), 17),
     "image": rows_of((28, 28), 256),
 }
+LABELLED = dataclasses.replace(
+    ROWS["plane"], train_labels=np.arange(600) % 3, test_labels=np.arange(100) % 3
+)
 SETTINGS = [field.name for field in dataclasses.fields(Settings)]
 OBJECTIVES = typing.get_args(Objective)
 KEY = jax.random.key(0)
@@ -58,15 +61,18 @@ def test_what_is_given_wins_and_the_rest_is_chosen(kind, objective):
 @pytest.mark.parametrize("word", OBJECTIVES)
 def test_every_word_makes_a_learner_that_takes_a_step(word, monkeypatch):
     monkeypatch.setattr(methods, "fitted_flow", lambda rows, seed: flow(rows.shape[1:], key=KEY))
-    settings = resolved({"objective": word, "batch_size": 16}, ROWS["plane"])
+    settings = resolved({"objective": word, "batch_size": 16}, LABELLED)
     law, none = Gaussian(jnp.zeros(2)), data.Pipeline(())
     made = methods.learner(settings, law)
-    players = methods.players(settings, law, none, ROWS["plane"], key=KEY)
+    players = methods.players(settings, law, none, LABELLED, key=KEY)
 
     def call(rows, key):
         return made.step(made.init(players, rows, key=key), rows, key=key)[1]
 
-    metrics = eqx.filter_eval_shape(call, jnp.zeros((16, 2)), jax.random.key(0))
+    batch = jnp.zeros((16, 2))
+    if word == "joint":
+        batch = Labelled(batch, jnp.zeros(16, int))
+    metrics = eqx.filter_eval_shape(call, batch, KEY)
     assert {"loss", "grad_norm"} <= set(metrics)
     assert all(value.shape == () for value in metrics.values())
 
@@ -135,6 +141,7 @@ def other(name, value):
         "base": "none",
         "decay": 0.3,
         "fresh": 0.3,
+        "momentum": 0.3,
         "direction": "sphere",
         "divergence": "kl",
         "kernel": "gaussian",

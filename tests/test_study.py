@@ -97,8 +97,8 @@ def test_a_run_that_diverges_is_counted_and_the_study_goes_on(tmp_path, monkeypa
     """A rate a billion times too large for one of two objectives."""
     optimiser = methods.optimiser
 
-    def wild(rate, steps, decay, clip):
-        return optimiser(1e9 if rate == 5e-3 else rate, steps, decay, 1e30)
+    def wild(rate, steps, decay, clip, momentum):
+        return optimiser(1e9 if rate == 5e-3 else rate, steps, decay, 1e30, momentum)
 
     monkeypatch.setattr(methods, "optimiser", wild)
     out = tmp_path / "out"

@@ -10,7 +10,7 @@ from energax.errors import Diverged
 from energax.recipe import build
 from energax.recipe.folder import Folder, describe, new_folder, write_json
 from energax.recipe.learn import learn
-from energax.recipe.settings import CHAINS, Settings
+from energax.recipe.settings import CHAINS, GAMES, Settings
 from energax.train import Checkpoints, write_weights
 
 
@@ -65,7 +65,9 @@ def trained(folder: Folder) -> None:
 def remedy(folder: Folder) -> str:
     """What to do after a divergence."""
     settings, step = folder.settings(), Checkpoints(folder["checkpoints"]).newest()
-    chains = ", a smaller --step-size" if settings.objective in CHAINS else ""
+    walks = settings.objective in (*CHAINS, "coupled", "recovery-levels")
+    chains = ", a smaller --step-size" if walks else ""
+    chains += ", a smaller --rival-rate, more --rounds" if settings.objective in GAMES else ""
     return (
         f"The last good checkpoint, after {step} updates, is kept in {folder.path}. Try "
         f"--learning-rate {settings.learning_rate / 10:g}{chains} or a smaller --clip."

@@ -66,6 +66,15 @@ def check(settings: Settings, rows: Dataset) -> None:
             f"{rows.name} has {len(rows.train)} training rows, fewer than a batch of "
             f"{settings.batch_size}: give --batch-size {len(rows.train)} or less."
         )
+    if settings.objective in LEVELS and settings.network == "conv":
+        raise InputError(
+            f"--objective {settings.objective} has a perceptron that sees the noise: choose "
+            "--network mlp."
+        )
+    if settings.objective == "joint" and rows.labels is None:
+        raise InputError(
+            f"--objective joint learns labels, and {rows.name} has none: choose another objective."
+        )
     if settings.objective == "joint" and settings.labels != rows.labels:
         raise InputError(
             f"--labels {settings.labels} is not what {rows.name} has, {rows.labels}: leave it out."

@@ -1,10 +1,10 @@
-"""What is chosen where the user gives nothing: measured, see docs/digits.md and docs/moons.md."""
+"""What is chosen where the user gives nothing: measured, see docs/digits.md and docs/studies.md."""
 
 import math
 from typing import Any, Literal
 
 from energax.data import Dataset
-from energax.recipe.settings import CHAINS, Settings
+from energax.recipe.settings import CHAINS, F_DIVERGENCES, Settings
 
 Kind = Literal["plane", "table", "small image", "image"]
 
@@ -32,10 +32,11 @@ _COMMON: dict[str, Any] = {
     "kernel": "multiquadric",
     "bandwidth": 0.0,
     "levels": 10,
-    "broadest": 8.0,
+    "broadest": 1.0,
     "finest": 0.08,
     "rounds": 1,
     "rival_rate": 1e-3,
+    "momentum": 0.9,
     "rival_width": 128,
     "anchor": 1.0,
     "label_weight": 1.0,
@@ -104,24 +105,47 @@ _OF_KIND: dict[Kind, dict[str, Any]] = {
     },
 }
 
-_BY_OBJECTIVE: dict[str, dict[str, Any]] = {"dsm": {"noise": 0.1}, "recovery": {"noise": 0.5}}
-
-_IN_PLANE: dict[str, dict[str, Any]] = {
-    "dsm": {"noise": 0.05, "control_variate": True},
-    "recovery": {"noise": 0.2, "step_size": 2e-3},
-    "stein": {"bandwidth": 0.06, "steps": 3000},
-}
-"""What an objective wants in the plane, beyond what suits all."""
-
-_BY_CHAINS: dict[str, Any] = {
+_TILTED: dict[str, Any] = {
     "steps": 800,
     "batch_size": 256,
     "learning_rate": 2e-3,
     "decay": 0.998,
     "base": "mixture",
 }
-"""In the plane, for objectives with chains: a tilt of a nearby base stays flat enough for them.
-From one Gaussian their energies grow walls too steep for a Langevin step."""
+"""In the plane, for chains and most rivals: a tilt of a nearby base stays flat enough for them.
+From one Gaussian energies grow walls too steep for a Langevin step, gaps that no rival fills."""
+
+
+_BY_OBJECTIVE: dict[str, dict[str, Any]] = {
+    "dsm": {"noise": 0.1},
+    "recovery": {"noise": 0.5, "step_size": 0.025, "chain_steps": 40},
+    "recovery-levels": {"step_size": 0.1, "chain_steps": 40},
+}
+"""Chains of recovery must forget the noisy row: steps times step size, over noise^2, near 4."""
+
+_IN_PLANE: dict[str, dict[str, Any]] = {
+    "dsm": {"noise": 0.05, "control_variate": True},
+    "recovery": {"noise": 0.2, "chain_steps": 40},
+    "stein": {"bandwidth": 0.06, "steps": 3000},
+    "coupled": _TILTED | {"step_size": 0.02, "chain_steps": 30},
+    "dsm-levels": {"steps": 4000, "learning_rate": 1e-2, "decay": 0.999, "levels": 4},
+    "recovery-levels": {"finest": 0.05, "decay": 0.999, "levels": 3}
+    | {"chain_steps": 30, "step_size": 0.1},
+    "adversarial": _TILTED
+    | {"batch_size": 512, "learning_rate": 1e-3, "rival_rate": 2e-3, "rounds": 3}
+    | {"momentum": 0.0, "energy_penalty": 0.01, "decay": 0.995},
+    "adversarial-generator": _TILTED
+    | {"learning_rate": 1e-4, "rival_rate": 3e-3, "rounds": 4, "momentum": 0.0}
+    | {"energy_penalty": 1.0, "noise": 0.15, "noise_ratio": 8},
+    "cooperative": {"learning_rate": 1e-4, "rival_rate": 3e-3, "step_size": 1e-2}
+    | {"chain_steps": 40, "energy_penalty": 1.0, "noise": 0.2},
+    "flow-contrastive": _TILTED
+    | {"batch_size": 512, "rival_rate": 3e-4, "noise_ratio": 1, "decay": 0.995},
+    "stein-learned": _TILTED
+    | {"steps": 1000, "batch_size": 512, "learning_rate": 1e-3, "rival_rate": 2e-3}
+    | {"rounds": 3, "momentum": 0.0, "decay": 0.995},
+} | {word: {"learning_rate": 1e-2, "rival_rate": 1e-2, "noise_ratio": 4} for word in F_DIVERGENCES}
+"""What an objective wants in the plane, beyond what suits all."""
 
 
 def kind_of(data: Dataset) -> Kind:
@@ -134,6 +158,10 @@ def kind_of(data: Dataset) -> Kind:
 
 _UNSUITED: dict[str, tuple[tuple[Kind, ...], str]] = {
     "sm": (("image",), "it takes the whole Hessian of each row; choose ssm"),
+    "stein-learned": (("image",), "its critic's divergence takes a pass for each pixel"),
+    "adversarial-generator": (("image",), "it factors a matrix as wide as the row"),
+    "dsm-levels": (("image",), "its network is a plain perceptron; choose dsm"),
+    "recovery-levels": (("image",), "its network is a plain perceptron; choose recovery"),
 }
 """Words that some kinds of data are too large for, and why."""
 
@@ -155,7 +183,7 @@ def resolved(given: dict[str, Any], data: Dataset) -> Settings:
     kind = kind_of(data)
     settings = _COMMON | _OF_KIND[kind] | chosen
     if kind == "plane" and settings["objective"] in CHAINS:
-        settings |= _BY_CHAINS
+        settings |= _TILTED
     settings["batch_size"] = min(settings["batch_size"], len(data.train))
     special = _IN_PLANE if kind == "plane" else _BY_OBJECTIVE
     settings |= special.get(settings["objective"], {}) | chosen

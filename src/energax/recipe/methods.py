@@ -85,9 +85,9 @@ def loss(settings: Settings, law: AbstractLaw) -> AbstractObjective:
             objective.NoiseContrastiveEstimation(law, ratio, settings.divergence),
             settings.label_weight,
         ),
-        "dsm-levels": lambda: objective.MultiLevelDenoising(noises(settings)),
+        "dsm-levels": lambda: objective.MultiLevelDenoising(noises(settings), mirrored=True),
         "recovery-levels": lambda: objective.MultiLevelRecovery(
-            sampler.Langevin(settings.step_size), noises(settings), steps
+            sampler.mala(settings.step_size), noises(settings), steps
         ),
     }
     return makers[settings.objective]()
@@ -160,23 +160,24 @@ def players(
 def learner(settings: Settings, law: AbstractLaw) -> AbstractLearner:
     """What trains the energy, by the settings."""
     decay, clip, steps = settings.decay or None, settings.clip, settings.steps
-    moves = optimiser(settings.learning_rate, steps, settings.weight_decay, clip)
+    fade, momentum = settings.weight_decay, settings.momentum
+    moves = optimiser(settings.learning_rate, steps, fade, clip, momentum)
     if settings.objective not in GAMES:
         return Descent(loss(settings, law), moves, decay)
-    answers = optimiser(settings.rival_rate, steps * settings.rounds, 0.0, clip)
+    answers = optimiser(settings.rival_rate, steps * settings.rounds, 0.0, clip, momentum)
     return Game(rules(settings, law), moves, answers, settings.rounds, decay)
 
 
 @functools.cache
 def optimiser(
-    learning_rate: float, steps: int, weight_decay: float, clip: float
+    learning_rate: float, steps: int, weight_decay: float, clip: float, momentum: float
 ) -> optax.GradientTransformation:
     """Adam with decoupled weight decay, clipped gradients, and a rate that falls along a cosine.
 
     One object for one choice, so that runs that differ by their seed share a compiled program.
     """
     rate = optax.cosine_decay_schedule(learning_rate, steps)
-    adam = optax.adamw(rate, weight_decay=weight_decay)
+    adam = optax.adamw(rate, b1=momentum, weight_decay=weight_decay)
     return optax.chain(optax.clip_by_global_norm(clip), adam)
 
 

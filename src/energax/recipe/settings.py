@@ -107,6 +107,7 @@ class Settings:
     finest: float
     rounds: int
     rival_rate: float
+    momentum: float
     rival_width: int
     anchor: float
     labels: int
@@ -122,8 +123,6 @@ class Settings:
     checkpoint_every: int
 
     def __post_init__(self):
-        if self.objective == "joint" and self.labels < 2:
-            raise InputError("--objective joint is for rows with labels: digits, mnist.")
         if self.levels < 2:
             _refuse("levels", "at least 2", self.levels)
         for name in _AT_LEAST_ONE:
@@ -136,6 +135,8 @@ class Settings:
         for name in _NOT_NEGATIVE:
             if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
                 _refuse(name, "at least 0 and finite", getattr(self, name))
+        if not 0 <= self.momentum < 1:
+            _refuse("momentum", "in [0, 1)", self.momentum)
         if not 0 <= self.decay < 1:
             _refuse("decay", "in [0, 1), where 0 keeps no average", self.decay)
         if not 0 <= self.fresh <= 1:

@@ -46,7 +46,8 @@ class Train:
     steps: Annotated[
         int | None,
         _chosen(
-            "2000 in the plane (800 by chains) and for images, 1500 for small images, else 3000"
+            "2000 in the plane (800 by chains and most rivals, 1000 stein-learned, 3000 stein, "
+            "4000 dsm-levels) and for images, 1500 for small images, else 3000"
         ),
     ] = None
     """Updates."""
@@ -63,7 +64,11 @@ class Train:
     ] = None
     """Rows in each update."""
     learning_rate: Annotated[
-        float | None, _chosen("1e-3; in the plane 5e-3, or 2e-3 by chains; 5e-4 for images")
+        float | None,
+        _chosen(
+            "1e-3; in the plane 5e-3, or 2e-3 by chains, 1e-2 for f- and dsm-levels, 1e-4 with a "
+            "generator; 5e-4 for images"
+        ),
     ] = None
     """Rate of Adam at the start; it falls to 0 along a cosine."""
     clip: Annotated[float | None, _chosen("1")] = None
@@ -71,7 +76,8 @@ class Train:
     weight_decay: Annotated[float | None, _chosen("0; 1 for small images")] = None
     """Decoupled weight decay of Adam."""
     decay: Annotated[
-        float | None, _chosen("0.99; in the plane 0.995, or 0.998 by chains; 0.999 small images")
+        float | None,
+        _chosen("0.99; in the plane 0.995, or 0.998 by chains; 0.999 small images, and levels"),
     ] = None
     """Running average of the weights; 0 keeps none."""
     transform: Annotated[
@@ -89,15 +95,21 @@ class Train:
     """Bound the spectral norm of each convolution by 1."""
     base: Annotated[
         Base | None,
-        _chosen("gaussian in the plane (mixture by chains), box for images, else mixture"),
+        _chosen(
+            "gaussian in the plane (mixture by chains and most rivals), box for images, else "
+            "mixture"
+        ),
     ] = None
-    """Law that is tilted and that chains start from: gaussian, mixture (both fitted), box
+    """Law that is tilted and that chains start from: gaussian, mixture, flow (all fitted), box
     (uniform), none."""
     components: Annotated[int | None, _chosen("10")] = None
     """Gaussians in a base of the kind mixture."""
     noise: Annotated[
         float | None,
-        _chosen("0.3; 0.1 for dsm, 0.5 for recovery; in the plane 0.05 and 0.2"),
+        _chosen(
+            "0.3; 0.1 for dsm, 0.5 for recovery; in the plane 0.05 and 0.2; of generators there "
+            "0.15, 0.2 cooperative"
+        ),
     ] = None
     """dsm, recovery, nce-conditional, nce-self, flow, discrepancy, adversarial-generator,
     cooperative: standard deviation of the added noise, in model units."""
@@ -109,25 +121,45 @@ class Train:
     """ssm: the plain form instead of the variance-reduced one."""
     direction: Direction = "rademacher"
     """ssm, ssm-finite: law of the directions."""
-    noise_ratio: Annotated[int | None, _chosen("4; 2 in the plane, 1 for small images")] = None
-    """nce, nce-ranking: noise rows for each data row; nce-conditional, flow, contraction,
-    discrepancy: points that each row is compared with."""
+    noise_ratio: Annotated[
+        int | None,
+        _chosen(
+            "4; 2 in the plane, 1 for small images and flow-contrastive, 8 adversarial-generator"
+        ),
+    ] = None
+    """nce, nce-ranking, joint, f-, flow-contrastive: noise rows for each data row; nce-conditional,
+    flow, contraction, discrepancy: points that each row is compared with; adversarial-generator:
+    proposals."""
     divergence: Divergence = "logistic"
-    """nce: Bregman divergence of the density ratio: logistic, kl (importance sampling), squared."""
+    """nce, joint: Bregman divergence of the density ratio: logistic, kl (importance sampling),
+    squared."""
     kernel: Kernel = "multiquadric"
     """stein: inverse multiquadric or Gaussian."""
     bandwidth: Annotated[float | None, _chosen("0; 0.06 in the plane")] = None
     """stein: width of the kernel in model units; 0 for the median distance within a batch."""
-    levels: Annotated[int | None, _chosen("10")] = None
+    levels: Annotated[int | None, _chosen("10; in the plane 4, or 3 for recovery-levels")] = None
     """dsm-levels, recovery-levels: levels of noise, evenly spaced in their logarithm."""
-    broadest: Annotated[float | None, _chosen("8")] = None
+    broadest: Annotated[float | None, _chosen("1")] = None
     """dsm-levels, recovery-levels: the first level, in model units."""
-    finest: Annotated[float | None, _chosen("0.08")] = None
+    finest: Annotated[float | None, _chosen("0.08; in the plane 0.05 for recovery-levels")] = None
     """dsm-levels, recovery-levels: the last level, whose energy is kept."""
-    rounds: Annotated[int | None, _chosen("1")] = None
+    rounds: Annotated[
+        int | None,
+        _chosen("1; in the plane 3 adversarial, stein-learned, 4 adversarial-generator"),
+    ] = None
     """Games: updates of the rival for each of the energy."""
-    rival_rate: Annotated[float | None, _chosen("1e-3")] = None
+    rival_rate: Annotated[
+        float | None,
+        _chosen(
+            "1e-3; in the plane 2e-3 adversarial, stein-learned, 3e-3 generators, 3e-4 "
+            "flow-contrastive, 1e-2 f-"
+        ),
+    ] = None
     """Games: rate of Adam for the rival at the start."""
+    momentum: Annotated[
+        float | None, _chosen("0.9; 0 in the plane for rivals that draw, and for critics of slopes")
+    ] = None
+    """Running average of the gradient in Adam, of the energy and of its rival (b1)."""
     rival_width: Annotated[int | None, _chosen("128")] = None
     """Games: units of a layer of the rival, where it is a network."""
     anchor: Annotated[float | None, _chosen("1")] = None
@@ -136,12 +168,23 @@ class Train:
     """joint: how many labels there are."""
     label_weight: Annotated[float | None, _chosen("1")] = None
     """joint: weight of the cross-entropy of the labels."""
-    chain_steps: Annotated[int | None, _chosen("20")] = None
-    """Chains: Langevin steps in each update."""
-    step_size: Annotated[
-        float | None, _chosen("4e-3 in the plane, 0.05 for small images, 10 for images, else 0.01")
+    chain_steps: Annotated[
+        int | None,
+        _chosen(
+            "20; 40 recovery, recovery-levels; in the plane 40 cooperative, 30 coupled and "
+            "recovery-levels"
+        ),
     ] = None
-    """Chains: h in x' = x - h dE/dx + noise, in model units."""
+    """Chains: Langevin steps in each update; coupled: the most that a pair makes."""
+    step_size: Annotated[
+        float | None,
+        _chosen(
+            "4e-3 in the plane (0.02 coupled, 0.01 cooperative), 0.025 recovery elsewhere, 0.1 "
+            "recovery-levels, 0.05 for small images, 10 for images, else 0.01"
+        ),
+    ] = None
+    """Chains: h in x' = x - h dE/dx + noise, in model units; recovery-levels: in units of the noise
+    between two levels."""
     chain_noise: Annotated[
         float | None, _chosen("sqrt(2 h), which is temperature 1; 0.01 for images")
     ] = None
@@ -152,8 +195,10 @@ class Train:
     """pcd: chains that are kept."""
     fresh: Annotated[float | None, _chosen("0.05; 0.1 in the plane, 0.02 for images")] = None
     """pcd: share of chains that start again from the base law."""
-    energy_penalty: Annotated[float | None, _chosen("0; 1 for images")] = None
-    """pcd, cd, cd-improved, shortrun: weight of the spread of E over data and chains."""
+    energy_penalty: Annotated[
+        float | None, _chosen("0; 1 for images, and generators; 0.01 adversarial")
+    ] = None
+    """Chains, and rivals that draw: weight of the spread of E over data and model."""
     chunk_steps: Annotated[int | None, _chosen("100; 10 for images")] = None
     """Updates in one compiled program, between two lines of the log."""
     checkpoint_every: Annotated[int | None, _chosen("500; 100 for images")] = None

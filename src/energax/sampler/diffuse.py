@@ -83,7 +83,7 @@ def reverse_sde(model: AbstractNoisy, noises: Noises, starts: Rows, *, key: PRNG
     """Solve dx = 2 s^2 score dtau + sqrt(2) s dW, tau = -log s, with a step to each of `noises`.
 
     A step is one of Diffrax's ShARK: two scores, strong order 1.5 where the noise does not depend
-    on x, as here: the variance of N(0, 0.25) is right within 1% with 13 levels from 16 to 0.2.
+    on x, as here: the variance of N(0, 0.25) is right within 2% with 13 levels from 16 to 0.2.
 
     Trap: steps are fixed, so nothing reports their error; compare with twice as many levels.
     Source: Song et al. (2021), eq. 6, after Anderson (1982); Foster et al. (2023), eq. 6.1.

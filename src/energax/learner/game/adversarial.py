@@ -39,8 +39,9 @@ class AdversarialLikelihood(AbstractMemorylessRules):
     through the draw is kept: the part through log q's own weights has mean 0, and without it the
     noise vanishes where q = p (Roeder et al. 2017).
 
-    Trap: a rival that has lost a mode of p lets the energy dig there unseen, for KL(q || p) hardly
-    feels it: give the rival several rounds to each of the energy, and an anchor, its base law.
+    Trap: where the rival does not go, the energy digs unseen, and KL(q || p) hardly feels a mode
+    that q has lost: fit the rival to the data first, tilt a base law that is near to them, and give
+    the rival several rounds to each of the energy.
     Source: Song and Kingma (2021), eq. 31-32; Dai et al. (2017).
     """
 
@@ -73,8 +74,10 @@ class AdversarialGenerator(AbstractMemorylessRules):
     latent vector given x; the value of its loss leaves H out. "rival_proposals" is how many of the
     draws counted, on average: near 1 the slopes are poor, and more noise is the cure.
 
-    Trap: below the noise of the generator nothing is seen: E learns the data at that blur, no
-    finer. Source: Grathwohl et al. (2021), section 3.
+    Trap: where the data are finer than the generator's noise, its draws never get as narrow, and E
+    narrows without end unless `penalty` stops it. A generator that starts far from the energy's
+    law leaves bridges and holes where E then digs: start from a broad base law, and let the rival
+    move alone at first. Source: Grathwohl et al. (2021), section 3.
     """
 
     proposals: int = eqx.field(static=True, default=16)

@@ -29,10 +29,11 @@ class Cooperative(AbstractRules):
     Energy: mean E(data) - mean E(revised), plus `penalty` times the spread of E over both. Rival,
     a `NoisyGenerator`: mean |g(z) - revised|^2 / 2 with the very z that the chain started from.
 
-    Trap: only the revision may carry the generator's news, so chains must stay short: a chain that
-    forgets its start leaves g(z) no reason to depend on z, and it falls to the mean of the data.
-    Even at the ideal point the pull is there: one Langevin chain that shrinks by r on a Gaussian
-    pulls a linear g by (1 - r). Source: Xie et al. (2018), algorithm 1.
+    Trap: the data reach the generator through the chains alone. A chain that forgets its start
+    gives g(z) no reason to depend on z, and g falls to the mean: on a Gaussian, chains that shrink
+    their start by r pull a linear g down by 1 - r even where everything is right, until g is flat
+    and the energy is that of `ShortRun`. Keep chains short, and expect a biased energy.
+    Source: Xie et al. (2018), algorithm 1.
     """
 
     sampler: AbstractSampler
