@@ -14,6 +14,7 @@ import numpy as np
 from limits import loss, relative
 
 from energax.energy import DenoisingAutoencoder, Gaussian
+from energax.learner import AdversarialLikelihood, LearnedStein
 from energax.objective import (
     ConditionalNoiseContrastiveEstimation,
     DenoisingScoreMatching,
@@ -114,6 +115,35 @@ def dynamics():
     return np.array(speed), np.array([2 * fisher(a, s) for a, s in VARIANCES])
 
 
+def two(variance):
+    """Two points that have every moment of N(0, variance) up to the third."""
+    return jnp.array([[variance**0.5], [-(variance**0.5)]])
+
+
+def critic(penalty=0.3):
+    """A15: what the best critic of a learned Stein discrepancy reaches; D / (2 penalty)."""
+    rules, found = LearnedStein(penalty), []
+    for a, s in VARIANCES:
+        slope = (1 / a - 1 / s) / (2 * penalty)
+        law = Gaussian(jnp.zeros(1), s**0.5)
+        args = (lambda x, slope=slope: slope * x), law, two(a), None
+        found.append(-float(rules.rival_loss(*args, key=jax.random.key(0))[0]))
+    return np.array(found), np.array([fisher(a, s) / (2 * penalty) for a, s in VARIANCES])
+
+
+def bound():
+    """A13: by how much the adversarial bound exceeds the mean log-likelihood; KL(rival | model)."""
+    found = []
+    for q, s in VARIANCES:
+        law, rival = Gaussian(jnp.zeros(1), s**0.5), Gaussian(jnp.zeros(1), q**0.5)
+        args = rival, law, two(1.1), None
+        with patch("energax.learner.game.adversarial.draws", lambda *_, key, q=q: two(q)):
+            loss = AdversarialLikelihood().rival_loss(*args, key=jax.random.key(0))[0]
+        # mean E(data) and the mean of log p = -E - log Z leave only log Z.
+        found.append(float(loss + law.log_z()))
+    return np.array(found), np.array([divergence(q, s) for q, s in VARIANCES])
+
+
 IDENTITIES = {
     "ssm, mean over directions": lambda: (over_signs(SlicedScoreMatching()), matched()),
     "ssm --plain, mean over directions": lambda: (
@@ -124,6 +154,8 @@ IDENTITIES = {
     "discrepancy of one copy": one_copy,
     "discrepancy of many copies": many_copies,
     "dsm of a denoising autoencoder": autoencoder,
+    "learned Stein discrepancy at its best critic": critic,
+    "excess of the adversarial bound": bound,
     "divergence under noise on both sides": de_bruijn,
     "divergence under the model's dynamics": dynamics,
 }
