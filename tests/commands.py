@@ -27,15 +27,24 @@ class Said:
     err: str
 
 
+@contextlib.contextmanager
+def as_a_user():
+    """JAX as it comes: float32, and its own rules of promotion."""
+    with (
+        jax.enable_x64(False),
+        jax.numpy_dtype_promotion("standard"),
+        jax.numpy_rank_promotion("allow"),
+    ):
+        yield
+
+
 def energax(*words):
     """Carry out `energax words...` as a user does: with JAX as it comes, output kept apart."""
     out, err = io.StringIO(), io.StringIO()
     with (
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
-        jax.enable_x64(False),
-        jax.numpy_dtype_promotion("standard"),
-        jax.numpy_rank_promotion("allow"),
+        as_a_user(),
     ):
         try:
             status = cli.run([str(word) for word in words])

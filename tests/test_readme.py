@@ -2,11 +2,10 @@
 
 import re
 import shlex
-from contextlib import contextmanager
 from pathlib import Path
 
-import jax
 import pytest
+from commands import as_a_user
 
 from energax import cli, recipe
 
@@ -30,17 +29,6 @@ LARGEST_PICTURE = 400_000
 """Bytes: a page that people open on a phone."""
 
 named = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-
-
-@contextmanager
-def as_users_run_it():
-    """float32 and the promotion rules that JAX comes with, not those of the tests."""
-    with (
-        jax.enable_x64(False),
-        jax.numpy_dtype_promotion("standard"),
-        jax.numpy_rank_promotion("allow"),
-    ):
-        yield
 
 
 def run_blocks(text, name):
@@ -86,7 +74,7 @@ def missing(text, folder):
 @named
 def test_python_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with as_users_run_it():
+    with as_a_user():
         run_blocks(page.read_text(), page.name)
 
 

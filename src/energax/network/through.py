@@ -15,5 +15,5 @@ class Through(eqx.Module):
     lens: Callable
     network: Callable
 
-    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*out"]:
         return self.network(self.lens(x))

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shlex
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -72,7 +73,7 @@ class Study:
             if self._finished(folder, rows, settings):
                 spent = time.perf_counter() - began
                 print(f"[{count}/{len(plan)}] {word}, seed {seed}: {outcome(folder)} {spent:.0f} s")
-        finish(out, self._command(words, out))
+        self._finish(out)
 
     def _finished(self, folder: Folder, rows: Dataset, settings: Settings) -> bool:
         """Train and evaluate one run as far as it is not yet; False where nothing was left."""
@@ -91,8 +92,20 @@ class Study:
             return True
         return True
 
-    def _command(self, words: tuple[str, ...], out: Path) -> str:
-        line = ["energax", "study", self.data, "--objectives", *words, "--seeds", str(self.seeds)]
+    def _finish(self, out: Path) -> None:
+        """Write the page and the tables, of all runs in the folder that are finished."""
+        ended = ("evaluation.json", "diverged.json")
+        paths = [p for p in (out / "runs").iterdir() if any((p / name).exists() for name in ended)]
+        told_by = {path: Folder(path).config()["settings"] for path in paths}
+        order = sorted(paths, key=lambda p: (told_by[p]["objective"], told_by[p]["seed"]))
+        names = [told_by[path]["objective"] for path in order]
+        seeds = 1 + max(told["seed"] for told in told_by.values())
+        command = self._command(dict.fromkeys(names), seeds, out)
+        write(out, gathered([Folder(path) for path in order], names, command))
+        print(f"Study: {out / 'comparison.html'}, {out / 'table.md'}, {out / 'runs.csv'}")
+
+    def _command(self, words: Iterable[str], seeds: int, out: Path) -> str:
+        line = ["energax", "study", self.data, "--objectives", *words, "--seeds", str(seeds)]
         for name in ("steps", "network", "width", "depth"):
             if getattr(self, name) is not None:
                 line += [f"--{name}", str(getattr(self, name))]
@@ -138,16 +151,3 @@ def outcome(folder: Folder) -> str:
     if folder["diverged.json"].exists():
         return f"diverged. {read_json(folder['diverged.json'])['why']}"
     return told(read_json(folder["evaluation.json"]))
-
-
-def finish(out: Path, command: str) -> None:
-    """Write the page and the tables, of all runs in the folder that are finished."""
-    folders = [
-        Folder(path)
-        for path in sorted((out / "runs").iterdir())
-        if (path / "evaluation.json").exists() or (path / "diverged.json").exists()
-    ]
-    names = [folder.config()["settings"]["objective"] for folder in folders]
-    found = gathered(folders, names, command)
-    write(out, found)
-    print(f"Study: {out / 'comparison.html'}, {out / 'table.md'}, {out / 'runs.csv'}")

@@ -1,0 +1,104 @@
+"""Words of the command line that want more than an objective: labels, levels, rivals, flows."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from commands import TINY, as_a_user, energax, refused
+
+from energax import data
+from energax.energy import Flow, classifier
+from energax.recipe import build, load
+from energax.recipe.folder import Folder
+from energax.recipe.quality import told_labels
+from energax.recipe.score import DEQUANTISATIONS
+
+
+@pytest.fixture(autouse=True)
+def _as_a_user():
+    with as_a_user():
+        yield
+
+
+def trained(out, source, *words):
+    """A tiny run in `out`."""
+    said = energax("train", source, *TINY, "--steps", 20, *words, "--out", out)
+    assert said.status == 0, said
+    return load(out)
+
+
+def test_joint_run_tells_labels_as_its_classifier_does(tmp_path):
+    rows = data.digits()
+    model = trained(tmp_path / "run", "digits", "--objective", "joint")
+    assert classifier(model.raw).labels == 10
+    found = told_labels(model, rows)
+    odds = np.zeros((len(rows.test), 10))
+    for copy in range(DEQUANTISATIONS):
+        key = jax.random.fold_in(jax.random.key(0), copy)
+        y, _ = build.encoded(model.transform, rows.test, key=key)
+        odds += np.exp(np.asarray(jax.vmap(classifier(model.raw).log_odds)(y), float))
+    right = np.mean(odds.argmax(axis=1) == rows.test_labels)
+    assert found["label_accuracy"]["value"] == pytest.approx(right, abs=0.01)
+    assert 0.05 < right < 1.0, "twenty updates of a tiny network teach something, not all"
+
+
+@pytest.mark.parametrize("word", ["dsm-levels", "recovery-levels"])
+def test_of_many_levels_the_finest_is_kept(word, tmp_path):
+    model = trained(tmp_path / "run", "two-moons", "--objective", word, "--finest", 0.2)
+    blank = build.energy(model.settings, model.law, model.transform, key=jax.random.key(0))
+    x = jnp.array([0.3, -0.4])
+    assert model.raw(x).shape == ()
+    assert float(model.raw.noise) == pytest.approx(0.2)
+    assert not np.allclose(blank.at(0.2)(x), model.raw(x)), "it was trained"
+
+
+def test_a_flow_as_base_law_comes_back_from_its_folder(tmp_path):
+    model = trained(tmp_path / "run", "two-moons", "--base", "flow")
+    again = Folder(tmp_path / "run").law()
+    assert type(model.law) is Flow
+    x, _ = build.encoded(model.transform, data.two_moons().test[:200], key=jax.random.key(0))
+    energies = jax.vmap(again)(x)
+    assert np.allclose(energies, jax.vmap(model.law)(x), rtol=1e-5)
+    untrained = build.blank_law(model.settings, (2,))
+    assert float(jnp.mean(jax.vmap(untrained)(x) - energies)) > 0.1, "it was fitted"
+
+
+@pytest.mark.parametrize("word", ["f-js", "cooperative", "stein-learned"])
+def test_a_game_goes_on_bit_for_bit(word, tmp_path):
+    words = ("--objective", word, "--rival-width", 8)
+    whole = trained(tmp_path / "whole", "two-moons", *words)
+    again = trained(tmp_path / "part", "two-moons", *words)
+    Folder(tmp_path / "part")["weights.safetensors"].unlink()
+    newest = max((tmp_path / "part" / "checkpoints").iterdir(), key=lambda path: path.name)
+    assert newest.exists()
+    said = energax("train", "--resume", tmp_path / "part", "--no-evaluate")
+    assert said.status == 0, said
+    x = jnp.asarray(data.two_moons().test[:20])
+    for other in (again, load(tmp_path / "part")):
+        assert np.array_equal(jax.vmap(whole.raw)(x), jax.vmap(other.raw)(x))
+
+
+REFUSALS = {
+    "joint wants labels": (("two-moons", "--objective", "joint"), "two-moons has none"),
+    "another number of labels": (
+        ("digits", "--objective", "joint", "--labels", 7),
+        "--labels 7 is not what digits has, 10",
+    ),
+    "levels have a network of their own": (
+        ("digits", "--objective", "dsm-levels", "--network", "conv"),
+        "choose --network mlp",
+    ),
+    "levels the wrong way round": (
+        ("two-moons", "--objective", "dsm-levels", "--finest", 9),
+        "--finest must be below --broadest",
+    ),
+    "momentum": (("two-moons", "--momentum", 1), "--momentum must be in [0, 1)"),
+    "rounds": (("two-moons", "--rounds", 0), "--rounds must be at least 1"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSALS)
+def test_refused_in_one_sentence(what, tmp_path):
+    words, sentence = REFUSALS[what]
+    assert sentence in refused(energax("train", *words, "--out", tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
