@@ -20,6 +20,7 @@ from energax.recipe.evaluate import Evaluate, told
 from energax.recipe.folder import Folder, read_json, write_json
 from energax.recipe.learn import Stopped
 from energax.recipe.settings import Objective, Settings, check_seed
+from energax.recipe.train import otherwise
 
 WORDS: tuple[str, ...] = get_args(Objective)
 
@@ -38,15 +39,15 @@ class Study:
     """Words of `energax train --objective`; all: each one that suits the data."""
     seeds: int = 3
     """Runs of each objective: seeds 0, 1, ..."""
-    out: Path | None = None
-    """Folder of the study; by default studies/DATA."""
-    steps: int | None = None
-    """Updates of every run, in place of each objective's own number."""
-    network: Literal["mlp", "conv"] | None = None
-    """The network of every run, in place of what suits the data."""
-    width: int | None = None
+    out: Annotated[Path | None, otherwise("studies/DATA")] = None
+    """Folder of the study."""
+    steps: Annotated[int | None, otherwise("each objective's own")] = None
+    """Updates of every run."""
+    network: Annotated[Literal["mlp", "conv"] | None, otherwise("what suits the data")] = None
+    """The network of every run."""
+    width: Annotated[int | None, otherwise("what suits the data")] = None
     """Its width."""
-    depth: int | None = None
+    depth: Annotated[int | None, otherwise("what suits the data")] = None
     """Its depth."""
     test_fraction: float = 0.2
     """Share of a file's rows that is kept for the test, where the file does not say."""

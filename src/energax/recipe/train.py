@@ -17,7 +17,7 @@ from energax.recipe.report import Report
 from energax.recipe.settings import Base, Objective, Settings, Transform
 
 
-def _chosen(words: str) -> Any:
+def otherwise(words: str) -> Any:
     """Said by --help of an option that, not given, takes what suits the data."""
     return tyro.conf.arg(help_behavior_hint=f"(default: {words})")
 
@@ -32,7 +32,7 @@ class Train:
     data: Annotated[str, tyro.conf.Positional] = "digits"
     """A name (digits, two-moons, eight-gaussians, checkerboard, rings, mnist, fashion-mnist) or a
     path: .npy, .npz, .csv, .parquet, an idx file, a folder of images."""
-    objective: Annotated[Objective | None, _chosen("nce; pcd for images")] = None
+    objective: Annotated[Objective | None, otherwise("nce; pcd for images")] = None
     """What is minimised. By chains: pcd (persistent contrastive divergence), cd (from the data),
     cd-improved (and through the last step), shortrun (from the base law), recovery (of the clean
     row from a noisy one). By slopes: sm (score matching), ssm (sliced), ssm-finite (by finite
@@ -45,7 +45,7 @@ class Train:
     generator). With labels: joint (noise contrast and cross-entropy of one network)."""
     steps: Annotated[
         int | None,
-        _chosen(
+        otherwise(
             "2000 in the plane (800 by chains and most rivals, 1000 stein-learned, 3000 stein, "
             "4000 dsm-levels) and for images, 1500 for small images, else 3000"
         ),
@@ -53,69 +53,69 @@ class Train:
     """Updates."""
     seed: int = 0
     """Seed of everything random in the run."""
-    out: Annotated[Path | None, _chosen("runs/DATA-OBJECTIVE-NUMBER")] = None
+    out: Annotated[Path | None, otherwise("runs/DATA-OBJECTIVE-NUMBER")] = None
     """Folder of the run; must not exist."""
-    resume: Annotated[Path | None, _chosen("begin a new run")] = None
+    resume: Annotated[Path | None, otherwise("begin a new run")] = None
     """Folder of a run to go on with, bit for bit; all other options come from it."""
     evaluate: bool = True
     """Evaluate and report after training; --no-evaluate trains only."""
     batch_size: Annotated[
-        int | None, _chosen("256; 512 in the plane without chains, 64 for images; at most all")
+        int | None, otherwise("256; 512 in the plane without chains, 64 for images; at most all")
     ] = None
     """Rows in each update."""
     learning_rate: Annotated[
         float | None,
-        _chosen(
+        otherwise(
             "1e-3; in the plane 5e-3, or 2e-3 by chains, 1e-2 for f- and dsm-levels, 1e-4 with a "
             "generator; 5e-4 for images"
         ),
     ] = None
     """Rate of Adam at the start; it falls to 0 along a cosine."""
-    clip: Annotated[float | None, _chosen("1")] = None
+    clip: Annotated[float | None, otherwise("1")] = None
     """Largest norm of a gradient."""
-    weight_decay: Annotated[float | None, _chosen("0; 1 for small images")] = None
+    weight_decay: Annotated[float | None, otherwise("0; 1 for small images")] = None
     """Decoupled weight decay of Adam."""
     decay: Annotated[
         float | None,
-        _chosen("0.99; in the plane 0.995, or 0.998 by chains; 0.999 small images, and levels"),
+        otherwise("0.99; in the plane 0.995, or 0.998 by chains; 0.999 small images, and levels"),
     ] = None
     """Running average of the weights; 0 keeps none."""
     transform: Annotated[
-        Transform | None, _chosen("standardise; marginal for small images, box for images")
+        Transform | None, otherwise("standardise; marginal for small images, box for images")
     ] = None
     """From your units to the model's: standardise, box (to [-1, 1]), marginal (each pixel made
     Gaussian by its histogram), none."""
-    network: Annotated[Literal["mlp", "conv"] | None, _chosen("conv for images, else mlp")] = None
+    network: Annotated[Literal["mlp", "conv"] | None, otherwise("conv for images, else mlp")] = None
     """Multilayer perceptron or residual convolutions."""
-    width: Annotated[int | None, _chosen("128; 256 for small images, 8 for conv")] = None
+    width: Annotated[int | None, otherwise("128; 256 for small images, 8 for conv")] = None
     """Units of a layer, or channels of the first convolution."""
-    depth: Annotated[int | None, _chosen("2")] = None
+    depth: Annotated[int | None, otherwise("2")] = None
     """Hidden layers, or residual blocks."""
     spectral: bool = False
     """Bound the spectral norm of each convolution by 1."""
     base: Annotated[
         Base | None,
-        _chosen(
+        otherwise(
             "gaussian in the plane (mixture by chains and most rivals), box for images, else "
             "mixture"
         ),
     ] = None
     """Law that is tilted and that chains start from: gaussian, mixture, flow (all fitted), box
     (uniform), none."""
-    components: Annotated[int | None, _chosen("10")] = None
+    components: Annotated[int | None, otherwise("10")] = None
     """Gaussians in a base of the kind mixture."""
     noise: Annotated[
         float | None,
-        _chosen(
+        otherwise(
             "0.3; 0.1 for dsm, 0.5 for recovery; in the plane 0.05 and 0.2; of generators there "
             "0.15, 0.2 cooperative"
         ),
     ] = None
     """dsm, recovery, nce-conditional, nce-self, flow, discrepancy, adversarial-generator,
     cooperative: standard deviation of the added noise, in model units."""
-    control_variate: Annotated[bool | None, _chosen("no; yes in the plane")] = None
+    control_variate: Annotated[bool | None, otherwise("no; yes in the plane")] = None
     """dsm: take off a term of mean 0 that carries most of the variance of small noise."""
-    projections: Annotated[int | None, _chosen("1")] = None
+    projections: Annotated[int | None, otherwise("1")] = None
     """ssm, ssm-finite: random directions for each row."""
     plain: bool = False
     """ssm: the plain form instead of the variance-reduced one."""
@@ -123,7 +123,7 @@ class Train:
     """ssm, ssm-finite: law of the directions."""
     noise_ratio: Annotated[
         int | None,
-        _chosen(
+        otherwise(
             "4; 2 in the plane, 1 for small images and flow-contrastive, 8 adversarial-generator"
         ),
     ] = None
@@ -135,42 +135,43 @@ class Train:
     squared."""
     kernel: Kernel = "multiquadric"
     """stein: inverse multiquadric or Gaussian."""
-    bandwidth: Annotated[float | None, _chosen("0; 0.06 in the plane")] = None
+    bandwidth: Annotated[float | None, otherwise("0; 0.06 in the plane")] = None
     """stein: width of the kernel in model units; 0 for the median distance within a batch."""
-    levels: Annotated[int | None, _chosen("10; in the plane 4, or 3 for recovery-levels")] = None
+    levels: Annotated[int | None, otherwise("10; in the plane 4, or 3 for recovery-levels")] = None
     """dsm-levels, recovery-levels: levels of noise, evenly spaced in their logarithm."""
-    broadest: Annotated[float | None, _chosen("1")] = None
+    broadest: Annotated[float | None, otherwise("1")] = None
     """dsm-levels, recovery-levels: the first level, in model units."""
-    finest: Annotated[float | None, _chosen("0.08; in the plane 0.05 for recovery-levels")] = None
+    finest: Annotated[float | None, otherwise("0.08; in the plane 0.05 for recovery-levels")] = None
     """dsm-levels, recovery-levels: the last level, whose energy is kept."""
     rounds: Annotated[
         int | None,
-        _chosen("1; in the plane 3 adversarial, stein-learned, 4 adversarial-generator"),
+        otherwise("1; in the plane 3 adversarial, stein-learned, 4 adversarial-generator"),
     ] = None
     """Games: updates of the rival for each of the energy."""
     rival_rate: Annotated[
         float | None,
-        _chosen(
+        otherwise(
             "1e-3; in the plane 2e-3 adversarial, stein-learned, 3e-3 generators, 3e-4 "
             "flow-contrastive, 1e-2 f-"
         ),
     ] = None
     """Games: rate of Adam for the rival at the start."""
     momentum: Annotated[
-        float | None, _chosen("0.9; 0 in the plane for rivals that draw, and for critics of slopes")
+        float | None,
+        otherwise("0.9; 0 in the plane for rivals that draw and critics of slopes"),
     ] = None
     """Running average of the gradient in Adam, of the energy and of its rival (b1)."""
-    rival_width: Annotated[int | None, _chosen("128")] = None
+    rival_width: Annotated[int | None, otherwise("128")] = None
     """Games: units of a layer of the rival, where it is a network."""
-    anchor: Annotated[float | None, _chosen("1")] = None
+    anchor: Annotated[float | None, otherwise("1")] = None
     """flow-contrastive: weight of the flow's own likelihood of the data."""
-    labels: Annotated[int | None, _chosen("as many as the data have, 0 for none")] = None
+    labels: Annotated[int | None, otherwise("as many as the data have, 0 for none")] = None
     """joint: how many labels there are."""
-    label_weight: Annotated[float | None, _chosen("1")] = None
+    label_weight: Annotated[float | None, otherwise("1")] = None
     """joint: weight of the cross-entropy of the labels."""
     chain_steps: Annotated[
         int | None,
-        _chosen(
+        otherwise(
             "20; 40 recovery, recovery-levels; in the plane 40 cooperative, 30 coupled and "
             "recovery-levels"
         ),
@@ -178,7 +179,7 @@ class Train:
     """Chains: Langevin steps in each update; coupled: the most that a pair makes."""
     step_size: Annotated[
         float | None,
-        _chosen(
+        otherwise(
             "4e-3 in the plane (0.02 coupled, 0.01 cooperative), 0.025 recovery elsewhere, 0.1 "
             "recovery-levels, 0.05 for small images, 10 for images, else 0.01"
         ),
@@ -186,22 +187,22 @@ class Train:
     """Chains: h in x' = x - h dE/dx + noise, in model units; recovery-levels: in units of the noise
     between two levels."""
     chain_noise: Annotated[
-        float | None, _chosen("sqrt(2 h), which is temperature 1; 0.01 for images")
+        float | None, otherwise("sqrt(2 h), which is temperature 1; 0.01 for images")
     ] = None
     """Chains: standard deviation of that noise; the temperature is noise^2 / (2 h)."""
-    chain_clip: Annotated[float | None, _chosen("0; 0.01 for images")] = None
+    chain_clip: Annotated[float | None, otherwise("0; 0.01 for images")] = None
     """Chains: bound on each component of dE/dx; 0 for none."""
-    buffer_size: Annotated[int | None, _chosen("8192; 2048 in the plane, 4096 for images")] = None
+    buffer_size: Annotated[int | None, otherwise("8192; 2048 in the plane, 4096 for images")] = None
     """pcd: chains that are kept."""
-    fresh: Annotated[float | None, _chosen("0.05; 0.1 in the plane, 0.02 for images")] = None
+    fresh: Annotated[float | None, otherwise("0.05; 0.1 in the plane, 0.02 for images")] = None
     """pcd: share of chains that start again from the base law."""
     energy_penalty: Annotated[
-        float | None, _chosen("0; 1 for images, and generators; 0.01 adversarial")
+        float | None, otherwise("0; 1 for images, and generators; 0.01 adversarial")
     ] = None
     """Chains, and rivals that draw: weight of the spread of E over data and model."""
-    chunk_steps: Annotated[int | None, _chosen("100; 10 for images")] = None
+    chunk_steps: Annotated[int | None, otherwise("100; 10 for images")] = None
     """Updates in one compiled program, between two lines of the log."""
-    checkpoint_every: Annotated[int | None, _chosen("500; 100 for images")] = None
+    checkpoint_every: Annotated[int | None, otherwise("500; 100 for images")] = None
     """Updates between checkpoints, rounded up to a chunk."""
     test_fraction: float = 0.2
     """Share of a file's rows that is kept for the test, where the file does not say."""
