@@ -127,10 +127,12 @@ def test_conditionals_of_a_tilted_base_share_its_log_z(key):
     energy = Tilt(law, net)
     rows = draws(law, 100, key=key)
     weight = np.exp(-jax.vmap(net)(rows))
-    parts = [
-        np.exp(jax.vmap(lambda x: law(x) + law.log_z() - Conditional(energy, label)(x))(rows))  # noqa: B023
-        for label in range(4)
-    ]
+
+    def part(label):
+        one = Conditional(energy, label)
+        return np.exp(jax.vmap(lambda x: law(x) + law.log_z() - one(x))(rows))
+
+    parts = [part(label) for label in range(4)]
     assert np.allclose(np.sum(parts, axis=0), weight)
 
 
@@ -402,7 +404,7 @@ def test_labels_of_image_sets_are_read_where_they_are(shelf):
     bare = mnist()
     assert (bare.train_labels, bare.labels, bare.label_digest) == (None, None, None)
     with pytest.raises(InputError, match="mnist has no labels") as error:
-        bare.labelled  # noqa: B018
+        _ = bare.labelled
     sentence(error)
     for part, tail, pack in (("train", ".gz", gzip.compress), ("t10k", "", bytes)):
         (shelf / f"{part}-labels-idx1-ubyte{tail}").write_bytes(pack(idx(NAMED)))

@@ -3,12 +3,13 @@
 import json
 import re
 
+import equinox as eqx
 import numpy as np
 import polars as pl
 import pytest
 from commands import TINY, energax, moons, refused
 
-from energax.recipe import methods
+from energax.recipe import draw, methods
 
 STUDY = ("study", "two-moons", "--steps", "20", "--width", "8", "--depth", "1")
 
@@ -111,6 +112,21 @@ def test_a_run_that_diverges_is_counted_and_the_study_goes_on(tmp_path, monkeypa
     page = (out / "comparison.html").read_text()
     assert "1 of 2 runs diverged" in page
     assert "at update" in page
+
+
+def test_chains_that_run_away_after_training_are_counted_too(tmp_path, monkeypatch):
+    """Not one of the runs may stop the others: draws of one model are made infinite."""
+    chains = draw.chains
+
+    def away(*given, **named):
+        state, info = chains(*given, **named)
+        return eqx.tree_at(lambda state: state.x, state, state.x + np.inf), info
+
+    monkeypatch.setattr(draw, "chains", away)
+    out = tmp_path / "out"
+    said = energax(*STUDY, "--objectives", "nce", "--seeds", "1", "--out", out)
+    assert said.status == 0, said
+    assert "run off to infinity" in pl.read_csv(out / "runs.csv")["diverged"][0]
 
 
 def test_compare_puts_runs_that_differ_by_seed_on_one_line(study, tmp_path):

@@ -9,7 +9,7 @@ class InputError(ValueError):
 
 
 class Diverged(RuntimeError):
-    """Training met a non-finite or exploding number: the message names the first one.
+    """A number of training, or of a chain, is not finite or explodes: the message names the first.
 
     The command line prints the message alone and exits with 3.
     """

@@ -1,12 +1,12 @@
 """Runs on the same rows, side by side on one page."""
 
 import dataclasses
+import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import polars as pl
 import tyro
 
@@ -14,6 +14,7 @@ from energax import report
 from energax.data import Dataset
 from energax.errors import InputError
 from energax.recipe.baseline import baselines, true_law
+from energax.recipe.evaluate import BASELINE_DIM
 from energax.recipe.folder import Folder, load, new_folder, read_json, whole
 from energax.recipe.report import exact_density, model_density, samples
 from energax.report.number import number
@@ -56,9 +57,7 @@ def named(folders: Sequence[Folder]) -> list[str]:
     return found
 
 
-def gathered(
-    folders: Sequence[Folder], names: Sequence[str], command: str, rivals: bool = True
-) -> report.Comparison:
+def gathered(folders: Sequence[Folder], names: Sequence[str], command: str) -> report.Comparison:
     """All that the page shows. Raises InputError for runs that did not see the same rows, or that
     are neither evaluated nor known to have diverged."""
     configs = [folder.config() for folder in folders]
@@ -85,7 +84,7 @@ def gathered(
         test=rows.test,
         levels=rows.levels,
         truth=truth,
-        baselines=baselines(rows) if rivals and np.prod(rows.shape) <= 256 else None,
+        baselines=baselines(rows) if math.prod(rows.shape) <= BASELINE_DIM else None,
         exact_density=exact_density(rows.law, rows.test) if plane and rows.law else None,
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.energy import draws
-from energax.errors import InputError
+from energax.errors import Diverged
 from energax.recipe import methods
 from energax.recipe.folder import Model
 from energax.sampler import AbstractSampler, FromBlackjax, Info, State, chains
@@ -43,7 +43,7 @@ def drawn(model: Model, count: int, *, key: PRNGKeyArray) -> Drawn:
 
     A model trained at temperature 1 is drawn from by Hamiltonian Monte Carlo, exact but for what
     is left of the start. One trained cold, or by short runs, is drawn from as it was trained: by
-    its own Langevin steps, as many as a chain of training lives. Raises InputError for draws that
+    its own Langevin steps, as many as a chain of training lives. Raises Diverged for draws that
     are not finite.
     """
     born, adapt, move = jax.random.split(key, 3)
@@ -62,7 +62,7 @@ def drawn(model: Model, count: int, *, key: PRNGKeyArray) -> Drawn:
     steps -= steps % thin
     state, info = chains(sampler, energy, starts, steps, key=move, keep=_info, thin=thin)
     if not bool(jnp.all(jnp.isfinite(state.x))):
-        raise InputError(
+        raise Diverged(
             "The chains of this model run off to infinity: its energy is not bounded below. Train "
             "with a base law (--base gaussian) or a smaller --learning-rate."
         )

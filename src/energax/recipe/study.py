@@ -88,9 +88,9 @@ class Study:
             Evaluate(folder.path, baselines=False).measured()
         except Stopped as stop:
             raise Stopped("Stopped, with everything saved; the same command goes on.") from stop
-        except Diverged:
-            # It is in diverged.json, and in the table: a study goes on to the next run.
-            return True
+        except Diverged as failure:
+            # In training, or in chains of the trained model: the study counts it and goes on.
+            write_json(folder["diverged.json"], {"why": str(failure)})
         return True
 
     def _finish(self, out: Path) -> None:
