@@ -17,6 +17,8 @@ from energax.data.fit import standardise as standardise
 from energax.data.fit import to_json as to_json
 from energax.data.load import NAMES as NAMES
 from energax.data.load import load as load
+from energax.data.sphere import TwoNeurons as TwoNeurons
+from energax.data.sphere import two_neurons as two_neurons
 from energax.data.toys import Checkerboard as Checkerboard
 from energax.data.toys import Rings as Rings
 from energax.data.toys import TwoMoons as TwoMoons

@@ -24,6 +24,11 @@ from energax.energy.flow import flow as flow
 from energax.energy.laws import Gaussian as Gaussian
 from energax.energy.laws import GaussianMixture as GaussianMixture
 from energax.energy.laws import UniformBox as UniformBox
+from energax.energy.manifold import AbstractManifold as AbstractManifold
+from energax.energy.manifold import Flat as Flat
+from energax.energy.manifold import Sphere as Sphere
+from energax.energy.manifold import Torus as Torus
+from energax.energy.manifold import UniformSphere as UniformSphere
 from energax.energy.neural import Neural as Neural
 from energax.energy.noisy import AbstractNoisy as AbstractNoisy
 from energax.energy.noisy import NoisyEnergy as NoisyEnergy

@@ -11,6 +11,9 @@ from energax.evaluate.coverage import expected_coverage as expected_coverage
 from energax.evaluate.coverage import mode_shares as mode_shares
 from energax.evaluate.divergence import kernel_stein as kernel_stein
 from energax.evaluate.divergence import mmd as mmd
+from energax.evaluate.duality import Duality as Duality
+from energax.evaluate.duality import kernel_duality as kernel_duality
+from energax.evaluate.duality import variation_duality as variation_duality
 from energax.evaluate.flow_ode import flow_log_density as flow_log_density
 from energax.evaluate.flow_ode import flow_log_density_by_probes as flow_log_density_by_probes
 from energax.evaluate.grid import kl_by_quadrature as kl_by_quadrature
@@ -21,3 +24,8 @@ from energax.evaluate.likelihood import log_likelihood as log_likelihood
 from energax.evaluate.log_z import LogZ as LogZ
 from energax.evaluate.log_z import bounded as bounded
 from energax.evaluate.log_z import importance_log_z as importance_log_z
+from energax.evaluate.sphere import alignment as alignment
+from energax.evaluate.sphere import fisher_divergence as fisher_divergence
+from energax.evaluate.sphere import kl_by_draws as kl_by_draws
+from energax.evaluate.sphere import kl_on_sphere as kl_on_sphere
+from energax.evaluate.sphere import sphere_grid as sphere_grid

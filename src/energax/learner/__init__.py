@@ -4,6 +4,17 @@ from energax.learner.base import AbstractLearner as AbstractLearner
 from energax.learner.base import Metrics as Metrics
 from energax.learner.descent import Descent as Descent
 from energax.learner.descent import DescentState as DescentState
+from energax.learner.dual import AbstractBall as AbstractBall
+from energax.learner.dual import DualState as DualState
+from energax.learner.dual import DualTraining as DualTraining
+from energax.learner.dual import KernelBall as KernelBall
+from energax.learner.dual import KernelDual as KernelDual
+from energax.learner.dual import KernelState as KernelState
+from energax.learner.dual import Neurons as Neurons
+from energax.learner.dual import PrimalState as PrimalState
+from energax.learner.dual import PrimalTraining as PrimalTraining
+from energax.learner.dual import VariationBall as VariationBall
+from energax.learner.dual import Witness as Witness
 from energax.learner.game import AdversarialGenerator as AdversarialGenerator
 from energax.learner.game import AdversarialLikelihood as AdversarialLikelihood
 from energax.learner.game import Cooperative as Cooperative

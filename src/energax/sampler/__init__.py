@@ -27,5 +27,6 @@ from energax.sampler.diffuse import reverse_sde as reverse_sde
 from energax.sampler.flow import probability_flow as probability_flow
 from energax.sampler.flow import velocity as velocity
 from energax.sampler.langevin import Langevin as Langevin
+from energax.sampler.manifold import OnManifold as OnManifold
 from energax.sampler.recover import cleaned as cleaned
 from energax.sampler.recover import recover as recover

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -31,18 +32,20 @@ def _placed(rows: Rows) -> Shaped[Array, " size *shape"] | Labelled:
 
 def _batch(
     rows: Shaped[Array, " size *shape"] | Labelled,
-    size: int,
+    size: int | None,
     transform: AbstractTransform | None,
     *,
     key: PRNGKeyArray,
 ) -> Shaped[Array, " batch *shape"] | Labelled:
     """`size` rows picked with replacement, in model units; noise of the transform drawn anew.
 
-    Labels go with their rows, untransformed.
+    None: all rows in their order. Labels go with their rows, untransformed.
     """
     pick, noise = jax.random.split(key)
-    at = jax.random.randint(pick, (size,), 0, len(rows))
-    batch = jax.tree.map(lambda part: part[at], rows)
+    batch: Any = rows
+    if size is not None:
+        at = jax.random.randint(pick, (size,), 0, len(rows))
+        batch = jax.tree.map(lambda part: part[at], rows)
     if transform is None:
         return batch
 
@@ -50,7 +53,7 @@ def _batch(
         return transform.encode(row, key=k)[0]
 
     encoded = jax.vmap(encode)
-    keys = jax.random.split(noise, size)
+    keys = jax.random.split(noise, len(batch))
     if type(batch) is Labelled:
         return Labelled(encoded(batch.x, keys), batch.label)
     return encoded(batch, keys)
@@ -62,12 +65,15 @@ def start(
     rows: Rows,
     *,
     key: PRNGKeyArray,
-    batch_size: int = 256,
+    batch_size: int | None = 256,
     transform: AbstractTransform | None = None,
 ) -> Run:
-    """A run before its first update. Raises InputError with fewer rows than a batch."""
+    """A run before its first update; `batch_size` None: every update sees all rows.
+
+    Raises InputError with fewer rows than a batch.
+    """
     rows = _placed(rows)
-    if len(rows) < batch_size:
+    if batch_size is not None and len(rows) < batch_size:
         raise InputError(
             f"There are {len(rows)} training rows, fewer than a batch of {batch_size}: "
             "give more rows or a smaller batch size."
@@ -103,12 +109,14 @@ def fit(
     run: Run,
     rows: Rows,
     *,
-    batch_size: int = 256,
+    batch_size: int | None = 256,
     chunk_steps: int = 100,
     transform: AbstractTransform | None = None,
     limit: float = 1e4,
 ) -> Iterator[tuple[Run, dict[str, np.ndarray]]]:
     """A chunk of updates at a time, for ever: log, save, draw and stop in the body of your `for`.
+
+    `batch_size` None: every update sees all rows, in their order. That of `start`.
 
     Yields the run and its metrics, arrays of `chunk_steps` values. The run that was given, and
     each that was yielded, is consumed by the next chunk: keep what you need before going on.

@@ -1,0 +1,150 @@
+"""Where rows live: the sphere, the torus or flat space, each with the law that is tilted there."""
+
+import abc
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import gammaln
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from energax.energy.base import AbstractLaw
+from energax.energy.laws import UniformBox
+
+_OFF = 1e-4
+"""How far from length 1 a row may be and still be on the sphere, rounding of float32 and all."""
+
+
+class UniformSphere(AbstractLaw):
+    """E(x) = 0 on the unit sphere in R^size, size = product of `shape`; log Z is its log area.
+
+    area = 2 pi^(size/2) / Gamma(size/2). The energy is 0 off the sphere too: move by a sampler
+    that stays on it, `OnManifold`.
+    """
+
+    shape: tuple[int, ...] = eqx.field(static=True)
+
+    def __check_init__(self):
+        if math.prod(self.shape) < 2:
+            raise ValueError(f"`shape` must have at least 2 numbers; got {self.shape}.")
+
+    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+        return jnp.zeros((), x.dtype)
+
+    def log_z(self) -> Float[Array, ""]:
+        half = jnp.asarray(math.prod(self.shape) / 2, jnp.result_type(float))
+        return math.log(2) + half * math.log(math.pi) - gammaln(half)
+
+    def sample(self, *, key: PRNGKeyArray) -> Float[Array, "*shape"]:
+        return _on_sphere(jax.random.normal(key, self.shape))
+
+
+def _on_sphere(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    return x / jnp.sqrt(jnp.sum(x**2))
+
+
+class AbstractManifold(eqx.Module):
+    """A space for rows: how to come back to it after a step, and the law that is tilted on it."""
+
+    @property
+    @abc.abstractmethod
+    def law(self) -> AbstractLaw:
+        """The law tau of p(x) = tau(x) exp(-f(x)) / Z."""
+
+    @abc.abstractmethod
+    def project(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """The point of the space for one that a straight step led out of it."""
+
+    @abc.abstractmethod
+    def tangent(
+        self, x: Float[Array, "*shape"], v: Float[Array, "*shape"]
+    ) -> Float[Array, "*shape"]:
+        """The part of v along the space at x."""
+
+    @abc.abstractmethod
+    def check(self, name: str, rows: Float[np.ndarray, " size *shape"]) -> None:
+        """Raise ValueError, naming argument and row, where rows are not of this space."""
+
+
+class Sphere(AbstractManifold):
+    """The unit sphere, with the uniform law; `shape` is that of one example."""
+
+    shape: tuple[int, ...] = eqx.field(static=True)
+
+    @property
+    def law(self) -> UniformSphere:
+        return UniformSphere(self.shape)
+
+    def project(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return _on_sphere(x)
+
+    def tangent(
+        self, x: Float[Array, "*shape"], v: Float[Array, "*shape"]
+    ) -> Float[Array, "*shape"]:
+        return v - jnp.sum(x * v) * x
+
+    def check(self, name: str, rows: Float[np.ndarray, " size *shape"]) -> None:
+        _check_shape(name, rows, self.shape)
+        lengths = np.sqrt(np.sum(np.asarray(rows, np.float64).reshape(len(rows), -1) ** 2, axis=1))
+        off = ~(np.abs(lengths - 1) <= _OFF)
+        if off.any():
+            row = int(np.argmax(off))
+            raise ValueError(
+                f"`{name}` must be rows of length 1, on the unit sphere; row {row} has length "
+                f"{lengths[row]:.6g}: divide each row by its length."
+            )
+
+
+class Torus(AbstractManifold):
+    """[0, 1)^size with opposite sides joined, and the uniform law."""
+
+    shape: tuple[int, ...] = eqx.field(static=True)
+
+    @property
+    def law(self) -> UniformBox:
+        return UniformBox(self.shape, 0.0, 1.0)
+
+    def project(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return x % 1
+
+    def tangent(
+        self, x: Float[Array, "*shape"], v: Float[Array, "*shape"]
+    ) -> Float[Array, "*shape"]:
+        return v
+
+    def check(self, name: str, rows: Float[np.ndarray, " size *shape"]) -> None:
+        _check_shape(name, rows, self.shape)
+        off = ~((rows >= 0) & (rows <= 1)).reshape(len(rows), -1).all(axis=1)
+        if off.any():
+            raise ValueError(
+                f"`{name}` must lie in [0, 1] on each axis, the torus of period 1; row "
+                f"{int(np.argmax(off))} does not: scale the period to 1."
+            )
+
+
+class Flat(AbstractManifold):
+    """R^d, with any law that is known exactly as the law that is tilted."""
+
+    base: AbstractLaw
+
+    @property
+    def law(self) -> AbstractLaw:
+        return self.base
+
+    def project(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return x
+
+    def tangent(
+        self, x: Float[Array, "*shape"], v: Float[Array, "*shape"]
+    ) -> Float[Array, "*shape"]:
+        return v
+
+    def check(self, name: str, rows: Float[np.ndarray, " size *shape"]) -> None:
+        _check_shape(name, rows, self.base.shape)
+
+
+def _check_shape(name: str, rows: np.ndarray, shape: tuple[int, ...]) -> None:
+    if rows.shape[1:] != shape:
+        raise ValueError(f"`{name}` must have rows of shape {shape}; got {rows.shape[1:]}.")

@@ -1,0 +1,119 @@
+"""How far a shallow energy is from the best in its ball: primal and dual value, and their gap."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import logsumexp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from energax.energy import Tilt
+
+
+class Duality(eqx.Module):
+    """Values in nats: `primal` of the energy, `dual` of the law that it defines, `gap` >= 0.
+
+    primal = mean f(data) + log integral of exp(-f) dtau; maximum likelihood minimises it, and
+    -primal is the mean log-likelihood of the rows relative to tau. dual = -(KL(nu || tau) + radius
+    x distance(nu, data)) of nu = exp(-f) tau / Z. No f of the ball has a primal value below `dual`,
+    so the gap = primal - dual bounds the log-likelihood that is still to be gained.
+    """
+
+    primal: Float[Array, ""]
+    dual: Float[Array, ""]
+    gap: Float[Array, ""]
+
+
+@eqx.filter_jit
+def variation_duality(
+    energy: Tilt,
+    radius: float,
+    rows: Float[Array, " size *shape"],
+    nodes: Float[Array, " nodes *shape"],
+    log_shares: Float[Array, " nodes"],
+    *,
+    key: PRNGKeyArray,
+    starts: int = 512,
+    ascents: int = 200,
+) -> Duality:
+    """The gap in the ball of variation norm, F1: distance = sup over directions z of |Delta(z)|.
+
+    Delta(z) = mean of phi(<z, u>) over the model less over the rows. The sup is sought by `ascents`
+    steps along the sphere from the network's neurons and from `starts` uniform directions.
+    `nodes`, `log_shares`: a quadrature of tau (`sphere_grid`), or draws of tau with equal shares.
+
+    Trap: a sup that the search misses makes the gap too small; on the 2-sphere hundreds of starts
+    leave nothing out. With draws for nodes the noise of Delta makes the gap too large.
+    Source: Domingo-Enrich et al. (2021), theorem 1; with f of norm up to radius, their beta.
+    """
+    network, f, model = _parts(energy, nodes, log_shares)
+    points, shares = jax.vmap(network.embedding)(nodes), jnp.exp(model)
+    seen = jax.vmap(network.embedding)(rows)
+
+    def gap(z: Array) -> Array:
+        above = shares @ network.feature(points @ z)
+        return above - jnp.mean(network.feature(seen @ z))
+
+    def climbed(z: Array) -> Array:
+        side = jnp.sign(gap(z))
+
+        def climb(z: Array, size: Array) -> tuple[Array, None]:
+            slope = side * jax.grad(gap)(z)
+            along = slope - jnp.dot(slope, z) * z
+            z = z + size * along / jnp.maximum(jnp.linalg.norm(along), jnp.finfo(z.dtype).tiny)
+            return z / jnp.linalg.norm(z), None
+
+        sizes = 0.2 * 0.95 ** jnp.arange(ascents, dtype=z.dtype)
+        return jnp.abs(gap(jax.lax.scan(climb, z, sizes)[0]))
+
+    fresh = jax.random.normal(key, (starts, network.directions.shape[1]), points.dtype)
+    fresh = fresh / jnp.linalg.norm(fresh, axis=1, keepdims=True)
+    begin = jnp.concatenate([network.directions.astype(points.dtype), fresh])
+    still = jnp.max(jnp.abs(jax.lax.map(gap, begin, batch_size=32)))
+    distance = jnp.maximum(still, jnp.max(jax.lax.map(climbed, begin, batch_size=32)))
+    return _duality(jnp.mean(jax.vmap(network)(rows)), f, model, log_shares, radius * distance)
+
+
+@eqx.filter_jit
+def kernel_duality(
+    energy: Tilt,
+    radius: float,
+    rows: Float[Array, " size *shape"],
+    nodes: Float[Array, " nodes *shape"],
+    log_shares: Float[Array, " nodes"],
+) -> Duality:
+    """The gap in the ball of the kernel's space, F2: distance = MMD of model and rows.
+
+    Works for any tilt that has a `feature` and an `embedding`, as `Shallow` and `Witness` do; the
+    kernel is `feature.kernel`. Source: Domingo-Enrich et al. (2021), theorem 2.
+    """
+    network, f, model = _parts(energy, nodes, log_shares)
+    centres = jnp.concatenate([jax.vmap(network.embedding)(part) for part in (nodes, rows)])
+    even = jnp.full(len(rows), 1 / len(rows), model.dtype)
+    charge = jnp.concatenate([jnp.exp(model), -even])
+
+    def field(u: Array) -> Array:
+        return charge @ jax.vmap(lambda v: network.feature.kernel(u, v))(centres)
+
+    square = charge @ jax.lax.map(field, centres, batch_size=256)
+    distance = jnp.sqrt(jnp.maximum(square, 0))
+    return _duality(jnp.mean(jax.vmap(network)(rows)), f, model, log_shares, radius * distance)
+
+
+def _parts(
+    energy: Tilt, nodes: Array, log_shares: Array
+) -> tuple[Any, Float[Array, " nodes"], Float[Array, " nodes"]]:
+    """The network, f at the nodes, and the log of the model's shares there."""
+    network = energy.network
+    f = jax.vmap(network)(nodes)
+    log_mass = log_shares.astype(f.dtype) - f
+    return network, f, log_mass - logsumexp(log_mass)
+
+
+def _duality(on_rows: Array, f: Array, model: Array, log_shares: Array, reach: Array) -> Duality:
+    shares = jnp.exp(model)
+    primal = on_rows + logsumexp(log_shares.astype(f.dtype) - f)
+    kl = jnp.sum(shares * (model - log_shares.astype(f.dtype)))
+    # KL and log Z share their large part: the gap is reach less the integral of f d(model - rows).
+    return Duality(primal, -(kl + reach), reach - (jnp.sum(shares * f) - on_rows))

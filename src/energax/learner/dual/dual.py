@@ -1,0 +1,149 @@
+"""Gradient descent-ascent: particles follow the energy while its neurons answer to them."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from energax.energy import AbstractManifold, Tilt
+from energax.learner.base import AbstractLearner, Metrics
+from energax.learner.dual.neurons import Neurons, embedded, evenly
+from energax.learner.update import copied
+from energax.network import Shallow
+from energax.sampler import OnManifold
+from energax.sampler.manifold import retracted
+
+
+class DualState(eqx.Module):
+    """The energy, its particles, and the number of updates made."""
+
+    energy: PyTree
+    particles: Float[Array, " count *shape"]
+    updates: Int[Array, ""]
+
+
+class DualTraining(AbstractLearner):
+    """Particles in the space of rows and neurons in that of features move together, a step each.
+
+    max over f in a ball, min over laws nu, of KL(nu || tau) + integral of f d(nu - data): the dual
+    of maximum likelihood over the ball. nu is a cloud of particles, `copies` of each row, that
+    makes one step of Langevin dynamics along the current energy, `walk`; then the neurons move up,
+    `neurons`. The step of the neurons over that of the particles is the ratio of their time scales:
+    near 0 the particles are at rest at each step, which is maximum likelihood by chains.
+
+    Before each step a particle starts again at its row with probability `restart` (a pair, both),
+    and all of them at each `every`-th update. `restart` 1 is score matching: the mean move of the
+    neurons over the particles' step size tends to the slope of spherical implicit score matching as
+    it goes to 0; with 0 < `restart` < 1, over step size / `restart`. `antithetic`: the second half
+    of the particles gets the noise of the first with its sign turned.
+
+    Players: a `Tilt` of the manifold's law by a `Shallow`. Batches: best all rows at once
+    (`fit(..., batch_size=None)`); else particles that restart take rows of the batch of the time.
+
+    Trap: a step of the neurons far above that of the particles drives them in circles, and without
+    a radius their weights then grow without end; `restart` 1 overfits late, where nothing but the
+    noise of a step blurs the rows. Raises ValueError for rows off the manifold, and settings
+    outside their range. Source: Domingo-Enrich et al. (2021), algorithm 1; probability of a restart
+    for each particle by itself, simultaneous rather than alternating steps of z and w are ours.
+    """
+
+    walk: OnManifold
+    neurons: Neurons
+    restart: float = eqx.field(static=True, default=0.0)
+    every: int | None = eqx.field(static=True, default=None)
+    copies: int = eqx.field(static=True, default=2)
+    antithetic: bool = eqx.field(static=True, default=True)
+
+    def __check_init__(self):
+        if not 0 <= self.restart <= 1:
+            raise ValueError(f"`restart` must be a probability in [0, 1]; got {self.restart}.")
+        if self.every is not None and self.every < 1:
+            raise ValueError(f"`every` must be at least 1, or None; got {self.every}.")
+        if self.copies < 1 or (self.antithetic and self.copies % 2):
+            raise ValueError(
+                f"`copies` must be at least 1, and even with `antithetic`; got {self.copies}."
+            )
+
+    def init(
+        self, players: Tilt, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
+    ) -> DualState:
+        self.neurons.ball.check(checked(players, self.walk.manifold))
+        self.walk.manifold.check("rows", np.asarray(rows))
+        particles = jnp.concatenate([rows] * self.copies)
+        return copied(DualState(players, particles, jnp.zeros((), jnp.int32)))
+
+    def step(
+        self, state: DualState, batch: Float[Array, " batch *shape"], *, key: PRNGKeyArray
+    ) -> tuple[DualState, Metrics]:
+        choose, move = jax.random.split(key)
+        updates = state.updates + 1
+        starts = jnp.concatenate([batch] * (len(state.particles) // len(batch)))
+        particles = self._restarted(state.particles, starts, updates, key=choose)
+        particles = self._walked(state.energy, particles, key=move)
+        network = state.energy.network
+        clouds = (evenly(embedded(network, rows)) for rows in (batch, particles))
+        after, of_data, of_model = self.neurons.answered(network, *clouds)
+        energy = eqx.tree_at(lambda energy: energy.network, state.energy, after)
+        return DualState(energy, particles, updates), self.neurons.watched(
+            network, of_data, of_model
+        )
+
+    def _restarted(
+        self, particles: Array, starts: Array, updates: Int[Array, ""], *, key: PRNGKeyArray
+    ) -> Float[Array, " count *shape"]:
+        """Particles before they move, some of them at their rows again."""
+        again = jnp.zeros(len(particles), bool)
+        if self.restart > 0:
+            coins = len(particles) // 2 if self.antithetic else len(particles)
+            again = jax.random.bernoulli(key, self.restart, (coins,))
+            again = jnp.concatenate([again] * (len(particles) // coins))
+        if self.every is not None:
+            again = again | (updates % self.every == 0)
+        if self.restart == 0 and self.every is None:
+            return particles
+        return jnp.where(again.reshape(-1, *[1] * (particles.ndim - 1)), starts, particles)
+
+    def _walked(
+        self, energy: Tilt, particles: Array, *, key: PRNGKeyArray
+    ) -> Float[Array, " count *shape"]:
+        """Particles after one step of their dynamics."""
+        noise = self._noise(particles, key=key)
+        slope = jax.vmap(jax.grad(energy))(particles)
+        manifold, size = self.walk.manifold, self.walk.step_size
+        return jax.vmap(lambda x, g, r: retracted(manifold, x, g, size, r))(particles, slope, noise)
+
+    def _noise(self, particles: Array, *, key: PRNGKeyArray) -> Float[Array, " count *shape"]:
+        if not self.antithetic:
+            return jax.random.normal(key, particles.shape, particles.dtype)
+        half = (len(particles) // 2, *particles.shape[1:])
+        noise = jax.random.normal(key, half, particles.dtype)
+        return jnp.concatenate([noise, -noise])
+
+    def energy(self, state: DualState) -> Any:
+        """The tilted law with the neurons as they are."""
+        return state.energy
+
+
+def checked(players: Any, manifold: AbstractManifold) -> Shallow:
+    """The network of players that are a shallow tilt on this manifold.
+
+    Raises TypeError or ValueError for others.
+    """
+    if not (isinstance(players, Tilt) and isinstance(players.network, Shallow)):
+        raise TypeError("`players` must be a `Tilt` of a law by a `Shallow` network.")
+    if players.shape != manifold.law.shape:
+        raise ValueError(
+            f"`players` act on examples of shape {players.shape}, `manifold` has "
+            f"{manifold.law.shape}: build both with one shape."
+        )
+    network = players.network
+    dim = len(jax.eval_shape(network.embedding, jnp.zeros(players.shape)))
+    if network.directions.shape[1] != dim:
+        raise ValueError(
+            f"`directions` must have {dim} numbers each, as the embedded rows have; got "
+            f"{network.directions.shape[1]}."
+        )
+    return network

@@ -1,0 +1,148 @@
+"""The dual of the kernel ball: particles alone, and an energy made of their kernels."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from energax.energy import AbstractManifold, Tilt
+from energax.learner.base import AbstractLearner, Metrics
+from energax.learner.update import copied
+from energax.network import AbstractFeature, plain
+from energax.sampler.manifold import retracted
+
+_AT_ONCE = 256
+"""Points whose kernels with all centres are held in memory together."""
+
+
+class Witness(eqx.Module):
+    """f(x) = scale (mean_j k(x, y_j) - mean_i k(x, x_i)): high where particles y exceed rows x."""
+
+    rows: Float[Array, " rows dim"]
+    particles: Float[Array, " particles dim"]
+    scale: Float[Array, ""]
+    feature: AbstractFeature
+    embedding: Callable = eqx.field(static=True)
+
+    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+        u = self.embedding(x)
+        above, below = (mean_kernel(self.feature, u, part) for part in (self.particles, self.rows))
+        return self.scale * (above - below)
+
+
+def mean_kernel(
+    feature: AbstractFeature, u: Float[Array, " dim"], centres: Float[Array, " count dim"]
+) -> Float[Array, ""]:
+    """Mean of k(u, v) over centres v."""
+    return jnp.mean(jax.vmap(lambda v: feature.kernel(u, v))(centres))
+
+
+class KernelState(eqx.Module):
+    """The law, rows and particles, as they are and as the kernel sees them, and what stays."""
+
+    law: PyTree
+    rows: Float[Array, " rows dim"]
+    particles: Float[Array, " count *shape"]
+    within_rows: Float[Array, ""]
+
+
+class KernelDual(AbstractLearner):
+    """Particles that descend KL(nu || tau) + radius MMD(nu, data), each along its own witness.
+
+    The dual of maximum likelihood over the ball of `radius` in the space that `feature.kernel`
+    reproduces. x <- project(x - rate grad excess(x) - h grad E_tau(x) + sqrt(2h) xi) with
+    h = rate MMD / radius: Langevin dynamics of step size h along E_tau + f, where
+    f = radius excess / MMD is the function of the ball that tells particles and rows apart best.
+    At rest the particles follow exp(-f) tau, and f is the maximum-likelihood one.
+
+    Players: a law of the manifold. Rows are those of the first batch, so give all of them
+    (`batch_size=None`); cost grows as particles x (particles + rows). There are `copies` of each
+    row. Metrics: "loss" is "distance", the MMD.
+
+    Trap: the MMD includes each point with itself, of order 1 / particles: below that it is noise.
+    Raises ValueError for rows off the manifold and settings out of range. Source: Domingo-Enrich et
+    al. (2021), the dual of section 3 for F2, and the flow in their released code.
+    """
+
+    manifold: AbstractManifold
+    feature: AbstractFeature
+    radius: Float[Array, ""]
+    rate: Float[Array, ""]
+    embedding: Callable = eqx.field(static=True)
+    copies: int = eqx.field(static=True)
+
+    def __init__(
+        self,
+        manifold: AbstractManifold,
+        feature: AbstractFeature,
+        radius: float,
+        rate: float,
+        *,
+        embedding: Callable = plain,
+        copies: int = 1,
+    ):
+        for name, size in (("radius", radius), ("rate", rate)):
+            if not (size > 0 and math.isfinite(size)):
+                raise ValueError(f"`{name}` must be above 0 and finite; got {size}.")
+        if copies < 1:
+            raise ValueError(f"`copies` must be at least 1; got {copies}.")
+        self.manifold, self.feature, self.embedding = manifold, feature, embedding
+        self.radius = jnp.asarray(radius, jnp.result_type(float))
+        self.rate = jnp.asarray(rate, jnp.result_type(float))
+        self.copies = copies
+
+    def init(
+        self, players: Any, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
+    ) -> KernelState:
+        """Particles begin as draws of the law, so that they and the rows can be told apart."""
+        self.manifold.check("rows", jax.device_get(rows))
+        keys = jax.random.split(key, self.copies * len(rows))
+        particles = jax.vmap(lambda k: players.sample(key=k))(keys).astype(rows.dtype)
+        seen = jax.vmap(self.embedding)(rows)
+        within = jax.lax.map(
+            lambda u: mean_kernel(self.feature, u, seen), seen, batch_size=_AT_ONCE
+        )
+        return copied(KernelState(players, seen, particles, jnp.mean(within)))
+
+    def _pulls(self, state: KernelState) -> tuple[Array, Float[Array, ""]]:
+        """The slope of the excess at each particle, and the MMD."""
+        others = jax.vmap(self.embedding)(state.particles)
+
+        def excess(x: Array) -> tuple[Array, Array]:
+            u = self.embedding(x)
+            above, below = (mean_kernel(self.feature, u, part) for part in (others, state.rows))
+            return above - below, above - 2 * below
+
+        slope, shares = jax.lax.map(
+            jax.grad(excess, has_aux=True), state.particles, batch_size=_AT_ONCE
+        )
+        square = jnp.mean(shares) + state.within_rows
+        return slope, jnp.sqrt(jnp.maximum(square, 0))
+
+    def step(
+        self, state: KernelState, batch: Float[Array, " batch *shape"], *, key: PRNGKeyArray
+    ) -> tuple[KernelState, Metrics]:
+        particles = state.particles
+        dtype = particles.dtype
+        pull, distance = self._pulls(state)
+        size = self.rate.astype(dtype) * distance / self.radius.astype(dtype)
+        slope = self.radius.astype(dtype) / distance * pull + jax.vmap(jax.grad(state.law))(
+            particles
+        )
+        noise = jax.random.normal(key, particles.shape, dtype)
+        particles = jax.vmap(lambda x, g, r: retracted(self.manifold, x, g, size, r))(
+            particles, slope, noise
+        )
+        after = KernelState(state.law, state.rows, particles, state.within_rows)
+        return after, {"loss": distance, "distance": distance}
+
+    def energy(self, state: KernelState) -> Any:
+        """The law tilted by the witness of the particles as they are."""
+        _, distance = self._pulls(state)
+        seen = jax.vmap(self.embedding)(state.particles)
+        scale = self.radius.astype(distance.dtype) / distance
+        return Tilt(state.law, Witness(state.rows, seen, scale, self.feature, self.embedding))

@@ -1,0 +1,100 @@
+"""How neurons answer to particles: the half of dual training that the primal reference shares."""
+
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from energax.learner.dual.ball import AbstractBall
+from energax.network import Shallow
+
+
+class Neurons(eqx.Module):
+    """Steps of directions and weights, and the ball that the weights stay in.
+
+    Directions move along the sphere, z_j <- normalise(z_j + direction_step c_j P grad Delta_j(z_j))
+    with P the projection on the tangent space: neither w_j nor 1/m enters, which is the Wasserstein
+    part of a Wasserstein-Fisher-Rao flow. Weights move as the ball says. `direction_step` 0 fixes
+    the directions: the lazy regime.
+
+    Both use the directions before the step. Source: Domingo-Enrich et al. (2021), algorithm 1.
+    """
+
+    direction_step: Float[Array, ""]
+    weight_step: Float[Array, ""]
+    ball: AbstractBall
+
+    def __init__(self, direction_step: float, weight_step: float, ball: AbstractBall):
+        for name, size in (("direction_step", direction_step), ("weight_step", weight_step)):
+            if not (size >= 0 and math.isfinite(size)):
+                raise ValueError(f"`{name}` must be at least 0 and finite; got {size}.")
+        self.direction_step = jnp.asarray(direction_step, jnp.result_type(float))
+        self.weight_step = jnp.asarray(weight_step, jnp.result_type(float))
+        self.ball = ball
+
+    def answered(
+        self,
+        network: Shallow,
+        data: tuple[Float[Array, " size dim"], Float[Array, " size"]],
+        model: tuple[Float[Array, " count dim"], Float[Array, " count"]],
+    ) -> tuple[Shallow, Float[Array, " neurons"], Float[Array, " neurons"]]:
+        """The network after one step, and the mean of each feature over data and over model.
+
+        `data` and `model`: embedded points, and their weights, which sum to 1.
+        """
+
+        def gap(directions: Array) -> tuple[Array, tuple[Array, Array]]:
+            means = [_means(network, directions, *cloud) for cloud in (data, model)]
+            return jnp.sum(means[1] - means[0]), (means[0], means[1])
+
+        slope, (of_data, of_model) = jax.grad(gap, has_aux=True)(network.directions)
+        signs = network.signs.astype(slope.dtype)[:, None]
+        z = network.directions
+        along = slope - jnp.sum(slope * z, axis=1, keepdims=True) * z
+        z = z + self.direction_step.astype(z.dtype) * signs * along
+        z = z / jnp.linalg.norm(z, axis=1, keepdims=True)
+        weights = self.ball.moved(network, of_model - of_data, self.weight_step)
+        after = Shallow(z, weights, network.signs, network.feature, network.embedding)
+        return after, of_data, of_model
+
+    def watched(
+        self,
+        network: Shallow,
+        of_data: Float[Array, " neurons"],
+        of_model: Float[Array, " neurons"],
+    ) -> dict[str, Float[Array, ""]]:
+        """The numbers of `network` before the step that gave these means.
+
+        "loss": f on data less f on the model; "variation": mean weight; "distance": sup over the
+        unit ball of its own neurons of what tells model from data.
+        """
+        weights = network.weights * network.signs.astype(of_data.dtype)
+        data, model = jnp.mean(weights * of_data), jnp.mean(weights * of_model)
+        return {
+            "loss": data - model,
+            "energy_data": data,
+            "energy_chain": model,
+            "variation": jnp.mean(jnp.abs(weights)),
+            "distance": self.ball.distance(of_model - of_data),
+        }
+
+
+def _means(
+    network: Shallow,
+    directions: Float[Array, " neurons dim"],
+    points: Float[Array, " size dim"],
+    shares: Float[Array, " size"],
+) -> Float[Array, " neurons"]:
+    return shares @ network.feature(points @ directions.T)
+
+
+def embedded(network: Shallow, rows: Float[Array, " size *shape"]) -> Float[Array, " size dim"]:
+    """Rows as the neurons see them."""
+    return jax.vmap(network.embedding)(rows)
+
+
+def evenly(rows: Float[Array, " size dim"]) -> tuple[Array, Float[Array, " size"]]:
+    """Rows, each with the share 1 / size."""
+    return rows, jnp.full(len(rows), 1 / len(rows), rows.dtype)
