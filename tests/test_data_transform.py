@@ -1,6 +1,7 @@
 """Every transform: decode undoes encode, log_det is that of the Jacobian, the record is exact."""
 
 import json
+import math
 
 import jax
 import jax.numpy as jnp
@@ -15,11 +16,13 @@ from energax.data import (
     Pipeline,
     ScaleToBox,
     Standardise,
+    Whiten,
     from_json,
     marginal_gauss,
     scale_to_box,
     standardise,
     to_json,
+    whiten,
 )
 from energax.data.base import AbstractTransform
 from energax.errors import InputError
@@ -33,11 +36,19 @@ def masses(shape, levels=7):
     return raw / raw.sum(axis=0)
 
 
+def skewed(shape):
+    """A whitening of rows whose axes lean on each other."""
+    size = math.prod(shape)
+    factor = np.eye(size) + 0.3 * RNG.normal(size=(size, size)) / size**0.5
+    return Whiten(RNG.normal(size=shape), factor, np.linalg.inv(factor))
+
+
 SMOOTH = {  # name -> transform of one example of a shape; all differentiable on the unit box
     "standardise": lambda s: Standardise(RNG.normal(size=s), RNG.uniform(0.5, 2, s)),
     "standardise, one pair": lambda s: Standardise(0.3, 2.0),
     "scale_to_box": lambda s: ScaleToBox(-RNG.uniform(0.1, 1, s), RNG.uniform(1, 2, s)),
     "scale_to_box, one range": lambda s: ScaleToBox(0.0, 1.0, -3.0, 5.0),
+    "whiten": skewed,
     "logit": lambda s: Logit(0.01),
     "marginal_gauss": lambda s: MarginalGauss(masses(s)),
     "identity": lambda s: Pipeline(()),
@@ -247,3 +258,36 @@ def test_nonsense_is_refused(name):
     make, error, said = NONSENSE[name]
     with pytest.raises(error, match=said):
         make()
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.4])
+def test_whiten_gives_the_identity_with_the_noise_to_come(noise, key):
+    rng = np.random.default_rng(3)
+    rows = (rng.normal(size=(500, 6)) @ rng.normal(size=(6, 6)) + 5).reshape(500, 1, 2, 3)
+    transform = whiten(rows, noise=noise)
+    y = np.stack([transform.encode(row, key=key)[0] for row in rows[:200]]).reshape(200, -1)
+    factor = np.asarray(transform.factor)
+    covariance = np.cov(rows.reshape(500, -1).T) + noise**2 * np.eye(6)
+    assert np.allclose(factor @ covariance @ factor.T, np.eye(6), atol=1e-9)
+    assert np.allclose(y, (rows[:200] - rows.mean(axis=0)).reshape(200, -1) @ factor.T)
+
+
+def test_whiten_refuses_rows_without_volume():
+    rows = np.random.default_rng(0).normal(size=(50, 3))
+    rows[:, 2] = rows[:, 0] - rows[:, 1]
+    with pytest.raises(InputError, match="no spread along 1 of 3 principal axes"):
+        whiten(rows)
+    assert whiten(rows, noise=0.1).factor.shape == (3, 3), "noise to come gives them volume"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"factor": np.eye(3)}, "`factor` must have shape"),
+        ({"inverse": 2 * np.eye(2)}, "`inverse` must be the inverse"),
+    ],
+)
+def test_whiten_wants_matrices_that_belong_together(change, says):
+    given = {"mean": np.zeros(2), "factor": np.eye(2), "inverse": np.eye(2)} | change
+    with pytest.raises(ValueError, match=says):
+        Whiten(**given)

@@ -209,6 +209,31 @@ def test_each_row_is_equally_likely_and_no_batch_repeats_the_last(key):
     assert agrees(metrics["repeated"], 1 / 8)  # with replacement, as documented
 
 
+def test_without_a_batch_size_each_update_sees_all_rows_in_their_order(key):
+    rows = np.arange(8.0)[:, None]
+
+    class Ordered(AbstractLearner):
+        """Reports whether the batch is the rows."""
+
+        def init(self, players, rows, *, key):
+            return jnp.zeros(())
+
+        def step(self, state, batch, *, key):
+            whole = batch.shape == rows.shape and jnp.all(batch == rows)
+            return state, {"whole": jnp.asarray(whole, float)}
+
+        def energy(self, state):
+            return jnp.sum
+
+    def share(size):
+        run = start(Ordered(), None, rows, key=key, batch_size=size)
+        _, metrics = next(fit(Ordered(), run, rows, batch_size=size, chunk_steps=50))
+        return metrics["whole"].mean()
+
+    assert share(None) == 1
+    assert share(8) == 0, "with replacement"
+
+
 def test_the_callers_energy_and_rows_outlive_the_run(key):
     energy, rows, made = Bowl(jnp.zeros(2), jnp.ones(2)), jnp.asarray(ROWS), learner("dsm")
     run = start(made, energy, rows, key=key, batch_size=16)

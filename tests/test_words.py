@@ -82,6 +82,25 @@ def test_a_game_goes_on_bit_for_bit(word, tmp_path):
     assert np.array_equal(jax.vmap(whole.raw)(x), jax.vmap(load(run).raw)(x))
 
 
+@pytest.mark.parametrize("source", ["two-moons", "digits"])
+def test_dual_moves_neurons_on_the_sphere(source, tmp_path):
+    words = ("--objective", "dual", "--restart", 0.2, "--radius", 0.9, "--decay", 0)
+    model = trained(tmp_path / "run", source, *words, "--transform", "whiten")
+    net = model.raw.network
+    assert np.allclose(np.linalg.norm(net.directions, axis=1), 1, atol=1e-5)
+    assert float(jnp.mean(net.weights)) <= 0.9 + 1e-5
+    assert float(jnp.min(net.weights)) > 0
+    blank = build.energy(model.settings, model.law, model.transform, key=jax.random.key(0))
+    moved = jnp.linalg.norm(net.directions - blank.network.directions, axis=1)
+    assert float(jnp.max(moved)) > 1e-4, "it was trained"
+
+
+def test_a_shallow_network_serves_other_words_too(tmp_path):
+    words = ("--objective", "nce", "--network", "shallow")
+    model = trained(tmp_path / "run", "two-moons", *words)
+    assert model.raw(jnp.zeros(2)).shape == ()
+
+
 REFUSALS = {
     "joint wants labels": (("two-moons", "--objective", "joint"), "two-moons has none"),
     "another number of labels": (
@@ -95,6 +114,27 @@ REFUSALS = {
     "levels the wrong way round": (
         ("two-moons", "--objective", "dsm-levels", "--finest", 9),
         "--finest must be below --broadest",
+    ),
+    "dual moves shallow networks": (
+        ("two-moons", "--objective", "dual", "--network", "mlp"),
+        "moves the neurons of --network shallow",
+    ),
+    "dual without edges": (
+        ("two-moons", "--objective", "dual", "--base", "box", "--transform", "box"),
+        "a base law without edges",
+    ),
+    "dual needs a base law": (
+        ("two-moons", "--objective", "dual", "--base", "none"),
+        "needs a base law",
+    ),
+    "pairs of particles": (
+        ("two-moons", "--objective", "dual", "--copies", 3),
+        "--copies must be even",
+    ),
+    "a chance": (("two-moons", "--objective", "dual", "--restart", 1.5), "--restart must be in"),
+    "one number for a row": (
+        ("digits", "--objective", "joint", "--network", "shallow"),
+        "choose --network mlp",
     ),
     "momentum": (("two-moons", "--momentum", 1), "--momentum must be in [0, 1)"),
     "rounds": (("two-moons", "--rounds", 0), "--rounds must be at least 1"),

@@ -15,6 +15,7 @@ from energax.data.fit import marginal_gauss as marginal_gauss
 from energax.data.fit import scale_to_box as scale_to_box
 from energax.data.fit import standardise as standardise
 from energax.data.fit import to_json as to_json
+from energax.data.fit import whiten as whiten
 from energax.data.load import NAMES as NAMES
 from energax.data.load import load as load
 from energax.data.sphere import TwoNeurons as TwoNeurons
@@ -32,3 +33,4 @@ from energax.data.transform import MarginalGauss as MarginalGauss
 from energax.data.transform import Pipeline as Pipeline
 from energax.data.transform import ScaleToBox as ScaleToBox
 from energax.data.transform import Standardise as Standardise
+from energax.data.transform import Whiten as Whiten

@@ -14,12 +14,14 @@ from energax.data.transform import (
     Pipeline,
     ScaleToBox,
     Standardise,
+    Whiten,
 )
 from energax.errors import InputError
 
 _KINDS: dict[str, type[AbstractTransform]] = {
     "dequantise": Dequantise,
     "standardise": Standardise,
+    "whiten": Whiten,
     "scale_to_box": ScaleToBox,
     "logit": Logit,
     "marginal_gauss": MarginalGauss,
@@ -47,6 +49,28 @@ def standardise(rows: Real[np.ndarray, " size *shape"]) -> Standardise:
     _refuse_constant(rows, axes)
     exact = rows.astype(np.float64)
     return Standardise(exact.mean(axis=axes), exact.std(axis=axes))
+
+
+def whiten(rows: Real[np.ndarray, " size *shape"], *, noise: float = 0.0) -> Whiten:
+    """Mean 0 and identity covariance over `rows`, by their principal axes, largest first.
+
+    y = D^(-1/2) V^T (x - mean) with the covariance V D V^T: all axes are kept, so densities carry
+    over. `noise`: standard deviation of what will be added to each number by itself, 1 / (levels
+    sqrt(12)) where whole numbers over `levels` are dequantised. Raises InputError where rows lie in
+    a plane of fewer dimensions, to six digits.
+    """
+    flat = rows.reshape(len(rows), -1).astype(np.float64)
+    covariance = np.cov(flat.T).reshape(flat.shape[1], -1) + noise**2 * np.eye(flat.shape[1])
+    spread, axes = np.linalg.eigh(covariance)
+    spread, axes = spread[::-1], axes[:, ::-1]
+    if not spread[-1] > 1e-12 * spread[0]:
+        flatness = int(np.sum(spread <= 1e-12 * spread[0]))
+        raise InputError(
+            f"The training rows have no spread along {flatness} of {len(spread)} principal axes, "
+            "so they have no density to whiten: drop columns that follow from others."
+        )
+    factor, inverse = (axes / np.sqrt(spread)).T, axes * np.sqrt(spread)
+    return Whiten(flat.mean(axis=0).reshape(rows.shape[1:]), factor, inverse)
 
 
 def scale_to_box(

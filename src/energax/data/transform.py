@@ -87,6 +87,43 @@ class Standardise(AbstractTransform):
         return y * self.std.astype(y.dtype) + self.mean.astype(y.dtype)
 
 
+class Whiten(AbstractTransform):
+    """y = factor (x - mean), of the flattened example: a full matrix, where `Standardise` has one
+    number for each axis.
+
+    `factor` (dim, dim) is invertible; `inverse` is its inverse. log|dy/dx| = log|det factor|.
+    """
+
+    mean: Float[Array, "*shape"]
+    factor: Float[Array, " dim dim"]
+    inverse: Float[Array, " dim dim"]
+
+    def __init__(self, mean: ArrayLike, factor: ArrayLike, inverse: ArrayLike):
+        self.mean, self.factor, self.inverse = _real(mean), _real(factor), _real(inverse)
+        dim = self.mean.size
+        for name in ("factor", "inverse"):
+            if getattr(self, name).shape != (dim, dim):
+                raise ValueError(
+                    f"`{name}` must have shape {(dim, dim)}, as the mean has {dim} numbers; got "
+                    f"{getattr(self, name).shape}."
+                )
+        product = np.asarray(self.factor, np.float64) @ np.asarray(self.inverse, np.float64)
+        if not np.allclose(product, np.eye(dim), atol=1e-3):
+            raise ValueError("`inverse` must be the inverse of `factor`.")
+
+    def encode(
+        self, x: Shaped[ArrayLike, "*shape"], *, key: PRNGKeyArray
+    ) -> tuple[Float[Array, "*shape"], Float[Array, ""]]:
+        x = _real(x)
+        factor = self.factor.astype(x.dtype)
+        y = factor @ (x - self.mean.astype(x.dtype)).reshape(-1)
+        return y.reshape(x.shape), jnp.linalg.slogdet(factor)[1]
+
+    def decode(self, y: Float[Array, "*shape"]) -> Shaped[Array, "*shape"]:
+        x = self.inverse.astype(y.dtype) @ y.reshape(-1)
+        return x.reshape(y.shape) + self.mean.astype(y.dtype)
+
+
 class ScaleToBox(AbstractTransform):
     """The straight map that takes [low, high] to [box_low, box_high].
 

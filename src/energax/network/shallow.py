@@ -88,7 +88,7 @@ def plain(x: Float[Array, "*shape"]) -> Float[Array, " size"]:
     return x.reshape(-1)
 
 
-def with_bias(x: Float[Array, "*shape"]) -> Float[Array, " size+1"]:
+def with_bias(x: Float[Array, "*shape"]) -> Float[Array, " dim"]:
     """(x, 1) / sqrt(size + 1): for rows in R^d, of about unit length where axes are standardised.
 
     The last entry lets a neuron have a threshold.
@@ -97,7 +97,7 @@ def with_bias(x: Float[Array, "*shape"]) -> Float[Array, " size+1"]:
     return jnp.concatenate([flat, jnp.ones(1, flat.dtype)]) / math.sqrt(flat.size + 1)
 
 
-def on_circles(x: Float[Array, "*shape"]) -> Float[Array, " 2*size"]:
+def on_circles(x: Float[Array, "*shape"]) -> Float[Array, " dim"]:
     """(cos 2 pi x, sin 2 pi x) / sqrt(size): for rows on the torus, each axis of period 1."""
     turn = 2 * math.pi * x.reshape(-1)
     return jnp.concatenate([jnp.cos(turn), jnp.sin(turn)]) / math.sqrt(turn.size)

@@ -65,8 +65,9 @@ def trained(folder: Folder) -> None:
 def remedy(folder: Folder) -> str:
     """What to do after a divergence."""
     settings, step = folder.settings(), Checkpoints(folder["checkpoints"]).newest()
-    walks = settings.objective in (*CHAINS, "coupled", "recovery-levels")
+    walks = settings.objective in (*CHAINS, "coupled", "recovery-levels", "dual")
     chains = ", a smaller --step-size" if walks else ""
+    chains += ", smaller --direction-step and --weight-step" if settings.objective == "dual" else ""
     chains += ", a smaller --rival-rate, more --rounds" if settings.objective in GAMES else ""
     return (
         f"The last good checkpoint, after {step} updates, is kept in {folder.path}. Try "

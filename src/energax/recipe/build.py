@@ -1,5 +1,6 @@
 """From settings and rows to the objects of the public API."""
 
+import math
 from collections.abc import Callable
 
 import equinox as eqx
@@ -33,7 +34,7 @@ from energax.recipe.settings import LEVELS, Settings
 BOX = (-1.0, 1.0)
 """Where the transform `box` puts the data, and the base law `box` lives."""
 
-RIDGE = {"marginal": 0.1, "standardise": 1e-4, "box": 1e-3, "none": 1e-4}
+RIDGE = {"marginal": 0.1, "standardise": 1e-4, "whiten": 1e-2, "box": 1e-3, "none": 1e-4}
 """Variance added to each axis of a fitted base law, in model units."""
 
 ENOUGH = 6000
@@ -46,13 +47,18 @@ def transform(settings: Settings, rows: Dataset) -> AbstractTransform:
     if levels is None:
         if kind == "marginal":
             raise InputError("--transform marginal is for whole numbers (images); choose another.")
-        fitted = {"standardise": data.standardise, "box": data.scale_to_box}
+        fitted = {
+            "standardise": data.standardise,
+            "whiten": data.whiten,
+            "box": data.scale_to_box,
+        }
         return fitted[kind](rows.train) if kind in fitted else data.Pipeline(())
     first = data.Dequantise(levels)
     unit = (rows.train + 0.5) / levels
     steps = {
         "none": lambda: (),
         "standardise": lambda: (data.standardise(unit),),
+        "whiten": lambda: (data.whiten(unit, noise=1 / (levels * math.sqrt(12))),),
         "box": lambda: (data.ScaleToBox(0.0, 1.0, *BOX),),
         "marginal": lambda: (data.marginal_gauss(rows.train, levels),),
     }
@@ -71,6 +77,11 @@ def check(settings: Settings, rows: Dataset) -> None:
             f"--objective {settings.objective} has a perceptron that sees the noise: choose "
             "--network mlp."
         )
+    if settings.objective in (*LEVELS, "joint") and settings.network == "shallow":
+        raise InputError(
+            f"--objective {settings.objective} wants more of a network than one number for a row: "
+            "choose --network mlp."
+        )
     if settings.objective == "joint" and rows.labels is None:
         raise InputError(
             f"--objective joint learns labels, and {rows.name} has none: choose another objective."
@@ -78,6 +89,11 @@ def check(settings: Settings, rows: Dataset) -> None:
     if settings.objective == "joint" and settings.labels != rows.labels:
         raise InputError(
             f"--labels {settings.labels} is not what {rows.name} has, {rows.labels}: leave it out."
+        )
+    if settings.objective == "dual" and (settings.network != "shallow" or settings.base == "box"):
+        raise InputError(
+            "--objective dual moves the neurons of --network shallow, on a base law without edges "
+            "(gaussian, mixture or flow)."
         )
     if settings.network == "conv" and len(rows.shape) not in (2, 3):
         raise InputError(f"--network conv is for images; {rows.name} has none: choose mlp.")
@@ -162,8 +178,12 @@ def energy(
         net: Callable = network.ConvNet(
             law.shape, width, depth, spectral=spectral, out=out, key=key
         )
+    elif settings.network == "shallow":
+        net = network.shallow(law.shape, width, embedding=network.with_bias, key=key)
     else:
         net = network.MLP(law.shape, width, depth, out=out, key=key)
+    if settings.objective == "dual":
+        return Tilt(law, net)
     match transform:
         case data.Pipeline(steps=(_, data.MarginalGauss() as pixels)):
             net = network.Through(Fixed(Brightness(pixels)), net)

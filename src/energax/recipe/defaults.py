@@ -40,6 +40,11 @@ _COMMON: dict[str, Any] = {
     "rival_width": 128,
     "anchor": 1.0,
     "label_weight": 1.0,
+    "copies": 2,
+    "restart": 0.0,
+    "direction_step": 0.2,
+    "weight_step": 0.2,
+    "radius": 0.0,
     "chain_steps": 20,
     "chain_clip": 0.0,
     "buffer_size": 8192,
@@ -118,6 +123,7 @@ From one Gaussian energies grow walls too steep for a Langevin step, gaps that n
 
 _BY_OBJECTIVE: dict[str, dict[str, Any]] = {
     "dsm": {"noise": 0.1},
+    "dual": {"network": "shallow", "width": 256},
     "recovery": {"noise": 0.5, "step_size": 0.025, "chain_steps": 40},
     "recovery-levels": {"step_size": 0.1, "chain_steps": 40},
 }
@@ -125,6 +131,7 @@ _BY_OBJECTIVE: dict[str, dict[str, Any]] = {
 
 _IN_PLANE: dict[str, dict[str, Any]] = {
     "dsm": {"noise": 0.05, "control_variate": True},
+    "dual": {"network": "shallow", "width": 512, "batch_size": 2048},
     "recovery": {"noise": 0.2, "chain_steps": 40},
     "stein": {"bandwidth": 0.06, "steps": 3000},
     "coupled": _TILTED | {"step_size": 0.02, "chain_steps": 30},

@@ -37,7 +37,9 @@ def learn(folder: Folder) -> None:
     rows = data.labelled[0] if settings.objective == "joint" else data.train
     start, init = jax.random.split(jax.random.key(settings.seed))
     learner = methods.learner(settings, law)
-    transform, size = folder.transform(), settings.batch_size
+    transform = folder.transform()
+    # A batch of all rows is each row once.
+    size = None if settings.batch_size == len(rows) else settings.batch_size
     moved = methods.players(settings, law, transform, data, key=init)
     run = train.start(learner, moved, rows, key=start, batch_size=size, transform=transform)
     checkpoints, log = Checkpoints(folder["checkpoints"]), Log(folder["metrics.jsonl"])
@@ -49,7 +51,7 @@ def learn(folder: Folder) -> None:
         run = checkpoints.restore(run)
     log.rewind(int(run.step))
     with Bar(settings.steps, int(run.step)) as bar, Interrupt() as interrupt:
-        clock = Clock(log, size)
+        clock = Clock(log, settings.batch_size)
         while (done := int(run.step)) < settings.steps:
             length = min(settings.chunk_steps, settings.steps - done)
             fitting = train.fit(

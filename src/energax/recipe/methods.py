@@ -10,19 +10,22 @@ from jaxtyping import PRNGKeyArray, PyTree
 
 from energax import network, objective, sampler
 from energax.data import AbstractTransform, Dataset
-from energax.energy import AbstractLaw, Tilt, fitted_flow
+from energax.energy import AbstractLaw, Flat, Tilt, fitted_flow
 from energax.learner import (
     AbstractLearner,
     AdversarialGenerator,
     AdversarialLikelihood,
     Cooperative,
     Descent,
+    DualTraining,
     FDivergence,
     FlowContrastive,
     FromLaw,
     Game,
     LearnedStein,
+    Neurons,
     Players,
+    VariationBall,
 )
 from energax.learner.game import AbstractRules
 from energax.objective import AbstractObjective
@@ -161,6 +164,18 @@ def learner(settings: Settings, law: AbstractLaw) -> AbstractLearner:
     """What trains the energy, by the settings."""
     decay, clip, steps = settings.decay or None, settings.clip, settings.steps
     fade, momentum = settings.weight_decay, settings.momentum
+    if settings.objective == "dual":
+        return DualTraining(
+            sampler.OnManifold(Flat(law), settings.step_size),
+            Neurons(
+                settings.direction_step,
+                settings.weight_step,
+                VariationBall(settings.radius or math.inf),
+            ),
+            settings.restart,
+            copies=settings.copies,
+            decay=decay,
+        )
     moves = optimiser(settings.learning_rate, steps, fade, clip, momentum)
     if settings.objective not in GAMES:
         return Descent(loss(settings, law), moves, decay)

@@ -41,9 +41,11 @@ Objective = Literal[
     "f-pearson",
     "cooperative",
     "joint",
+    "dual",
 ]
-Transform = Literal["none", "standardise", "box", "marginal"]
+Transform = Literal["none", "standardise", "whiten", "box", "marginal"]
 Base = Literal["gaussian", "mixture", "flow", "box", "none"]
+Network = Literal["mlp", "conv", "shallow"]
 
 CHAINS = ("pcd", "cd", "cd-improved", "shortrun", "recovery", "cooperative")
 """Objectives that run Langevin chains in each update."""
@@ -70,8 +72,8 @@ GAMES = (
 LEVELS = ("dsm-levels", "recovery-levels")
 """Objectives whose energy knows the level of noise; what is kept is that at the finest."""
 
-FROM_BASE = ("nce", "nce-ranking", "contraction", "coupled", "joint", *F_DIVERGENCES)
-"""Objectives that draw from the base law in each update."""
+FROM_BASE = ("nce", "nce-ranking", "contraction", "coupled", "joint", "dual", *F_DIVERGENCES)
+"""Objectives that draw from the base law in each update, or need it to stay near the data."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Settings:
     weight_decay: float
     decay: float
     transform: Transform
-    network: Literal["mlp", "conv"]
+    network: Network
     width: int
     depth: int
     spectral: bool
@@ -112,6 +114,11 @@ class Settings:
     anchor: float
     labels: int
     label_weight: float
+    copies: int
+    restart: float
+    direction_step: float
+    weight_step: float
+    radius: float
     chain_steps: int
     step_size: float
     chain_noise: float
@@ -145,9 +152,13 @@ class Settings:
             _refuse("buffer_size", f"at least the batch size, {self.batch_size}", self.buffer_size)
         if self.objective in LEVELS and not self.finest < self.broadest:
             _refuse("finest", f"below --broadest, {self.broadest}", self.finest)
+        if not 0 <= self.restart <= 1:
+            _refuse("restart", "in [0, 1]", self.restart)
+        if self.objective == "dual" and self.copies % 2:
+            _refuse("copies", "even, as particles move in pairs", self.copies)
         if self.base == "none" and self.objective in FROM_BASE:
             raise InputError(
-                f"--objective {self.objective} draws from the base law: choose another --base."
+                f"--objective {self.objective} needs a base law: choose another --base."
             )
 
     @property
@@ -172,6 +183,7 @@ _AT_LEAST_ONE = (
     "checkpoint_every",
     "rounds",
     "rival_width",
+    "copies",
 )
 
 _ABOVE_ZERO = (
@@ -192,6 +204,9 @@ _NOT_NEGATIVE = (
     "weight_decay",
     "bandwidth",
     "anchor",
+    "direction_step",
+    "weight_step",
+    "radius",
 )
 
 

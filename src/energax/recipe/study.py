@@ -6,7 +6,7 @@ import shlex
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 import tyro
 
@@ -19,7 +19,7 @@ from energax.recipe.defaults import applicable, resolved
 from energax.recipe.evaluate import Evaluate, told
 from energax.recipe.folder import Folder, read_json, write_json
 from energax.recipe.learn import Stopped
-from energax.recipe.settings import Objective, Settings, check_seed
+from energax.recipe.settings import Network, Objective, Settings, check_seed
 from energax.recipe.train import otherwise
 
 WORDS: tuple[str, ...] = get_args(Objective)
@@ -43,7 +43,7 @@ class Study:
     """Folder of the study."""
     steps: Annotated[int | None, otherwise("each objective's own")] = None
     """Updates of every run."""
-    network: Annotated[Literal["mlp", "conv"] | None, otherwise("what suits the data")] = None
+    network: Annotated[Network | None, otherwise("what suits the data")] = None
     """The network of every run."""
     width: Annotated[int | None, otherwise("what suits the data")] = None
     """Its width."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 
@@ -14,7 +14,7 @@ from energax.recipe.defaults import resolved
 from energax.recipe.evaluate import Evaluate
 from energax.recipe.folder import Folder, check_new, spoken
 from energax.recipe.report import Report
-from energax.recipe.settings import Base, Objective, Settings, Transform
+from energax.recipe.settings import Base, Network, Objective, Settings, Transform
 
 
 def otherwise(words: str) -> Any:
@@ -84,9 +84,11 @@ class Train:
         Transform | None, otherwise("standardise; marginal for small images, box for images")
     ] = None
     """From your units to the model's: standardise, box (to [-1, 1]), marginal (each pixel made
-    Gaussian by its histogram), none."""
-    network: Annotated[Literal["mlp", "conv"] | None, otherwise("conv for images, else mlp")] = None
-    """Multilayer perceptron or residual convolutions."""
+    Gaussian by its histogram), whiten (full covariance to the identity), none."""
+    network: Annotated[Network | None, otherwise("conv for images, shallow for dual, else mlp")] = (
+        None
+    )
+    """Multilayer perceptron, residual convolutions, or one layer of neurons that count alike."""
     width: Annotated[int | None, otherwise("128; 256 for small images, 8 for conv")] = None
     """Units of a layer, or channels of the first convolution."""
     depth: Annotated[int | None, otherwise("2")] = None
@@ -169,6 +171,17 @@ class Train:
     """joint: how many labels there are."""
     label_weight: Annotated[float | None, otherwise("1")] = None
     """joint: weight of the cross-entropy of the labels."""
+    copies: Annotated[int | None, otherwise("2")] = None
+    """dual: particles for each row of a batch, an even number."""
+    restart: Annotated[float | None, otherwise("0")] = None
+    """dual: probability that a particle starts again at a row, before each step; 1 is score
+    matching."""
+    direction_step: Annotated[float | None, otherwise("0.2")] = None
+    """dual: step of the directions of neurons; 0 fixes them."""
+    weight_step: Annotated[float | None, otherwise("0.2")] = None
+    """dual: step of the logarithms of their weights."""
+    radius: Annotated[float | None, otherwise("0")] = None
+    """dual: largest mean weight, a bound on the variation norm; 0 for none."""
     chain_steps: Annotated[
         int | None,
         otherwise(

@@ -8,19 +8,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from energax.energy import AbstractManifold, Tilt
+from energax.energy import AbstractManifold, Tilt, weights
 from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.dual.neurons import Neurons, embedded, evenly
-from energax.learner.update import copied
+from energax.learner.update import averaged, check_decay, copied, evaluated
 from energax.network import Shallow
 from energax.sampler import OnManifold
 from energax.sampler.manifold import retracted
 
 
 class DualState(eqx.Module):
-    """The energy, its particles, and the number of updates made."""
+    """The energy, the running average of its neurons (None: not kept), particles, updates made."""
 
     energy: PyTree
+    average: PyTree
     particles: Float[Array, " count *shape"]
     updates: Int[Array, ""]
 
@@ -38,7 +39,8 @@ class DualTraining(AbstractLearner):
     and all of them at each `every`-th update. `restart` 1 is score matching: the mean move of the
     neurons over the particles' step size tends to the slope of spherical implicit score matching as
     it goes to 0; with 0 < `restart` < 1, over step size / `restart`. `antithetic`: the second half
-    of the particles gets the noise of the first with its sign turned.
+    of the particles gets the noise of the first with its sign turned. `decay` keeps a
+    running average of directions and weights, as in `Descent`.
 
     Players: a `Tilt` of the manifold's law by a `Shallow`. Batches: best all rows at once
     (`fit(..., batch_size=None)`); else particles that restart take rows of the batch of the time.
@@ -56,8 +58,10 @@ class DualTraining(AbstractLearner):
     every: int | None = eqx.field(static=True, default=None)
     copies: int = eqx.field(static=True, default=2)
     antithetic: bool = eqx.field(static=True, default=True)
+    decay: float | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
+        check_decay(self.decay)
         if not 0 <= self.restart <= 1:
             raise ValueError(f"`restart` must be a probability in [0, 1]; got {self.restart}.")
         if self.every is not None and self.every < 1:
@@ -73,7 +77,8 @@ class DualTraining(AbstractLearner):
         self.neurons.ball.check(checked(players, self.walk.manifold))
         self.walk.manifold.check("rows", np.asarray(rows))
         particles = jnp.concatenate([rows] * self.copies)
-        return copied(DualState(players, particles, jnp.zeros((), jnp.int32)))
+        average = None if self.decay is None else weights(players)[0]
+        return copied(DualState(players, average, particles, jnp.zeros((), jnp.int32)))
 
     def step(
         self, state: DualState, batch: Float[Array, " batch *shape"], *, key: PRNGKeyArray
@@ -87,9 +92,9 @@ class DualTraining(AbstractLearner):
         clouds = (evenly(embedded(network, rows)) for rows in (batch, particles))
         after, of_data, of_model = self.neurons.answered(network, *clouds)
         energy = eqx.tree_at(lambda energy: energy.network, state.energy, after)
-        return DualState(energy, particles, updates), self.neurons.watched(
-            network, of_data, of_model
-        )
+        average = averaged(self.decay, state.average, weights(energy)[0], state.updates)
+        metrics = self.neurons.watched(network, of_data, of_model)
+        return DualState(energy, average, particles, updates), metrics
 
     def _restarted(
         self, particles: Array, starts: Array, updates: Int[Array, ""], *, key: PRNGKeyArray
@@ -123,8 +128,8 @@ class DualTraining(AbstractLearner):
         return jnp.concatenate([noise, -noise])
 
     def energy(self, state: DualState) -> Any:
-        """The tilted law with the neurons as they are."""
-        return state.energy
+        """The tilted law, with averaged neurons where they are kept, else as they are."""
+        return evaluated(state.energy, state.average)
 
 
 def checked(players: Any, manifold: AbstractManifold) -> Shallow:
