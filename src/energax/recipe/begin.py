@@ -65,11 +65,15 @@ def trained(folder: Folder) -> None:
 def remedy(folder: Folder) -> str:
     """What to do after a divergence."""
     settings, step = folder.settings(), Checkpoints(folder["checkpoints"]).newest()
-    walks = settings.objective in (*CHAINS, "coupled", "recovery-levels", "dual")
+    kept = f"The last good checkpoint, after {step} updates, is kept in {folder.path}."
+    if settings.objective == "dual":
+        return (
+            f"{kept} Try a --radius, smaller --direction-step and --weight-step, a smaller "
+            "--step-size or some --restart."
+        )
+    walks = settings.objective in (*CHAINS, "coupled", "recovery-levels")
     chains = ", a smaller --step-size" if walks else ""
-    chains += ", smaller --direction-step and --weight-step" if settings.objective == "dual" else ""
     chains += ", a smaller --rival-rate, more --rounds" if settings.objective in GAMES else ""
     return (
-        f"The last good checkpoint, after {step} updates, is kept in {folder.path}. Try "
-        f"--learning-rate {settings.learning_rate / 10:g}{chains} or a smaller --clip."
+        f"{kept} Try --learning-rate {settings.learning_rate / 10:g}{chains} or a smaller --clip."
     )

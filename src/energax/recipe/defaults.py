@@ -123,7 +123,8 @@ From one Gaussian energies grow walls too steep for a Langevin step, gaps that n
 
 _BY_OBJECTIVE: dict[str, dict[str, Any]] = {
     "dsm": {"noise": 0.1},
-    "dual": {"network": "shallow", "width": 256},
+    "dual": {"network": "shallow", "width": 256, "batch_size": 2048, "steps": 1000}
+    | {"direction_step": 2.0, "weight_step": 2.0, "radius": 200.0, "weight_decay": 0.0},
     "recovery": {"noise": 0.5, "step_size": 0.025, "chain_steps": 40},
     "recovery-levels": {"step_size": 0.1, "chain_steps": 40},
 }
@@ -131,7 +132,8 @@ _BY_OBJECTIVE: dict[str, dict[str, Any]] = {
 
 _IN_PLANE: dict[str, dict[str, Any]] = {
     "dsm": {"noise": 0.05, "control_variate": True},
-    "dual": {"network": "shallow", "width": 512, "batch_size": 2048},
+    "dual": {"network": "shallow", "width": 256, "batch_size": 1024, "steps": 3000}
+    | {"direction_step": 1.0, "weight_step": 2.0, "radius": 600.0},
     "recovery": {"noise": 0.2, "chain_steps": 40},
     "stein": {"bandwidth": 0.06, "steps": 3000},
     "coupled": _TILTED | {"step_size": 0.02, "chain_steps": 30},
@@ -191,9 +193,10 @@ def resolved(given: dict[str, Any], data: Dataset) -> Settings:
     settings = _COMMON | _OF_KIND[kind] | chosen
     if kind == "plane" and settings["objective"] in CHAINS:
         settings |= _TILTED
-    settings["batch_size"] = min(settings["batch_size"], len(data.train))
     special = _IN_PLANE if kind == "plane" else _BY_OBJECTIVE
-    settings |= special.get(settings["objective"], {}) | chosen
+    settings |= special.get(settings["objective"], {})
+    settings["batch_size"] = min(settings["batch_size"], len(data.train))
+    settings |= chosen
     settings.setdefault("labels", data.labels or 0)
     # The noise for which the chains follow exp(-E) itself, at temperature 1.
     settings.setdefault("chain_noise", math.sqrt(2 * max(settings["step_size"], 0.0)))

@@ -175,6 +175,7 @@ def learner(settings: Settings, law: AbstractLaw) -> AbstractLearner:
             settings.restart,
             copies=settings.copies,
             decay=decay,
+            horizon=steps,
         )
     moves = optimiser(settings.learning_rate, steps, fade, clip, momentum)
     if settings.objective not in GAMES:

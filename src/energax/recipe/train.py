@@ -42,12 +42,13 @@ class Train:
     chains that meet: coupled. At many levels of noise: dsm-levels, recovery-levels. Against a rival
     that learns too: adversarial (a flow), adversarial-generator, flow-contrastive, stein-learned (a
     critic), f-kl, f-reverse-kl, f-js, f-hellinger, f-pearson (f-divergences), cooperative (a
-    generator). With labels: joint (noise contrast and cross-entropy of one network)."""
+    generator). With labels: joint (noise contrast and cross-entropy of one network). One layer of
+    neurons and particles that move together: dual."""
     steps: Annotated[
         int | None,
         otherwise(
-            "2000 in the plane (800 by chains and most rivals, 1000 stein-learned, 3000 stein, "
-            "4000 dsm-levels) and for images, 1500 for small images, else 3000"
+            "2000 in the plane (800 by chains and most rivals, 1000 stein-learned, 3000 stein and "
+            "dual, 4000 dsm-levels) and for images, 1500 for small images, else 3000; 1000 dual"
         ),
     ] = None
     """Updates."""
@@ -60,7 +61,10 @@ class Train:
     evaluate: bool = True
     """Evaluate and report after training; --no-evaluate trains only."""
     batch_size: Annotated[
-        int | None, otherwise("256; 512 in the plane without chains, 64 for images; at most all")
+        int | None,
+        otherwise(
+            "256; 512 in the plane without chains, 64 images, 1024 or more dual; at most all"
+        ),
     ] = None
     """Rows in each update."""
     learning_rate: Annotated[
@@ -89,7 +93,7 @@ class Train:
         None
     )
     """Multilayer perceptron, residual convolutions, or one layer of neurons that count alike."""
-    width: Annotated[int | None, otherwise("128; 256 for small images, 8 for conv")] = None
+    width: Annotated[int | None, otherwise("128; 256 small images, dual; 8 for conv")] = None
     """Units of a layer, or channels of the first convolution."""
     depth: Annotated[int | None, otherwise("2")] = None
     """Hidden layers, or residual blocks."""
@@ -176,11 +180,11 @@ class Train:
     restart: Annotated[float | None, otherwise("0")] = None
     """dual: probability that a particle starts again at a row, before each step; 1 is score
     matching."""
-    direction_step: Annotated[float | None, otherwise("0.2")] = None
+    direction_step: Annotated[float | None, otherwise("2; 1 in the plane")] = None
     """dual: step of the directions of neurons; 0 fixes them."""
-    weight_step: Annotated[float | None, otherwise("0.2")] = None
+    weight_step: Annotated[float | None, otherwise("2")] = None
     """dual: step of the logarithms of their weights."""
-    radius: Annotated[float | None, otherwise("0")] = None
+    radius: Annotated[float | None, otherwise("200; 600 in the plane")] = None
     """dual: largest mean weight, a bound on the variation norm; 0 for none."""
     chain_steps: Annotated[
         int | None,

@@ -1,5 +1,6 @@
 """Gradient descent-ascent: particles follow the energy while its neurons answer to them."""
 
+import math
 from typing import Any
 
 import equinox as eqx
@@ -39,8 +40,9 @@ class DualTraining(AbstractLearner):
     and all of them at each `every`-th update. `restart` 1 is score matching: the mean move of the
     neurons over the particles' step size tends to the slope of spherical implicit score matching as
     it goes to 0; with 0 < `restart` < 1, over step size / `restart`. `antithetic`: the second half
-    of the particles gets the noise of the first with its sign turned. `decay` keeps a
-    running average of directions and weights, as in `Descent`.
+    of the particles gets the noise of the first with its sign turned. `decay` keeps a running
+    average of directions and weights, as in `Descent`. `horizon`: the neurons' steps fall to 0
+    along a cosine over so many updates, which takes out the noise of few particles; None: fixed.
 
     Players: a `Tilt` of the manifold's law by a `Shallow`. Batches: best all rows at once
     (`fit(..., batch_size=None)`); else particles that restart take rows of the batch of the time.
@@ -59,13 +61,16 @@ class DualTraining(AbstractLearner):
     copies: int = eqx.field(static=True, default=2)
     antithetic: bool = eqx.field(static=True, default=True)
     decay: float | None = eqx.field(static=True, default=None)
+    horizon: int | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
         check_decay(self.decay)
         if not 0 <= self.restart <= 1:
             raise ValueError(f"`restart` must be a probability in [0, 1]; got {self.restart}.")
-        if self.every is not None and self.every < 1:
-            raise ValueError(f"`every` must be at least 1, or None; got {self.every}.")
+        for name in ("every", "horizon"):
+            count = getattr(self, name)
+            if count is not None and count < 1:
+                raise ValueError(f"`{name}` must be at least 1, or None; got {count}.")
         if self.copies < 1 or (self.antithetic and self.copies % 2):
             raise ValueError(
                 f"`copies` must be at least 1, and even with `antithetic`; got {self.copies}."
@@ -89,12 +94,20 @@ class DualTraining(AbstractLearner):
         particles = self._restarted(state.particles, starts, updates, key=choose)
         particles = self._walked(state.energy, particles, key=move)
         network = state.energy.network
-        clouds = (evenly(embedded(network, rows)) for rows in (batch, particles))
-        after, of_data, of_model = self.neurons.answered(network, *clouds)
+        data, model = (evenly(embedded(network, rows)) for rows in (batch, particles))
+        pace = self._pace(state.updates)
+        after, of_data, of_model = self.neurons.answered(network, data, model, pace)
         energy = eqx.tree_at(lambda energy: energy.network, state.energy, after)
         average = averaged(self.decay, state.average, weights(energy)[0], state.updates)
         metrics = self.neurons.watched(network, of_data, of_model)
         return DualState(energy, average, particles, updates), metrics
+
+    def _pace(self, updates: Int[Array, ""]) -> Float[Array, ""] | float:
+        """What the steps of the neurons are multiplied by."""
+        if self.horizon is None:
+            return 1.0
+        done = jnp.minimum(updates / self.horizon, 1)
+        return (1 + jnp.cos(math.pi * done)) / 2
 
     def _restarted(
         self, particles: Array, starts: Array, updates: Int[Array, ""], *, key: PRNGKeyArray

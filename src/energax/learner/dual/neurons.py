@@ -39,10 +39,12 @@ class Neurons(eqx.Module):
         network: Shallow,
         data: tuple[Float[Array, " size dim"], Float[Array, " size"]],
         model: tuple[Float[Array, " count dim"], Float[Array, " count"]],
+        pace: Float[Array, ""] | float = 1.0,
     ) -> tuple[Shallow, Float[Array, " neurons"], Float[Array, " neurons"]]:
         """The network after one step, and the mean of each feature over data and over model.
 
-        `data` and `model`: embedded points, and their weights, which sum to 1.
+        `data` and `model`: embedded points, and their weights, which sum to 1. `pace` multiplies
+        both step sizes.
         """
 
         def gap(directions: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -53,9 +55,12 @@ class Neurons(eqx.Module):
         signs = network.signs.astype(slope.dtype)[:, None]
         z = network.directions
         along = slope - jnp.sum(slope * z, axis=1, keepdims=True) * z
-        z = z + self.direction_step.astype(z.dtype) * signs * along
+        pace = jnp.asarray(pace, z.dtype)
+        z = z + pace * self.direction_step.astype(z.dtype) * signs * along
         z = z / jnp.linalg.norm(z, axis=1, keepdims=True)
-        weights = self.ball.moved(network, of_model - of_data, self.weight_step)
+        weights = self.ball.moved(
+            network, of_model - of_data, pace * self.weight_step.astype(z.dtype)
+        )
         after = Shallow(z, weights, network.signs, network.feature, network.embedding)
         return after, of_data, of_model
 
