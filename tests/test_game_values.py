@@ -1,6 +1,7 @@
 """Values of the games' losses, and the estimates inside them, against closed forms and sums."""
 
 import dataclasses
+import math
 
 import equinox as eqx
 import jax
@@ -201,6 +202,37 @@ def test_the_slope_vanishes_at_the_optimum_of_its_own_divergence(kind, key):
     assert np.max(np.abs(toy_slope(kind, *best, False, key)[1])) < 1e-5
     other = OPTIMA["kl" if kind == "reverse-kl" else "reverse-kl"]
     assert np.max(np.abs(toy_slope(kind, *other, False, key)[1])) > 0.05
+
+
+OFF, LIMIT = 8.0, 2.0
+FAR = {  # kind -> slopes in u of f'(e^u) - f*(f'(e^u)) at u = OFF and at -OFF, straight from LIMIT
+    "kl": (1 - math.e**2, 1 - math.exp(-8)),
+    "reverse-kl": (math.exp(-8) - 1, math.e**2 - 1),
+    "js": (math.tanh(-4), math.tanh(4)),
+    "hellinger": ((math.exp(-4) - math.e) / 2, (math.e - math.exp(-4)) / 2),
+    "pearson": (2 * math.e**2 - 2 * math.e**4, 2 * math.exp(-8) - 2 * math.exp(-16)),
+}
+
+
+@pytest.mark.parametrize("kind", FAR)
+def test_a_rival_that_is_far_off_is_called_back_by_a_slope_with_a_bound(kind, key):
+    """The data's law against itself plus a constant. Exponentials without the limit are told."""
+    rows = toy_rows()
+
+    def slope(off, limit):
+        rules, energy = FDivergence(OnGrid(), kind, clip=limit), toy()
+
+        def loss(constant):
+            rival = Normalised(toy(), constant)
+            memory = rules.init(Players(energy, rival), rows, key=key)
+            return rules.rival_loss(rival, energy, rows, memory, key=key)[0]
+
+        return float(jax.jit(jax.grad(loss))(jnp.asarray(-off)))
+
+    found, free = ([slope(off, limit) for off in (OFF, -OFF)] for limit in (LIMIT, 2 * OFF))
+    assert np.allclose(found, FAR[kind], rtol=1e-3)
+    assert found[0] < 0 < found[1]
+    assert np.allclose(free, FAR[kind], rtol=1e-3) == (kind == "js")
 
 
 def test_reverse_kl_of_the_toy_has_the_published_value():

@@ -120,6 +120,14 @@ _TILTED: dict[str, Any] = {
 """In the plane, for chains and most rivals: a tilt of a nearby base stays flat enough for them.
 From one Gaussian energies grow walls too steep for a Langevin step, gaps that no rival fills."""
 
+_CRITIC: dict[str, Any] = {"learning_rate": 1e-2, "rival_rate": 1e-2, "noise_ratio": 4}
+"""In the plane, for f-divergences."""
+
+_STEEP: dict[str, dict[str, Any]] = {
+    "f-reverse-kl": {"momentum": 0.0, "rounds": 2},
+    "f-pearson": {"momentum": 0.0},
+}
+"""Exponentials of the critic in both slopes: with momentum the players run past each other."""
 
 _BY_OBJECTIVE: dict[str, dict[str, Any]] = {
     "dsm": {"noise": 0.1},
@@ -135,10 +143,10 @@ _IN_PLANE: dict[str, dict[str, Any]] = {
     "dual": {"network": "shallow", "width": 256, "batch_size": 1024, "steps": 3000}
     | {"direction_step": 1.0, "weight_step": 2.0, "radius": 600.0},
     "recovery": {"noise": 0.2, "chain_steps": 40},
-    "stein": {"bandwidth": 0.06, "steps": 3000},
+    "stein": {"bandwidth": 0.06, "base": "mixture", "steps": 1500, "learning_rate": 2e-3},
     "coupled": _TILTED | {"step_size": 0.02, "chain_steps": 30},
-    "dsm-levels": {"steps": 4000, "learning_rate": 1e-2, "decay": 0.999, "levels": 4},
-    "recovery-levels": {"finest": 0.05, "decay": 0.999, "levels": 3}
+    "dsm-levels": {"steps": 8000, "decay": 0.999, "levels": 4, "finest": 0.06},
+    "recovery-levels": {"steps": 4000, "decay": 0.999, "levels": 3, "finest": 0.05}
     | {"chain_steps": 30, "step_size": 0.1},
     "adversarial": _TILTED
     | {"batch_size": 512, "learning_rate": 1e-3, "rival_rate": 2e-3, "rounds": 3}
@@ -153,7 +161,7 @@ _IN_PLANE: dict[str, dict[str, Any]] = {
     "stein-learned": _TILTED
     | {"steps": 1000, "batch_size": 512, "learning_rate": 1e-3, "rival_rate": 2e-3}
     | {"rounds": 3, "momentum": 0.0, "decay": 0.995},
-} | {word: {"learning_rate": 1e-2, "rival_rate": 1e-2, "noise_ratio": 4} for word in F_DIVERGENCES}
+} | {word: _CRITIC | _STEEP.get(word, {}) for word in F_DIVERGENCES}
 """What an objective wants in the plane, beyond what suits all."""
 
 

@@ -47,8 +47,9 @@ class Train:
     steps: Annotated[
         int | None,
         otherwise(
-            "2000 in the plane (800 by chains and most rivals, 1000 stein-learned, 3000 stein and "
-            "dual, 4000 dsm-levels) and for images, 1500 for small images, else 3000; 1000 dual"
+            "2000 in the plane (800 chains, most rivals, 1000 stein-learned, 1500 stein, 3000 dual, "
+            "4000 recovery-levels, 8000 dsm-levels) and for images, 1000 dual elsewhere, 1500 for "
+            "small images, else 3000"
         ),
     ] = None
     """Updates."""
@@ -70,7 +71,7 @@ class Train:
     learning_rate: Annotated[
         float | None,
         otherwise(
-            "1e-3; in the plane 5e-3, or 2e-3 by chains, 1e-2 for f- and dsm-levels, 1e-4 with a "
+            "1e-3; in the plane 5e-3, or 2e-3 by chains and stein, 1e-2 for f-, 1e-4 with a "
             "generator; 5e-4 for images"
         ),
     ] = None
@@ -102,8 +103,8 @@ class Train:
     base: Annotated[
         Base | None,
         otherwise(
-            "gaussian in the plane (mixture by chains and most rivals), box for images, else "
-            "mixture"
+            "gaussian in the plane (mixture by chains, most rivals and stein), box for images, "
+            "else mixture"
         ),
     ] = None
     """Law that is tilted and that chains start from: gaussian, mixture, flow (all fitted), box
@@ -147,11 +148,11 @@ class Train:
     """dsm-levels, recovery-levels: levels of noise, evenly spaced in their logarithm."""
     broadest: Annotated[float | None, otherwise("1")] = None
     """dsm-levels, recovery-levels: the first level, in model units."""
-    finest: Annotated[float | None, otherwise("0.08; in the plane 0.05 for recovery-levels")] = None
+    finest: Annotated[float | None, otherwise("0.08; in the plane 0.06, 0.05 by chains")] = None
     """dsm-levels, recovery-levels: the last level, whose energy is kept."""
     rounds: Annotated[
         int | None,
-        otherwise("1; in the plane 3 adversarial, stein-learned, 4 adversarial-generator"),
+        otherwise("1; in the plane 2 f-reverse-kl, 3 or 4 stein-learned, adversarial"),
     ] = None
     """Games: updates of the rival for each of the energy."""
     rival_rate: Annotated[
@@ -164,7 +165,9 @@ class Train:
     """Games: rate of Adam for the rival at the start."""
     momentum: Annotated[
         float | None,
-        otherwise("0.9; 0 in the plane for rivals that draw and critics of slopes"),
+        otherwise(
+            "0.9; 0 in the plane for rivals that draw, critics of slopes, f-reverse-kl, f-pearson"
+        ),
     ] = None
     """Running average of the gradient in Adam, of the energy and of its rival (b1)."""
     rival_width: Annotated[int | None, otherwise("128")] = None

@@ -77,7 +77,7 @@ MEANINGS = {
     "unmet": "share of chain pairs that never met: each brings bias back",
     "meeting": "step at which two chains meet, on average",
     "cloud_size": "draws that count among those weighted to be the model's; few: poor gradients",
-    "clipped": "share of rows at which the critic's exponent is cut off",
+    "clipped": "share of rows at which the critic's exponential has gone straight",
     "kernel_stein": "how far the model's slopes are from those of test rows; 0 if the laws agree",
     "modes_covered": "share of the modes of the true law with at least half of their mass",
     "mode_shares_off": "total variation between the model's shares of modes and the true ones",
