@@ -39,6 +39,15 @@ _COMMON: dict[str, Any] = {
     "momentum": 0.9,
     "rival_width": 128,
     "anchor": 1.0,
+    "posterior": "encoder",
+    "latent": 16,
+    "latent_steps": 10,
+    "latent_step_size": 5e-3,
+    "synthetic": 1.0,
+    "imitation": 0.1,
+    "through": 0.0,
+    "again": True,
+    "encoder_rate": 1e-3,
     "label_weight": 1.0,
     "chain_steps": 20,
     "chain_clip": 0.0,
@@ -120,6 +129,7 @@ _BY_OBJECTIVE: dict[str, dict[str, Any]] = {
     "dsm": {"noise": 0.1},
     "recovery": {"noise": 0.5, "step_size": 0.025, "chain_steps": 40},
     "recovery-levels": {"step_size": 0.1, "chain_steps": 40},
+    "teaching": {"noise": 0.5},
 }
 """Chains of recovery must forget the noisy row: steps times step size, over noise^2, near 4."""
 
@@ -139,6 +149,8 @@ _IN_PLANE: dict[str, dict[str, Any]] = {
     | {"energy_penalty": 1.0, "noise": 0.15, "noise_ratio": 8},
     "cooperative": {"learning_rate": 1e-4, "rival_rate": 3e-3, "step_size": 1e-2}
     | {"chain_steps": 40, "energy_penalty": 1.0, "noise": 0.2},
+    "teaching": {"learning_rate": 1e-4, "rival_rate": 3e-3, "step_size": 1e-2, "noise": 0.2}
+    | {"chain_steps": 20, "energy_penalty": 1.0, "latent": 2, "encoder_rate": 3e-3},
     "flow-contrastive": _TILTED
     | {"batch_size": 512, "rival_rate": 3e-4, "noise_ratio": 1, "decay": 0.995},
     "stein-learned": _TILTED

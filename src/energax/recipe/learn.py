@@ -34,9 +34,9 @@ def learn(folder: Folder) -> None:
             f"{spoken('evaluate', folder)}"
         )
     data, law = folder.dataset(), folder.law()
-    rows = data.labelled[0] if settings.objective == "joint" else data.train
+    rows = methods.training_rows(settings, data)
     start, init = jax.random.split(jax.random.key(settings.seed))
-    learner = methods.learner(settings, law)
+    learner = methods.learner(settings, law, data)
     transform, size = folder.transform(), settings.batch_size
     moved = methods.players(settings, law, transform, data, key=init)
     run = train.start(learner, moved, rows, key=start, batch_size=size, transform=transform)

@@ -40,12 +40,15 @@ Objective = Literal[
     "f-hellinger",
     "f-pearson",
     "cooperative",
+    "teaching",
     "joint",
 ]
 Transform = Literal["none", "standardise", "box", "marginal"]
 Base = Literal["gaussian", "mixture", "flow", "box", "none"]
 
-CHAINS = ("pcd", "cd", "cd-improved", "shortrun", "recovery", "cooperative")
+Posterior = Literal["encoder", "prior", "kept", "variational", "none"]
+
+CHAINS = ("pcd", "cd", "cd-improved", "shortrun", "recovery", "cooperative", "teaching")
 """Objectives that run Langevin chains in each update."""
 
 F_DIVERGENCES: dict[str, Kind] = {
@@ -66,6 +69,9 @@ GAMES = (
     "cooperative",
 )
 """Objectives in which the energy has a rival that learns too."""
+
+ENCODED = ("encoder", "variational")
+"""Posteriors of `teaching` that begin at the draw of an encoder."""
 
 LEVELS = ("dsm-levels", "recovery-levels")
 """Objectives whose energy knows the level of noise; what is kept is that at the finest."""
@@ -110,6 +116,15 @@ class Settings:
     momentum: float
     rival_width: int
     anchor: float
+    posterior: Posterior
+    latent: int
+    latent_steps: int
+    latent_step_size: float
+    synthetic: float
+    imitation: float
+    through: float
+    again: bool
+    encoder_rate: float
     labels: int
     label_weight: float
     chain_steps: int
@@ -126,6 +141,8 @@ class Settings:
         if self.levels < 2:
             _refuse("levels", "at least 2", self.levels)
         for name in _AT_LEAST_ONE:
+            if name == "chain_steps" and self.objective == "teaching":
+                continue
             if getattr(self, name) < 1:
                 _refuse(name, "at least 1", getattr(self, name))
         for name in _ABOVE_ZERO:
@@ -145,15 +162,24 @@ class Settings:
             _refuse("buffer_size", f"at least the batch size, {self.batch_size}", self.buffer_size)
         if self.objective in LEVELS and not self.finest < self.broadest:
             _refuse("finest", f"below --broadest, {self.broadest}", self.finest)
+        if self.objective == "teaching":
+            self._check_teaching()
         if self.base == "none" and self.objective in FROM_BASE:
             raise InputError(
                 f"--objective {self.objective} draws from the base law: choose another --base."
             )
 
+    def _check_teaching(self) -> None:
+        """Raise InputError for chains or players that these options do not go with."""
+        if self.posterior in ("prior", "kept") and self.latent_steps < 1:
+            _refuse("latent_steps", f"at least 1 for a posterior {self.posterior}", 0)
+        if self.through > 0 and self.posterior not in ENCODED:
+            _refuse("through", f"0 without an encoder (--posterior {self.posterior})", self.through)
+
     @property
     def temperature(self) -> float:
         """T of the law exp(-E/T) that the chains of training follow; 1 where there are none."""
-        if self.objective in CHAINS:
+        if self.objective in CHAINS and self.chain_steps > 0:
             return self.chain_noise**2 / (2 * self.step_size)
         return 1.0
 
@@ -172,6 +198,7 @@ _AT_LEAST_ONE = (
     "checkpoint_every",
     "rounds",
     "rival_width",
+    "latent",
 )
 
 _ABOVE_ZERO = (
@@ -182,6 +209,8 @@ _ABOVE_ZERO = (
     "broadest",
     "finest",
     "rival_rate",
+    "encoder_rate",
+    "latent_step_size",
     "label_weight",
 )
 
@@ -192,6 +221,11 @@ _NOT_NEGATIVE = (
     "weight_decay",
     "bandwidth",
     "anchor",
+    "chain_steps",
+    "latent_steps",
+    "synthetic",
+    "imitation",
+    "through",
 )
 
 

@@ -164,7 +164,8 @@ class Variational(AbstractPosterior):
     ) -> Float[Array, ""]:
         mean, variance = encoder(x)
         apart = jnp.sum(mean**2 + variance - 1 - jnp.log(variance)) / 2
-        return apart - generator.log_likelihood(x, encoder.sample(x, key=key))
+        z = mean + jnp.sqrt(variance) * jax.random.normal(key, mean.shape, mean.dtype)
+        return apart - generator.log_likelihood(x, z)
 
 
 class FromPrior(AbstractTaught):
