@@ -133,6 +133,12 @@ _BY_OBJECTIVE: dict[str, dict[str, Any]] = {
 }
 """Chains of recovery must forget the noisy row: steps times step size, over noise^2, near 4."""
 
+_ON_IMAGES: dict[str, dict[str, Any]] = {
+    "teaching": {"noise": 0.3, "latent": 64, "synthetic": 50.0, "rival_width": 16}
+    | {"rival_rate": 3e-4, "encoder_rate": 3e-4, "learning_rate": 1e-4},
+}
+"""For large images: chains run cold there, so that revised draws may weigh much."""
+
 _IN_PLANE: dict[str, dict[str, Any]] = {
     "dsm": {"noise": 0.05, "control_variate": True},
     "recovery": {"noise": 0.2, "chain_steps": 40},
@@ -149,8 +155,8 @@ _IN_PLANE: dict[str, dict[str, Any]] = {
     | {"energy_penalty": 1.0, "noise": 0.15, "noise_ratio": 8},
     "cooperative": {"learning_rate": 1e-4, "rival_rate": 3e-3, "step_size": 1e-2}
     | {"chain_steps": 40, "energy_penalty": 1.0, "noise": 0.2},
-    "teaching": {"learning_rate": 1e-4, "rival_rate": 3e-3, "step_size": 1e-2, "noise": 0.2}
-    | {"chain_steps": 20, "energy_penalty": 1.0, "latent": 2, "encoder_rate": 3e-3},
+    "teaching": {"learning_rate": 1e-4, "rival_rate": 3e-3, "encoder_rate": 3e-3, "latent": 2}
+    | {"chain_steps": 40, "energy_penalty": 1.0, "noise": 0.2, "synthetic": 0.1},
     "flow-contrastive": _TILTED
     | {"batch_size": 512, "rival_rate": 3e-4, "noise_ratio": 1, "decay": 0.995},
     "stein-learned": _TILTED
@@ -158,6 +164,11 @@ _IN_PLANE: dict[str, dict[str, Any]] = {
     | {"rounds": 3, "momentum": 0.0, "decay": 0.995},
 } | {word: {"learning_rate": 1e-2, "rival_rate": 1e-2, "noise_ratio": 4} for word in F_DIVERGENCES}
 """What an objective wants in the plane, beyond what suits all."""
+
+_SPECIAL: dict[Kind, dict[str, dict[str, Any]]] = {
+    "plane": _IN_PLANE,
+    "image": _BY_OBJECTIVE | _ON_IMAGES,
+}
 
 
 def kind_of(data: Dataset) -> Kind:
@@ -197,7 +208,7 @@ def resolved(given: dict[str, Any], data: Dataset) -> Settings:
     if kind == "plane" and settings["objective"] in CHAINS:
         settings |= _TILTED
     settings["batch_size"] = min(settings["batch_size"], len(data.train))
-    special = _IN_PLANE if kind == "plane" else _BY_OBJECTIVE
+    special = _SPECIAL.get(kind, _BY_OBJECTIVE)
     settings |= special.get(settings["objective"], {}) | chosen
     settings.setdefault("labels", data.labels or 0)
     # The noise for which the chains follow exp(-E) itself, at temperature 1.

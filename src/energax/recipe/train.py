@@ -65,7 +65,7 @@ class Train:
         float | None,
         otherwise(
             "1e-3; in the plane 5e-3, or 2e-3 by chains, 1e-2 for f- and dsm-levels, 1e-4 with a "
-            "generator; 5e-4 for images"
+            "generator; 5e-4 for images, 1e-4 teaching there"
         ),
     ] = None
     """Rate of Adam at the start; it falls to 0 along a cosine."""
@@ -150,7 +150,7 @@ class Train:
         float | None,
         otherwise(
             "1e-3; in the plane 2e-3 adversarial, stein-learned, 3e-3 generators, 3e-4 "
-            "flow-contrastive, 1e-2 f-"
+            "flow-contrastive, 1e-2 f-; for images 3e-4 teaching"
         ),
     ] = None
     """Games, teaching: rate of Adam for the rival, or the generator, at the start."""
@@ -159,20 +159,20 @@ class Train:
         otherwise("0.9; 0 in the plane for rivals that draw and critics of slopes"),
     ] = None
     """Running average of the gradient in Adam, of the energy and of its rival (b1)."""
-    rival_width: Annotated[int | None, otherwise("128")] = None
+    rival_width: Annotated[int | None, otherwise("128; 16 for teaching on images")] = None
     """Games, teaching: units of a layer, or channels, of the networks beside the energy."""
     anchor: Annotated[float | None, otherwise("1")] = None
     """flow-contrastive: weight of the flow's own likelihood of the data."""
     posterior: Posterior = "encoder"
     """teaching: where z of a row comes from. By chains on z: encoder (from its draw), prior (from
     N(0, I)), kept (from the row's last visit); variational (the encoder's draw), none."""
-    latent: Annotated[int | None, otherwise("16; 2 in the plane")] = None
+    latent: Annotated[int | None, otherwise("16; 2 in the plane, 64 for images")] = None
     """teaching: numbers of z."""
     latent_steps: Annotated[int | None, otherwise("10")] = None
     """teaching: Langevin steps on z in each update; 0 for none."""
     latent_step_size: Annotated[float | None, otherwise("5e-3")] = None
     """teaching: h of those steps; it must fall with the square of --noise."""
-    synthetic: Annotated[float | None, otherwise("1")] = None
+    synthetic: Annotated[float | None, otherwise("1; 0.1 in the plane, 50 for images")] = None
     """teaching: weight, for the generator, of its draws as the energy revised them."""
     imitation: Annotated[float | None, otherwise("0.1")] = None
     """teaching: weight, for the encoder, of the z of those draws."""
@@ -180,7 +180,7 @@ class Train:
     """teaching: weight, for the generator, of the energy at its draws less log q(z | draw)."""
     again: bool = True
     """teaching: revise anew for the energy, after the generator has moved."""
-    encoder_rate: Annotated[float | None, otherwise("1e-3; 3e-3 in the plane")] = None
+    encoder_rate: Annotated[float | None, otherwise("1e-3; 3e-3 plane, 3e-4 images")] = None
     """teaching: rate of Adam for the encoder at the start."""
     labels: Annotated[int | None, otherwise("as many as the data have, 0 for none")] = None
     """joint: how many labels there are."""
@@ -189,16 +189,16 @@ class Train:
     chain_steps: Annotated[
         int | None,
         otherwise(
-            "20; 40 recovery, recovery-levels; in the plane 40 cooperative, 30 coupled and "
-            "recovery-levels"
+            "20; 40 recovery, recovery-levels; in the plane 40 cooperative, teaching, 30 coupled "
+            "and recovery-levels"
         ),
     ] = None
     """Chains: Langevin steps in each update; coupled: the most that a pair makes."""
     step_size: Annotated[
         float | None,
         otherwise(
-            "4e-3 in the plane (0.02 coupled, 0.01 cooperative, teaching), 0.025 recovery "
-            "elsewhere, 0.1 recovery-levels, 0.05 for small images, 10 for images, else 0.01"
+            "4e-3 in the plane (0.02 coupled, 0.01 cooperative), 0.025 recovery elsewhere, 0.1 "
+            "recovery-levels, 0.05 for small images, 10 for images, else 0.01"
         ),
     ] = None
     """Chains: h in x' = x - h dE/dx + noise, in model units; recovery-levels: in units of the noise
