@@ -17,6 +17,7 @@ from energax import data
 from energax.data import Dataset, Labelled
 from energax.energy import Gaussian, flow
 from energax.errors import InputError
+from energax.learner import FromEncoder, FromPrior, Kept, Variational
 from energax.recipe import Train, methods
 from energax.recipe.begin import free_path, repeated
 from energax.recipe.defaults import kind_of, resolved
@@ -63,7 +64,7 @@ def test_every_word_makes_a_learner_that_takes_a_step(word, monkeypatch):
     monkeypatch.setattr(methods, "fitted_flow", lambda rows, seed: flow(rows.shape[1:], key=KEY))
     settings = resolved({"objective": word, "batch_size": 16}, LABELLED)
     law, none = Gaussian(jnp.zeros(2)), data.Pipeline(())
-    made = methods.learner(settings, law)
+    made = methods.learner(settings, law, LABELLED)
     players = methods.players(settings, law, none, LABELLED, key=KEY)
 
     def call(rows, key):
@@ -77,10 +78,50 @@ def test_every_word_makes_a_learner_that_takes_a_step(word, monkeypatch):
     assert all(value.shape == () for value in metrics.values())
 
 
+POSTERIORS = {
+    "encoder": FromEncoder,
+    "prior": FromPrior,
+    "kept": Kept,
+    "variational": Variational,
+    "none": type(None),
+}
+
+
+@pytest.mark.parametrize("kind", ["plane", "image"])
+@pytest.mark.parametrize("word", POSTERIORS)
+def test_every_member_of_the_teaching_family_takes_a_step(word, kind):
+    """Perceptrons for the plane, convolutions and a bounded generator for images."""
+    rows = ROWS[kind]
+    given = {"objective": "teaching", "posterior": word, "batch_size": 16}
+    settings = resolved(given | ({"chain_steps": 0} if word == "variational" else {}), rows)
+    law, none = Gaussian(jnp.zeros(rows.shape)), data.Pipeline(())
+    made = methods.learner(settings, law, rows)
+    players = methods.players(settings, law, none, rows, key=KEY)
+    few = jnp.zeros((16, *rows.shape))
+    batch = Labelled(few, np.arange(16)) if word == "kept" else few
+    assert type(methods.training_rows(settings, rows)) is (
+        Labelled if word == "kept" else np.ndarray
+    )
+
+    def call(rows, key):
+        return made.step(made.init(players, rows, key=key), rows, key=key)[1]
+
+    metrics = eqx.filter_eval_shape(call, batch, KEY)
+    assert {"loss", "generator_loss"} <= set(metrics)
+    assert ("encoder_loss" in metrics) == (word in ("encoder", "variational"))
+    assert type(made.rules.posterior) is POSTERIORS[word]
+    assert made.rules.steps == settings.chain_steps
+    assert made.rules.blurred == (kind == "plane" or word == "variational")
+    assert settings.temperature == pytest.approx(1.0) or made.rules.steps > 0
+    draw = eqx.filter_eval_shape(lambda key: players.generator.born(key=key)[1], KEY)
+    assert draw.shape == rows.shape
+
+
 def kind_of_method(word):
     """The class of an objective; of a game, that of its rules; of f-divergences the kind too."""
-    made = methods.learner(resolved({"objective": word}, ROWS["plane"]), Gaussian(jnp.zeros(2)))
-    inner = made.rules if word in GAMES else made.objective
+    settings = resolved({"objective": word}, ROWS["plane"])
+    made = methods.learner(settings, Gaussian(jnp.zeros(2)), ROWS["plane"])
+    inner = made.rules if word in (*GAMES, "teaching") else made.objective
     return type(inner), getattr(inner, "kind", None)
 
 
@@ -145,6 +186,7 @@ def other(name, value):
         "direction": "sphere",
         "divergence": "kl",
         "kernel": "gaussian",
+        "posterior": "prior",
     }
     if name in words:
         return words[name]

@@ -66,11 +66,14 @@ def test_a_flow_as_base_law_comes_back_from_its_folder(tmp_path):
     assert float(jnp.mean(jax.vmap(untrained)(x) - energies)) > 0.1, "it was fitted"
 
 
-@pytest.mark.parametrize("word", ["f-js", "cooperative", "stein-learned"])
-def test_a_game_goes_on_bit_for_bit(word, tmp_path):
-    """From the checkpoint half-way: rival, both optimisers and draws come back with the energy."""
+MANY = ["f-js", "cooperative", "stein-learned", "teaching", "teaching --posterior kept"]
+
+
+@pytest.mark.parametrize("word", MANY)
+def test_players_go_on_bit_for_bit(word, tmp_path):
+    """From the checkpoint half-way: all players, optimisers and chains come back."""
     run = tmp_path / "run"
-    words = ("--objective", word, "--rival-width", 8)
+    words = ("--objective", *word.split(), "--rival-width", 8)
     whole = trained(run, "two-moons", *words, steps=40)
     newest = max((run / "checkpoints").iterdir(), key=lambda path: path.name)
     shutil.rmtree(newest)
@@ -137,6 +140,18 @@ REFUSALS = {
         "choose --network mlp",
     ),
     "momentum": (("two-moons", "--momentum", 1), "--momentum must be in [0, 1)"),
+    "kept chains of no steps": (
+        ("two-moons", "--objective", "teaching", "--posterior", "kept", "--latent-steps", 0),
+        "--latent-steps must be at least 1 for a posterior kept",
+    ),
+    "through without an encoder": (
+        ("two-moons", "--objective", "teaching", "--posterior", "none", "--through", 1),
+        "--through must be 0 without an encoder",
+    ),
+    "chains of no steps elsewhere": (
+        ("two-moons", "--objective", "pcd", "--chain-steps", 0),
+        "--chain-steps must be at least 1",
+    ),
     "rounds": (("two-moons", "--rounds", 0), "--rounds must be at least 1"),
 }
 

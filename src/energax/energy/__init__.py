@@ -21,6 +21,7 @@ from energax.energy.fitted import fitted_mixture as fitted_mixture
 from energax.energy.flow import Flow as Flow
 from energax.energy.flow import fitted_flow as fitted_flow
 from energax.energy.flow import flow as flow
+from energax.energy.latent import LatentPosterior as LatentPosterior
 from energax.energy.laws import Gaussian as Gaussian
 from energax.energy.laws import GaussianMixture as GaussianMixture
 from energax.energy.laws import UniformBox as UniformBox

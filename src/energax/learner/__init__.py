@@ -26,3 +26,12 @@ from energax.learner.game import Game as Game
 from energax.learner.game import GameState as GameState
 from energax.learner.game import LearnedStein as LearnedStein
 from energax.learner.game import Players as Players
+from energax.learner.teaching import FromEncoder as FromEncoder
+from energax.learner.teaching import FromPrior as FromPrior
+from energax.learner.teaching import Kept as Kept
+from energax.learner.teaching import Optimisers as Optimisers
+from energax.learner.teaching import Teaching as Teaching
+from energax.learner.teaching import TeachingRules as TeachingRules
+from energax.learner.teaching import TeachingState as TeachingState
+from energax.learner.teaching import Trio as Trio
+from energax.learner.teaching import Variational as Variational

@@ -74,6 +74,15 @@ class NoisyGenerator(eqx.Module):
         """g(z), without noise."""
         return self.network(z)
 
+    def log_likelihood(
+        self, x: Float[Array, "*shape"], z: Float[Array, " latent"]
+    ) -> Float[Array, ""]:
+        """log p(x | z) = log N(x; g(z), s^2 I), in nats."""
+        std = self.std.astype(x.dtype)
+        missed = (x - self.network(z)) / std
+        each = jnp.log(std) + math.log(2 * math.pi) / 2
+        return -jnp.sum(missed**2) / 2 - x.size * each
+
     def born(self, *, key: PRNGKeyArray) -> tuple[Float[Array, " latent"], Float[Array, "*shape"]]:
         """One draw of (z, x)."""
         first, then = jax.random.split(key)

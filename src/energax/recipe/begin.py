@@ -4,11 +4,13 @@ import dataclasses
 import itertools
 import shlex
 from pathlib import Path
+from typing import Any
 
 from energax import data
-from energax.errors import Diverged
+from energax.errors import Diverged, InputError
 from energax.recipe import build
-from energax.recipe.folder import Folder, describe, new_folder, write_json
+from energax.recipe.defaults import resolved
+from energax.recipe.folder import Folder, check_new, describe, new_folder, write_json
 from energax.recipe.learn import learn
 from energax.recipe.settings import CHAINS, GAMES, Settings
 from energax.train import Checkpoints, write_weights
@@ -30,6 +32,29 @@ def begun(
         write_json(draft / "config.json", config)
         write_json(draft / "transform.json", data.to_json(transform))
         write_weights(draft / "base.safetensors", {"base": law})
+    return Folder(path)
+
+
+def asked(source: str, test_fraction: float, out: Path | None, chosen: dict[str, Any]) -> Folder:
+    """The folder of a new run as a user asks for it: `chosen` has None where nothing was given.
+
+    Checks everything first. Raises InputError, and writes nothing, where something is wrong.
+    """
+    if not 0 < test_fraction < 1:
+        raise InputError(f"--test-fraction must be between 0 and 1; got {test_fraction}.")
+    if out is not None:
+        check_new(out)
+    rows = data.load(source, test_fraction=test_fraction)
+    settings = resolved(chosen, rows)
+    path = out or free_path(f"{rows.name}-{settings.objective}")
+    return begun(path, source, test_fraction, rows, settings)
+
+
+def resumed(path: Path, given: list[str]) -> Folder:
+    """The folder of a run to go on with. Raises InputError where options are `given` beside it."""
+    if given:
+        word = "DATA" if given[0] == "data" else "--" + given[0].replace("_", "-")
+        raise InputError(f"--resume takes all settings from {path}: leave out {word}.")
     return Folder(path)
 
 
@@ -74,6 +99,8 @@ def remedy(folder: Folder) -> str:
     walks = settings.objective in (*CHAINS, "coupled", "recovery-levels")
     chains = ", a smaller --step-size" if walks else ""
     chains += ", a smaller --rival-rate, more --rounds" if settings.objective in GAMES else ""
+    if settings.objective == "teaching":
+        chains += ", a smaller --latent-step-size or --rival-rate"
     return (
         f"{kept} Try --learning-rate {settings.learning_rate / 10:g}{chains} or a smaller --clip."
     )

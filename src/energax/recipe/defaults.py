@@ -39,6 +39,15 @@ _COMMON: dict[str, Any] = {
     "momentum": 0.9,
     "rival_width": 128,
     "anchor": 1.0,
+    "posterior": "encoder",
+    "latent": 16,
+    "latent_steps": 10,
+    "latent_step_size": 5e-3,
+    "synthetic": 1.0,
+    "imitation": 0.1,
+    "through": 0.0,
+    "again": True,
+    "encoder_rate": 1e-3,
     "label_weight": 1.0,
     "copies": 2,
     "restart": 0.0,
@@ -135,8 +144,15 @@ _BY_OBJECTIVE: dict[str, dict[str, Any]] = {
     | {"direction_step": 2.0, "weight_step": 2.0, "radius": 200.0, "weight_decay": 0.0},
     "recovery": {"noise": 0.5, "step_size": 0.025, "chain_steps": 40},
     "recovery-levels": {"step_size": 0.1, "chain_steps": 40},
+    "teaching": {"noise": 0.5},
 }
 """Chains of recovery must forget the noisy row: steps times step size, over noise^2, near 4."""
+
+_ON_IMAGES: dict[str, dict[str, Any]] = {
+    "teaching": {"noise": 0.3, "latent": 64, "synthetic": 50.0, "rival_width": 16}
+    | {"rival_rate": 3e-4, "encoder_rate": 3e-4, "learning_rate": 1e-4},
+}
+"""For large images: chains run cold there, so that revised draws may weigh much."""
 
 _IN_PLANE: dict[str, dict[str, Any]] = {
     "dsm": {"noise": 0.05, "control_variate": True},
@@ -156,6 +172,8 @@ _IN_PLANE: dict[str, dict[str, Any]] = {
     | {"energy_penalty": 1.0, "noise": 0.15, "noise_ratio": 8},
     "cooperative": {"learning_rate": 1e-4, "rival_rate": 3e-3, "step_size": 1e-2}
     | {"chain_steps": 40, "energy_penalty": 1.0, "noise": 0.2},
+    "teaching": {"learning_rate": 1e-4, "rival_rate": 3e-3, "encoder_rate": 3e-3, "latent": 2}
+    | {"chain_steps": 40, "energy_penalty": 1.0, "noise": 0.2, "synthetic": 0.1},
     "flow-contrastive": _TILTED
     | {"batch_size": 512, "rival_rate": 3e-4, "noise_ratio": 1, "decay": 0.995},
     "stein-learned": _TILTED
@@ -163,6 +181,11 @@ _IN_PLANE: dict[str, dict[str, Any]] = {
     | {"rounds": 3, "momentum": 0.0, "decay": 0.995},
 } | {word: _CRITIC | _STEEP.get(word, {}) for word in F_DIVERGENCES}
 """What an objective wants in the plane, beyond what suits all."""
+
+_SPECIAL: dict[Kind, dict[str, dict[str, Any]]] = {
+    "plane": _IN_PLANE,
+    "image": _BY_OBJECTIVE | _ON_IMAGES,
+}
 
 
 def kind_of(data: Dataset) -> Kind:
@@ -201,7 +224,7 @@ def resolved(given: dict[str, Any], data: Dataset) -> Settings:
     settings = _COMMON | _OF_KIND[kind] | chosen
     if kind == "plane" and settings["objective"] in CHAINS:
         settings |= _TILTED
-    special = _IN_PLANE if kind == "plane" else _BY_OBJECTIVE
+    special = _SPECIAL.get(kind, _BY_OBJECTIVE)
     settings |= special.get(settings["objective"], {})
     settings["batch_size"] = min(settings["batch_size"], len(data.train))
     settings |= chosen

@@ -34,9 +34,9 @@ def learn(folder: Folder) -> None:
             f"{spoken('evaluate', folder)}"
         )
     data, law = folder.dataset(), folder.law()
-    rows = data.labelled[0] if settings.objective == "joint" else data.train
+    rows = methods.training_rows(settings, data)
     start, init = jax.random.split(jax.random.key(settings.seed))
-    learner = methods.learner(settings, law)
+    learner = methods.learner(settings, law, data)
     transform = folder.transform()
     # A batch of all rows is each row once.
     size = None if settings.batch_size == len(rows) else settings.batch_size

@@ -9,7 +9,7 @@ import optax
 from jaxtyping import PRNGKeyArray, PyTree
 
 from energax import network, objective, sampler
-from energax.data import AbstractTransform, Dataset
+from energax.data import AbstractTransform, Dataset, Labelled
 from energax.energy import AbstractLaw, Flat, Tilt, fitted_flow
 from energax.learner import (
     AbstractLearner,
@@ -24,11 +24,14 @@ from energax.learner import (
     Game,
     LearnedStein,
     Neurons,
+    Optimisers,
     Players,
+    Teaching,
     VariationBall,
 )
 from energax.learner.game import AbstractRules
 from energax.objective import AbstractObjective
+from energax.recipe import teach
 from energax.recipe.build import BOX, energy, fitting_rows
 from energax.recipe.settings import F_DIVERGENCES, GAMES, Settings
 
@@ -154,13 +157,15 @@ def players(
 ) -> PyTree:
     """What the learner moves: the energy before training, and its rival where there is one."""
     blank = energy(settings, law, transform, key=key)
+    born = jax.random.fold_in(key, 1)
+    if settings.objective == "teaching":
+        return teach.trio(settings, blank, law.shape, key=born)
     if settings.objective not in GAMES:
         return blank
-    born = jax.random.fold_in(key, 1)
     return Players(blank, rival(settings, law, transform, rows, key=born))
 
 
-def learner(settings: Settings, law: AbstractLaw) -> AbstractLearner:
+def learner(settings: Settings, law: AbstractLaw, rows: Dataset) -> AbstractLearner:
     """What trains the energy, by the settings."""
     decay, clip, steps = settings.decay or None, settings.clip, settings.steps
     fade, momentum = settings.weight_decay, settings.momentum
@@ -178,10 +183,27 @@ def learner(settings: Settings, law: AbstractLaw) -> AbstractLearner:
             horizon=steps,
         )
     moves = optimiser(settings.learning_rate, steps, fade, clip, momentum)
+    if settings.objective == "teaching":
+        optimisers = Optimisers(
+            moves,
+            optimiser(settings.rival_rate, steps, 0.0, clip, momentum),
+            optimiser(settings.encoder_rate, steps, 0.0, clip, momentum),
+        )
+        told = teach.rules(settings, chain(settings), len(rows.train))
+        return Teaching(told, optimisers, settings.again, decay)
     if settings.objective not in GAMES:
         return Descent(loss(settings, law), moves, decay)
     answers = optimiser(settings.rival_rate, steps * settings.rounds, 0.0, clip, momentum)
     return Game(rules(settings, law), moves, answers, settings.rounds, decay)
+
+
+def training_rows(settings: Settings, rows: Dataset) -> np.ndarray | Labelled:
+    """The rows to train on: with their labels, or their numbers, for those who ask for them."""
+    if settings.objective == "joint":
+        return rows.labelled[0]
+    if settings.objective == "teaching" and settings.posterior == "kept":
+        return Labelled(rows.train, np.arange(len(rows.train)))
+    return rows.train
 
 
 @functools.cache

@@ -40,6 +40,7 @@ Objective = Literal[
     "f-hellinger",
     "f-pearson",
     "cooperative",
+    "teaching",
     "joint",
     "dual",
 ]
@@ -47,7 +48,9 @@ Transform = Literal["none", "standardise", "whiten", "box", "marginal"]
 Base = Literal["gaussian", "mixture", "flow", "box", "none"]
 Network = Literal["mlp", "conv", "shallow"]
 
-CHAINS = ("pcd", "cd", "cd-improved", "shortrun", "recovery", "cooperative")
+Posterior = Literal["encoder", "prior", "kept", "variational", "none"]
+
+CHAINS = ("pcd", "cd", "cd-improved", "shortrun", "recovery", "cooperative", "teaching")
 """Objectives that run Langevin chains in each update."""
 
 F_DIVERGENCES: dict[str, Kind] = {
@@ -68,6 +71,9 @@ GAMES = (
     "cooperative",
 )
 """Objectives in which the energy has a rival that learns too."""
+
+ENCODED = ("encoder", "variational")
+"""Posteriors of `teaching` that begin at the draw of an encoder."""
 
 LEVELS = ("dsm-levels", "recovery-levels")
 """Objectives whose energy knows the level of noise; what is kept is that at the finest."""
@@ -112,6 +118,15 @@ class Settings:
     momentum: float
     rival_width: int
     anchor: float
+    posterior: Posterior
+    latent: int
+    latent_steps: int
+    latent_step_size: float
+    synthetic: float
+    imitation: float
+    through: float
+    again: bool
+    encoder_rate: float
     labels: int
     label_weight: float
     copies: int
@@ -133,6 +148,8 @@ class Settings:
         if self.levels < 2:
             _refuse("levels", "at least 2", self.levels)
         for name in _AT_LEAST_ONE:
+            if name == "chain_steps" and self.objective == "teaching":
+                continue
             if getattr(self, name) < 1:
                 _refuse(name, "at least 1", getattr(self, name))
         for name in _ABOVE_ZERO:
@@ -156,15 +173,24 @@ class Settings:
             _refuse("restart", "in [0, 1]", self.restart)
         if self.objective == "dual" and self.copies % 2:
             _refuse("copies", "even, as particles move in pairs", self.copies)
+        if self.objective == "teaching":
+            self._check_teaching()
         if self.base == "none" and self.objective in FROM_BASE:
             raise InputError(
                 f"--objective {self.objective} needs a base law: choose another --base."
             )
 
+    def _check_teaching(self) -> None:
+        """Raise InputError for chains or players that these options do not go with."""
+        if self.posterior in ("prior", "kept") and self.latent_steps < 1:
+            _refuse("latent_steps", f"at least 1 for a posterior {self.posterior}", 0)
+        if self.through > 0 and self.posterior not in ENCODED:
+            _refuse("through", f"0 without an encoder (--posterior {self.posterior})", self.through)
+
     @property
     def temperature(self) -> float:
         """T of the law exp(-E/T) that the chains of training follow; 1 where there are none."""
-        if self.objective in CHAINS:
+        if self.objective in CHAINS and self.chain_steps > 0:
             return self.chain_noise**2 / (2 * self.step_size)
         return 1.0
 
@@ -184,6 +210,7 @@ _AT_LEAST_ONE = (
     "rounds",
     "rival_width",
     "copies",
+    "latent",
 )
 
 _ABOVE_ZERO = (
@@ -194,6 +221,8 @@ _ABOVE_ZERO = (
     "broadest",
     "finest",
     "rival_rate",
+    "encoder_rate",
+    "latent_step_size",
     "label_weight",
 )
 
@@ -207,6 +236,11 @@ _NOT_NEGATIVE = (
     "direction_step",
     "weight_step",
     "radius",
+    "chain_steps",
+    "latent_steps",
+    "synthetic",
+    "imitation",
+    "through",
 )
 
 

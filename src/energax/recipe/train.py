@@ -6,15 +6,12 @@ from typing import Annotated, Any
 
 import tyro
 
-from energax import data
-from energax.errors import InputError
 from energax.objective import Direction, Divergence, Kernel
-from energax.recipe.begin import begun, free_path, trained
-from energax.recipe.defaults import resolved
+from energax.recipe.begin import asked, resumed, trained
 from energax.recipe.evaluate import Evaluate
-from energax.recipe.folder import Folder, check_new, spoken
+from energax.recipe.folder import spoken
 from energax.recipe.report import Report
-from energax.recipe.settings import Base, Network, Objective, Settings, Transform
+from energax.recipe.settings import Base, Network, Objective, Posterior, Settings, Transform
 
 
 def otherwise(words: str) -> Any:
@@ -42,14 +39,14 @@ class Train:
     chains that meet: coupled. At many levels of noise: dsm-levels, recovery-levels. Against a rival
     that learns too: adversarial (a flow), adversarial-generator, flow-contrastive, stein-learned (a
     critic), f-kl, f-reverse-kl, f-js, f-hellinger, f-pearson (f-divergences), cooperative (a
-    generator). With labels: joint (noise contrast and cross-entropy of one network). One layer of
-    neurons and particles that move together: dual."""
+    generator), teaching (and an encoder). With labels: joint (noise contrast and cross-entropy of
+    one network). One layer of neurons and particles that move together: dual."""
     steps: Annotated[
         int | None,
         otherwise(
-            "2000 in the plane (800 chains, most rivals, 1000 stein-learned, 1500 stein, 3000 dual, "
-            "4000 recovery-levels, 8000 dsm-levels) and for images, 1000 dual elsewhere, 1500 for "
-            "small images, else 3000"
+            "2000 in the plane (800 chains, most rivals, 1000 stein-learned, 1500 stein, 3000 "
+            "dual, 4000 recovery-levels, 8000 dsm-levels) and for images, 1500 for small images, "
+            "else 3000; 1000 dual outside the plane"
         ),
     ] = None
     """Updates."""
@@ -72,7 +69,7 @@ class Train:
         float | None,
         otherwise(
             "1e-3; in the plane 5e-3, or 2e-3 by chains and stein, 1e-2 for f-, 1e-4 with a "
-            "generator; 5e-4 for images"
+            "generator; 5e-4 for images, 1e-4 teaching there"
         ),
     ] = None
     """Rate of Adam at the start; it falls to 0 along a cosine."""
@@ -114,12 +111,12 @@ class Train:
     noise: Annotated[
         float | None,
         otherwise(
-            "0.3; 0.1 for dsm, 0.5 for recovery; in the plane 0.05 and 0.2; of generators there "
-            "0.15, 0.2 cooperative"
+            "0.3; 0.1 for dsm, 0.5 for recovery, teaching; in the plane 0.05 and 0.2; of "
+            "generators there 0.15, 0.2 cooperative, teaching"
         ),
     ] = None
     """dsm, recovery, nce-conditional, nce-self, flow, discrepancy, adversarial-generator,
-    cooperative: standard deviation of the added noise, in model units."""
+    cooperative, teaching: standard deviation of the added noise, in model units."""
     control_variate: Annotated[bool | None, otherwise("no; yes in the plane")] = None
     """dsm: take off a term of mean 0 that carries most of the variance of small noise."""
     projections: Annotated[int | None, otherwise("1")] = None
@@ -159,10 +156,10 @@ class Train:
         float | None,
         otherwise(
             "1e-3; in the plane 2e-3 adversarial, stein-learned, 3e-3 generators, 3e-4 "
-            "flow-contrastive, 1e-2 f-"
+            "flow-contrastive, 1e-2 f-; for images 3e-4 teaching"
         ),
     ] = None
-    """Games: rate of Adam for the rival at the start."""
+    """Games, teaching: rate of Adam for the rival, or the generator, at the start."""
     momentum: Annotated[
         float | None,
         otherwise(
@@ -170,10 +167,29 @@ class Train:
         ),
     ] = None
     """Running average of the gradient in Adam, of the energy and of its rival (b1)."""
-    rival_width: Annotated[int | None, otherwise("128")] = None
-    """Games: units of a layer of the rival, where it is a network."""
+    rival_width: Annotated[int | None, otherwise("128; 16 for teaching on images")] = None
+    """Games, teaching: units of a layer, or channels, of the networks beside the energy."""
     anchor: Annotated[float | None, otherwise("1")] = None
     """flow-contrastive: weight of the flow's own likelihood of the data."""
+    posterior: Posterior = "encoder"
+    """teaching: where z of a row comes from. By chains on z: encoder (from its draw), prior (from
+    N(0, I)), kept (from the row's last visit); variational (the encoder's draw), none."""
+    latent: Annotated[int | None, otherwise("16; 2 in the plane, 64 for images")] = None
+    """teaching: numbers of z."""
+    latent_steps: Annotated[int | None, otherwise("10")] = None
+    """teaching: Langevin steps on z in each update; 0 for none."""
+    latent_step_size: Annotated[float | None, otherwise("5e-3")] = None
+    """teaching: h of those steps; it must fall with the square of --noise."""
+    synthetic: Annotated[float | None, otherwise("1; 0.1 in the plane, 50 for images")] = None
+    """teaching: weight, for the generator, of its draws as the energy revised them."""
+    imitation: Annotated[float | None, otherwise("0.1")] = None
+    """teaching: weight, for the encoder, of the z of those draws."""
+    through: Annotated[float | None, otherwise("0")] = None
+    """teaching: weight, for the generator, of the energy at its draws less log q(z | draw)."""
+    again: bool = True
+    """teaching: revise anew for the energy, after the generator has moved."""
+    encoder_rate: Annotated[float | None, otherwise("1e-3; 3e-3 plane, 3e-4 images")] = None
+    """teaching: rate of Adam for the encoder at the start."""
     labels: Annotated[int | None, otherwise("as many as the data have, 0 for none")] = None
     """joint: how many labels there are."""
     label_weight: Annotated[float | None, otherwise("1")] = None
@@ -192,8 +208,8 @@ class Train:
     chain_steps: Annotated[
         int | None,
         otherwise(
-            "20; 40 recovery, recovery-levels; in the plane 40 cooperative, 30 coupled and "
-            "recovery-levels"
+            "20; 40 recovery, recovery-levels; in the plane 40 cooperative, teaching, 30 coupled "
+            "and recovery-levels"
         ),
     ] = None
     """Chains: Langevin steps in each update; coupled: the most that a pair makes."""
@@ -228,7 +244,10 @@ class Train:
     """Share of a file's rows that is kept for the test, where the file does not say."""
 
     def __call__(self) -> None:
-        folder = self._begun() if self.resume is None else self._resumed(self.resume)
+        if self.resume is None:
+            folder = asked(self.data, self.test_fraction, self.out, self._chosen())
+        else:
+            folder = resumed(self.resume, self._given())
         trained(folder)
         if self.evaluate:
             Evaluate(folder.path)()
@@ -236,30 +255,16 @@ class Train:
         else:
             print(f"Trained {folder.path}; measure it by: {spoken('evaluate', folder)}")
 
-    def _begun(self) -> Folder:
-        """Check everything, then make the folder."""
-        if not 0 < self.test_fraction < 1:
-            raise InputError(f"--test-fraction must be between 0 and 1; got {self.test_fraction}.")
-        if self.out is not None:
-            check_new(self.out)
-        rows = data.load(self.data, test_fraction=self.test_fraction)
-        settings = resolved(self._chosen(), rows)
-        path = self.out or free_path(f"{rows.name}-{settings.objective}")
-        return begun(path, self.data, self.test_fraction, rows, settings)
+    def _chosen(self) -> dict[str, Any]:
+        """The options that are settings of the run, None where nothing was given."""
+        names = [field.name for field in dataclasses.fields(Settings)]
+        return {name: getattr(self, name) for name in names}
 
-    def _resumed(self, path: Path) -> Folder:
-        given = [
+    def _given(self) -> list[str]:
+        """The options that were given, but for those of the command alone."""
+        return [
             field.name
             for field in dataclasses.fields(self)
             if field.name not in ("resume", "evaluate")
             and getattr(self, field.name) != field.default
         ]
-        if given:
-            word = "DATA" if given[0] == "data" else "--" + given[0].replace("_", "-")
-            raise InputError(f"--resume takes all settings from {path}: leave out {word}.")
-        return Folder(path)
-
-    def _chosen(self) -> dict[str, Any]:
-        """The options that are settings of the run, None where nothing was given."""
-        names = [field.name for field in dataclasses.fields(Settings)]
-        return {name: getattr(self, name) for name in names}

@@ -1,0 +1,244 @@
+"""Latent vectors of data rows: where they come from, and what an encoder learns from them."""
+
+import abc
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from energax.data import Labelled
+from energax.energy import LatentPosterior, detached
+from energax.learner.base import Metrics
+from energax.learner.teaching.base import Trio
+from energax.network import Encoder, NoisyGenerator
+from energax.sampler import AbstractSampler, run, trace
+
+Latents = Float[Array, " batch latent"]
+Kepts = Float[Array, " size latent"]
+
+
+def rows_of(batch: Any) -> Float[Array, " batch *shape"]:
+    """The rows of a batch, with or without a number beside each."""
+    return batch.x if type(batch) is Labelled else batch
+
+
+def inferred(
+    sampler: AbstractSampler,
+    generator: NoisyGenerator,
+    rows: Float[Array, " batch *shape"],
+    starts: Latents,
+    steps: int,
+    *,
+    key: PRNGKeyArray,
+) -> tuple[Latents, Metrics]:
+    """Chains on z that no gradient flows through, one for each row, which is kept: where they end.
+
+    In the metrics: the mean slope where they end, and the root mean square move. Both are 0, and
+    the starts come back, for chains of no steps.
+    """
+    frozen, starts = detached(generator), jax.lax.stop_gradient(starts)
+    ends, slope = starts, jnp.zeros((), starts.dtype)
+    if steps > 0:
+
+        def one(x: Array, z: Array, k: PRNGKeyArray) -> tuple[Array, Array]:
+            energy = LatentPosterior(frozen, x)
+            state, info = run(sampler, energy, z, steps, key=k, keep=trace, thin=steps)
+            return state.x, info.slope[-1]
+
+        keys = jax.random.split(key, len(rows))
+        ends, slopes = jax.lax.stop_gradient(jax.vmap(one)(rows, starts, keys))
+        slope = jnp.mean(slopes)
+    moved = jnp.sqrt(jnp.mean((ends - starts) ** 2))
+    return ends, {"latent_slope": slope, "latent_displacement": moved}
+
+
+def size_of(player: str, made: Float[Array, " batch *shape"]) -> Metrics:
+    """Root mean square of what a player draws, under a name that begins with its own."""
+    return {f"{player}_size": jax.lax.stop_gradient(jnp.sqrt(jnp.mean(made**2)))}
+
+
+def imitated(encoder: Encoder, x: Float[Array, "*shape"], z: Float[Array, " latent"]) -> Array:
+    """-log q(z | x), z held constant: to say of x what a chain, or the prior, said."""
+    return -encoder.log_density(jax.lax.stop_gradient(z), x)
+
+
+class AbstractPosterior(eqx.Module):
+    """How a data row gets its latent vector, and what its encoder minimises there."""
+
+    @abc.abstractmethod
+    def init(self, trio: Trio, batch: Any, *, key: PRNGKeyArray) -> PyTree:
+        """The memory of the first update; None where nothing is carried."""
+
+    @abc.abstractmethod
+    def __call__(
+        self, trio: Trio, batch: Any, memory: PyTree, *, key: PRNGKeyArray
+    ) -> tuple[Latents, PyTree, Metrics]:
+        """A latent vector for each row, held constant; the memory; and how the chains fared."""
+
+    @abc.abstractmethod
+    def cost(
+        self,
+        encoder: Encoder,
+        generator: NoisyGenerator,
+        x: Float[Array, "*shape"],
+        z: Float[Array, " latent"],
+        *,
+        key: PRNGKeyArray,
+    ) -> Float[Array, ""]:
+        """What the encoder minimises at a data row x that was given z, in nats."""
+
+
+class AbstractTaught(AbstractPosterior):
+    """A posterior of chains, which the encoder imitates: it learns to say where they end."""
+
+    def cost(
+        self,
+        encoder: Encoder,
+        generator: NoisyGenerator,
+        x: Float[Array, "*shape"],
+        z: Float[Array, " latent"],
+        *,
+        key: PRNGKeyArray,
+    ) -> Float[Array, ""]:
+        return imitated(encoder, x, z)
+
+
+def _check(steps: int, least: int) -> None:
+    if steps < least:
+        raise ValueError(f"`steps` must be at least {least}; got {steps}.")
+
+
+class FromEncoder(AbstractTaught):
+    """Chains start at the encoder's draw, and the encoder learns to say where they end.
+
+    Trap: without `steps` the encoder is told what it said itself: the mean of its gradient on data
+    is 0, and it learns from the generator's draws alone, as in wake-sleep.
+    Source: Cui and Han (2023), eq. 10 and 15.
+    """
+
+    sampler: AbstractSampler
+    steps: int = eqx.field(static=True, default=10)
+
+    def __check_init__(self):
+        _check(self.steps, 0)
+
+    def init(self, trio: Trio, batch: Any, *, key: PRNGKeyArray) -> None:
+        return None
+
+    def __call__(
+        self, trio: Trio, batch: Any, memory: None, *, key: PRNGKeyArray
+    ) -> tuple[Latents, None, Metrics]:
+        born, move = jax.random.split(key)
+        rows = rows_of(batch)
+        starts = encoded(trio.encoder, rows, key=born)
+        z, health = inferred(self.sampler, trio.generator, rows, starts, self.steps, key=move)
+        return z, None, size_of("encoder", starts) | health
+
+
+class Variational(AbstractPosterior):
+    """No chain: z is the encoder's draw, and the encoder minimises the variational bound.
+
+    KL(q(z | x) || p(z)) - E_q[log p(x | z)] at each row, differentiated through the draw: with the
+    generator's own loss, a variational autoencoder. Source: Kingma and Welling (2014), eq. 10.
+    """
+
+    def init(self, trio: Trio, batch: Any, *, key: PRNGKeyArray) -> None:
+        return None
+
+    def __call__(
+        self, trio: Trio, batch: Any, memory: None, *, key: PRNGKeyArray
+    ) -> tuple[Latents, None, Metrics]:
+        z = encoded(trio.encoder, rows_of(batch), key=key)
+        return jax.lax.stop_gradient(z), None, size_of("encoder", z)
+
+    def cost(
+        self,
+        encoder: Encoder,
+        generator: NoisyGenerator,
+        x: Float[Array, "*shape"],
+        z: Float[Array, " latent"],
+        *,
+        key: PRNGKeyArray,
+    ) -> Float[Array, ""]:
+        mean, variance = encoder(x)
+        apart = jnp.sum(mean**2 + variance - 1 - jnp.log(variance)) / 2
+        z = mean + jnp.sqrt(variance) * jax.random.normal(key, mean.shape, mean.dtype)
+        return apart - generator.log_likelihood(x, z)
+
+
+class FromPrior(AbstractTaught):
+    """Chains start from N(0, I) at each update: no encoder is needed, one that is there imitates.
+
+    Source: Nijkamp et al. (2020), short-run inference.
+    """
+
+    sampler: AbstractSampler
+    steps: int = eqx.field(static=True, default=20)
+
+    def __check_init__(self):
+        _check(self.steps, 1)
+
+    def init(self, trio: Trio, batch: Any, *, key: PRNGKeyArray) -> None:
+        return None
+
+    def __call__(
+        self, trio: Trio, batch: Any, memory: None, *, key: PRNGKeyArray
+    ) -> tuple[Latents, None, Metrics]:
+        born, move = jax.random.split(key)
+        rows = rows_of(batch)
+        starts = jax.random.normal(born, (len(rows), trio.generator.latent), rows.dtype)
+        z, health = inferred(self.sampler, trio.generator, rows, starts, self.steps, key=move)
+        return z, None, health
+
+
+class Kept(AbstractTaught):
+    """A chain for each of `size` rows of data that goes on where the last visit left it.
+
+    Batches are `Labelled`, the label of a row its number, from 0. A row that is twice in a batch
+    keeps what its first copy found. Source: Han et al. (2017), alternating back-propagation.
+
+    Trap: the memory is `size` latent vectors; each is as old as the row's last visit.
+    """
+
+    sampler: AbstractSampler
+    size: int = eqx.field(static=True)
+    steps: int = eqx.field(static=True, default=10)
+
+    def __check_init__(self):
+        _check(self.steps, 1)
+        if self.size < 1:
+            raise ValueError(f"`size` must be at least 1; got {self.size}.")
+
+    def init(self, trio: Trio, batch: Any, *, key: PRNGKeyArray) -> Kepts:
+        _numbers(batch)
+        return jax.random.normal(key, (self.size, trio.generator.latent), batch.x.dtype)
+
+    def __call__(
+        self, trio: Trio, batch: Any, memory: Kepts, *, key: PRNGKeyArray
+    ) -> tuple[Latents, Kepts, Metrics]:
+        number = _numbers(batch)
+        starts = memory.at[number].get(mode="fill", fill_value=jnp.nan)
+        z, health = inferred(self.sampler, trio.generator, batch.x, starts, self.steps, key=key)
+        # All copies of a row write the same: which one is last does not matter.
+        first = jnp.argmax(number[:, None] == number[None], axis=1)
+        return z, memory.at[number].set(z[first]), health
+
+
+def encoded(
+    encoder: Encoder | None, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
+) -> Latents:
+    """A draw of the encoder for each row."""
+    if encoder is None:
+        raise ValueError("`encoder` of the trio is None: a chain cannot start at its draw.")
+    return jax.vmap(lambda x, k: encoder.sample(x, key=k))(rows, jax.random.split(key, len(rows)))
+
+
+def _numbers(batch: Any) -> Int[Array, " batch"]:
+    if type(batch) is not Labelled:
+        raise TypeError(
+            f"`batch` must be Labelled rows; got {type(batch).__name__}: train on Labelled(rows, "
+            "numbers of the rows)."
+        )
+    return batch.label
