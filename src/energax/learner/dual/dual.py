@@ -134,11 +134,13 @@ class DualTraining(AbstractLearner):
         return jax.vmap(lambda x, g, r: retracted(manifold, x, g, size, r))(particles, slope, noise)
 
     def _noise(self, particles: Array, *, key: PRNGKeyArray) -> Float[Array, " count *shape"]:
-        if not self.antithetic:
-            return jax.random.normal(key, particles.shape, particles.dtype)
-        half = (len(particles) // 2, *particles.shape[1:])
-        noise = jax.random.normal(key, half, particles.dtype)
-        return jnp.concatenate([noise, -noise])
+        count = particles.size // 2 if self.antithetic else particles.size
+        # On a CPU, normals of one axis are made three times faster than those of several; the
+        # barrier keeps XLA from making them anew at each use.
+        noise = jax.lax.optimization_barrier(jax.random.normal(key, (count,), particles.dtype))
+        if self.antithetic:
+            noise = jnp.concatenate([noise, -noise])
+        return noise.reshape(particles.shape)
 
     def energy(self, state: DualState) -> Any:
         """The tilted law, with averaged neurons where they are kept, else as they are."""
