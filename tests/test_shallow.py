@@ -110,7 +110,7 @@ def test_the_slope_of_a_kernel_is_right_where_vectors_meet_and_where_they_oppose
 
 
 def test_the_kernel_of_peaks_is_a_bessel_function():
-    """exp(-2 a) I_0(2 a cos((x - y) / 2)) for angles x and y; a twice as sharp one is told apart."""
+    """exp(-2 a) I_0(2 a cos((x - y) / 2)) for angles x and y; twice the sharpness is seen."""
     x, y = 0.4, 1.9
     u, v = (jnp.array([math.cos(turn), math.sin(turn)]) for turn in (x, y))
     near = math.cos((x - y) / 2)
@@ -122,7 +122,9 @@ def test_the_kernel_of_peaks_is_a_bessel_function():
 
 def by_hand(network, u):
     """f by a loop over neurons, in NumPy."""
-    w, c, z = (np.asarray(part, float) for part in (network.weights, network.signs, network.directions))
+    w, c, z = (
+        np.asarray(part, float) for part in (network.weights, network.signs, network.directions)
+    )
     return sum(w[j] * c[j] * max(z[j] @ u, 0) for j in range(len(w))) / len(w)
 
 
