@@ -143,6 +143,9 @@ class Flat(AbstractManifold):
 
     def check(self, name: str, rows: Float[np.ndarray, " size *shape"]) -> None:
         _check_shape(name, rows, self.base.shape)
+        off = ~np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
+        if off.any():
+            raise ValueError(f"`{name}` must be finite; row {int(np.argmax(off))} is not.")
 
 
 def _check_shape(name: str, rows: np.ndarray, shape: tuple[int, ...]) -> None:

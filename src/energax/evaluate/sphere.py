@@ -34,8 +34,11 @@ def sphere_grid(points: int = 100) -> tuple[Float[Array, " nodes 3"], Float[Arra
 def kl_on_sphere(law: AbstractLaw, energy: Energy, points: int = 100) -> Estimate:
     """KL(law || model) on the unit sphere in R^3 by quadrature, in nats: neither log Z is needed.
 
-    The error is the change from half as many points each way; `size`: nodes.
+    The error is the change from half as many points each way; `size`: nodes. Raises ValueError for
+    fewer than 4 points.
     """
+    if points < 4:
+        raise ValueError(f"`points` must be at least 4; got {points}.")
     fine, coarse = (_kl(law, energy, *sphere_grid(count)) for count in (points, points // 2))
     return Estimate(fine, jnp.abs(fine - coarse), jnp.asarray(2.0 * points**2, fine.dtype))
 
@@ -54,8 +57,9 @@ def _kl(
 def kl_by_draws(law: AbstractLaw, energy: Energy, draws: Float[Array, " size *shape"]) -> Estimate:
     """KL(law || model) in nats from exact draws of the law: neither log Z is needed.
 
-    mean of (E - E_law) + log mean exp(E_law - E) over `draws`, low in the mean by about half its
-    squared error; the error is that of its linear part. `size`: draws the second mean is worth.
+    mean of (E - E_law) + log mean exp(E_law - E) over `draws`; the error is that of its linear
+    part. `size`: draws the second mean is worth, and (1 / size - 1 / draws) / 2 about how much the
+    value is too low in the mean.
 
     Trap: where the model has mass that the law does not reach, no draw shows it and KL is too low.
     """

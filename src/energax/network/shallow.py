@@ -110,7 +110,8 @@ class Shallow(eqx.Module):
     mean_j w_j bounds the variation norm of f, and the root mean square of w the norm in the space
     of the kernel of phi (fixed directions). `embedding` is u: `plain`, `with_bias` or `on_circles`.
 
-    Raises ValueError for arrays that do not fit together, or signs that are not +1 or -1.
+    Raises ValueError for arrays that do not fit together. Lengths and signs are checked where a
+    network is given to a learner.
     Source: Domingo-Enrich et al. (2021), section 2.
     """
 

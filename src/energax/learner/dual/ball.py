@@ -32,8 +32,8 @@ class AbstractBall(eqx.Module):
         """The weights after a step that raises f where the model exceeds the data."""
 
     @abc.abstractmethod
-    def check(self, network: Shallow) -> None:
-        """Raise ValueError for a network whose weights are no start for this ball."""
+    def check(self, network: Shallow, direction_step: Float[Array, ""]) -> None:
+        """Raise ValueError for weights that are no start for this ball, or directions that move."""
 
 
 def _radius(radius: float) -> Float[Array, ""]:
@@ -73,7 +73,7 @@ class VariationBall(AbstractBall):
         weights = network.weights * jnp.exp(step_size.astype(gap.dtype) * signs * gap)
         return _capped(weights, jnp.mean(weights), self.radius)
 
-    def check(self, network: Shallow) -> None:
+    def check(self, network: Shallow, direction_step: Float[Array, ""]) -> None:
         if not bool(jnp.all(network.weights >= 0)):
             at = int(jnp.argmin(network.weights))
             raise ValueError(
@@ -110,8 +110,12 @@ class KernelBall(AbstractBall):
         weights = network.weights + step_size.astype(gap.dtype) * signs * gap
         return _capped(weights, jnp.sqrt(jnp.mean(weights**2)), self.radius)
 
-    def check(self, network: Shallow) -> None:
-        pass
+    def check(self, network: Shallow, direction_step: Float[Array, ""]) -> None:
+        if float(direction_step) > 0:
+            raise ValueError(
+                "`direction_step` must be 0 in the kernel ball, whose directions are fixed; got "
+                f"{float(direction_step):.6g}: use `VariationBall` to move them."
+            )
 
 
 def _capped(

@@ -17,6 +17,9 @@ from energax.network import Shallow
 from energax.sampler import OnManifold
 from energax.sampler.manifold import retracted
 
+_OFF = 1e-4
+"""How far from length 1 a direction may be that is to be trained, rounding of float32 and all."""
+
 
 class DualState(eqx.Module):
     """The energy, the running average of its neurons (None: not kept), particles, updates made."""
@@ -79,7 +82,7 @@ class DualTraining(AbstractLearner):
     def init(
         self, players: Tilt, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
     ) -> DualState:
-        self.neurons.ball.check(checked(players, self.walk.manifold))
+        self.neurons.check(checked(players, self.walk.manifold))
         self.walk.manifold.check("rows", np.asarray(rows))
         particles = jnp.concatenate([rows] * self.copies)
         average = None if self.decay is None else weights(players)[0]
@@ -148,7 +151,7 @@ class DualTraining(AbstractLearner):
 
 
 def checked(players: Any, manifold: AbstractManifold) -> Shallow:
-    """The network of players that are a shallow tilt on this manifold.
+    """The network of players that are a shallow tilt of the manifold's law, fit to be trained.
 
     Raises TypeError or ValueError for others.
     """
@@ -159,6 +162,10 @@ def checked(players: Any, manifold: AbstractManifold) -> Shallow:
             f"`players` act on examples of shape {players.shape}, `manifold` has "
             f"{manifold.law.shape}: build both with one shape."
         )
+    if not eqx.tree_equal(players.law, manifold.law):
+        raise ValueError(
+            "`players` must tilt the law of `manifold`: build them with `manifold.law`."
+        )
     network = players.network
     dim = len(jax.eval_shape(network.embedding, jnp.zeros(players.shape)))
     if network.directions.shape[1] != dim:
@@ -166,4 +173,15 @@ def checked(players: Any, manifold: AbstractManifold) -> Shallow:
             f"`directions` must have {dim} numbers each, as the embedded rows have; got "
             f"{network.directions.shape[1]}."
         )
+    lengths = np.linalg.norm(np.asarray(network.directions, np.float64), axis=1)
+    for name, wrong, what in (
+        ("directions", ~(np.abs(lengths - 1) <= _OFF), "of length 1"),
+        ("weights", ~np.isfinite(network.weights), "finite"),
+        ("signs", np.abs(network.signs) != 1, "+1 or -1"),
+    ):
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise ValueError(
+                f"`{name}` must be {what}; neuron {at} has {getattr(network, name)[at]}."
+            )
     return network

@@ -99,6 +99,8 @@ class KernelDual(AbstractLearner):
         self, players: Any, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
     ) -> KernelState:
         """Particles begin as draws of the law, so that they and the rows can be told apart."""
+        if not eqx.tree_equal(players, self.manifold.law):
+            raise ValueError("`players` must be the law of `manifold`: give `manifold.law`.")
         self.manifold.check("rows", jax.device_get(rows))
         keys = jax.random.split(key, self.copies * len(rows))
         particles = jax.vmap(lambda k: players.sample(key=k))(keys).astype(rows.dtype)

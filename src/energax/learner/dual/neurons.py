@@ -34,6 +34,10 @@ class Neurons(eqx.Module):
         self.weight_step = jnp.asarray(weight_step, jnp.result_type(float))
         self.ball = ball
 
+    def check(self, network: Shallow) -> None:
+        """Raise ValueError for a network that these steps in this ball cannot train."""
+        self.ball.check(network, self.direction_step)
+
     def answered(
         self,
         network: Shallow,

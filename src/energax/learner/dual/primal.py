@@ -50,7 +50,7 @@ class PrimalTraining(AbstractLearner):
     def init(
         self, players: Tilt, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
     ) -> PrimalState:
-        self.neurons.ball.check(checked(players, self.manifold))
+        self.neurons.check(checked(players, self.manifold))
         self.manifold.check("rows", jax.device_get(rows))
         return copied(PrimalState(players))
 

@@ -1,0 +1,54 @@
+"""What the tests of the sphere share: exact laws on it, rows, and quadratures made without JAX."""
+
+import itertools
+import math
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from energax.energy import AbstractLaw
+
+BIMODAL = np.array([[-0.4907, 0.7621, 0.4224], [0.4253, -0.3558, -0.8321]])
+"""Two directions 2.55 rad apart, before they are brought to length 1."""
+
+
+def unit(count, dim, seed=5):
+    """Points uniform on the unit sphere in R^dim."""
+    x = np.random.default_rng(seed).normal(size=(count, dim))
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+class OneNeuron(AbstractLaw):
+    """E(x) = -b max(<z, x>, 0) on the unit sphere in R^3."""
+
+    direction: Array
+    strength: float = eqx.field(static=True)
+    shape: tuple[int, ...] = eqx.field(static=True, default=(3,))
+
+    def __call__(self, x):
+        return -self.strength * jnp.maximum(jnp.dot(self.direction.astype(x.dtype), x), 0)
+
+    def mean_mass(self):
+        """The mean of exp(-E) over the uniform law: (1 + (e^b - 1) / b) / 2."""
+        return (1 + math.expm1(self.strength) / self.strength) / 2
+
+    def log_z(self):
+        return jnp.asarray(math.log(4 * math.pi * self.mean_mass()))
+
+    def mean_pull(self):
+        """E[-E] under the law: b d log(mass) / db."""
+        b = self.strength
+        return b * (math.exp(b) / b - math.expm1(b) / b**2) / 2 / self.mean_mass()
+
+    def sample(self, *, key):
+        raise NotImplementedError("no test draws from it")
+
+
+def normal_nodes(dim, count):
+    """Gauss-Hermite nodes (count^dim, dim) of independent standard normal numbers, and shares."""
+    nodes, shares = np.polynomial.hermite_e.hermegauss(count)
+    shares = shares / shares.sum()
+    every = np.array(list(itertools.product(nodes, repeat=dim)))
+    return every, np.array([math.prod(part) for part in itertools.product(shares, repeat=dim)])
