@@ -216,3 +216,42 @@ def test_a_run_sees_all_rows_in_their_order_where_no_batch_size_is_given(key):
         run, _ = next(train.fit(rules, run, rows, batch_size=size, chunk_steps=3))
         copies = np.asarray(run.state.particles).reshape(2, 10, 3)
         assert np.allclose(copies, np.stack([rows] * 2), atol=1e-4) == same
+
+
+def test_neurons_slow_down_along_a_cosine_to_rest():
+    """Directions and weights move by (1 + cos(pi k / horizon)) / 2 of their steps."""
+    shape, horizon = (3,), 4
+    neurons = Neurons(0.3, 0.7, VariationBall())
+    rows, start = rows_of(shape), players(shape)
+    moves = {}
+    for name, settings in {"slow": {"horizon": horizon}, "fixed": {}}.items():
+        learner = dual(shape, neurons, **settings)
+        moves[name] = []
+        for done in (0, 1, 3, 4, 9):
+            state = learner.init(start, rows, key=jax.random.key(0))
+            state = eqx.tree_at(lambda s: s.updates, state, jnp.asarray(done, jnp.int32))
+            after, _ = learner.step(state, rows, key=jax.random.key(1))
+            change = jnp.log(after.energy.network.weights / start.network.weights)
+            moves[name].append((np.asarray(change), np.asarray(after.particles)))
+    pace = (1 + np.cos(np.pi * np.minimum(np.array([0, 1, 3, 4, 9]) / horizon, 1))) / 2
+    for (slow, near), (fixed, far), share in zip(*moves.values(), pace, strict=True):
+        assert np.allclose(slow, share * fixed, atol=1e-12)
+        assert np.allclose(near, far, atol=0)
+    assert np.ptp(pace) == 1, "from all to nothing: a pace that does not fall would be seen"
+
+
+def test_the_average_is_that_of_directions_and_weights():
+    shape, decay = (3,), 0.5
+    neurons = Neurons(0.3, 0.7, VariationBall())
+    learner = dual(shape, neurons, decay=decay)
+    rows = rows_of(shape)
+    state = learner.init(players(shape), rows, key=jax.random.key(0))
+    expected = np.asarray(state.energy.network.directions)
+    for update in range(12):
+        state, _ = learner.step(state, rows, key=jax.random.key(update))
+        now = min(decay, (1 + update) / (10 + update))
+        last = np.asarray(state.energy.network.directions)
+        expected = now * expected + (1 - now) * last
+    kept = np.asarray(learner.energy(state).network.directions)
+    assert np.allclose(kept, expected, atol=1e-12)
+    assert not np.allclose(kept, last, atol=1e-4), "it is not the last one"

@@ -40,12 +40,13 @@ class DualTraining(AbstractLearner):
     near 0 the particles are at rest at each step, which is maximum likelihood by chains.
 
     Before each step a particle starts again at its row with probability `restart` (a pair, both),
-    and all of them at each `every`-th update. `restart` 1 is score matching: the mean move of the
-    neurons over the particles' step size tends to the slope of spherical implicit score matching as
-    it goes to 0; with 0 < `restart` < 1, over step size / `restart`. `antithetic`: the second half
-    of the particles gets the noise of the first with its sign turned. `decay` keeps a running
-    average of directions and weights, as in `Descent`. `horizon`: the neurons' steps fall to 0
-    along a cosine over so many updates, which takes out the noise of few particles; None: fixed.
+    and all of them at each `every`-th update. `restart` 1 is score matching: as the
+    particles' step size goes to 0, the neurons move down m times the slope of spherical implicit
+    score matching (directions: m / w_j times), times that step size; with 0 < `restart` < 1, times
+    step size / `restart`. `antithetic`: the second half of the particles gets the noise of the
+    first with its sign turned. `decay` keeps a running average of directions and weights, as in
+    `Descent`; averaged directions are a little shorter than 1. `horizon`: the neurons' steps fall
+    to 0 along a cosine over so many updates, which takes out the noise of few particles.
 
     Players: a `Tilt` of the manifold's law by a `Shallow`. Batches: best all rows at once
     (`fit(..., batch_size=None)`); else particles that restart take rows of the batch of the time.
