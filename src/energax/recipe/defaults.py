@@ -43,7 +43,7 @@ _COMMON: dict[str, Any] = {
     "latent": 16,
     "latent_steps": 10,
     "latent_step_size": 5e-3,
-    "synthetic": 1.0,
+    "synthetic": 0.1,
     "imitation": 0.1,
     "through": 0.0,
     "again": True,
@@ -144,7 +144,7 @@ _BY_OBJECTIVE: dict[str, dict[str, Any]] = {
     | {"direction_step": 2.0, "weight_step": 2.0, "radius": 200.0, "weight_decay": 0.0},
     "recovery": {"noise": 0.5, "step_size": 0.025, "chain_steps": 40},
     "recovery-levels": {"step_size": 0.1, "chain_steps": 40},
-    "teaching": {"noise": 0.5},
+    "teaching": {"noise": 0.7, "learning_rate": 1e-4},
 }
 """Chains of recovery must forget the noisy row: steps times step size, over noise^2, near 4."""
 
@@ -173,7 +173,7 @@ _IN_PLANE: dict[str, dict[str, Any]] = {
     "cooperative": {"learning_rate": 1e-4, "rival_rate": 3e-3, "step_size": 1e-2}
     | {"chain_steps": 40, "energy_penalty": 1.0, "noise": 0.2},
     "teaching": {"learning_rate": 1e-4, "rival_rate": 3e-3, "encoder_rate": 3e-3, "latent": 2}
-    | {"chain_steps": 40, "energy_penalty": 1.0, "noise": 0.2, "synthetic": 0.1},
+    | {"chain_steps": 40, "energy_penalty": 1.0, "noise": 0.2},
     "flow-contrastive": _TILTED
     | {"batch_size": 512, "rival_rate": 3e-4, "noise_ratio": 1, "decay": 0.995},
     "stein-learned": _TILTED

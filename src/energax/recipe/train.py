@@ -69,7 +69,7 @@ class Train:
         float | None,
         otherwise(
             "1e-3; in the plane 5e-3, or 2e-3 by chains and stein, 1e-2 for f-, 1e-4 with a "
-            "generator; 5e-4 for images, 1e-4 teaching there"
+            "generator; 5e-4 for images; 1e-4 teaching everywhere"
         ),
     ] = None
     """Rate of Adam at the start; it falls to 0 along a cosine."""
@@ -111,7 +111,7 @@ class Train:
     noise: Annotated[
         float | None,
         otherwise(
-            "0.3; 0.1 for dsm, 0.5 for recovery, teaching; in the plane 0.05 and 0.2; of "
+            "0.3; 0.1 for dsm, 0.5 for recovery, 0.7 for teaching; in the plane 0.05 and 0.2; of "
             "generators there 0.15, 0.2 cooperative, teaching"
         ),
     ] = None
@@ -180,7 +180,7 @@ class Train:
     """teaching: Langevin steps on z in each update; 0 for none."""
     latent_step_size: Annotated[float | None, otherwise("5e-3")] = None
     """teaching: h of those steps; it must fall with the square of --noise."""
-    synthetic: Annotated[float | None, otherwise("1; 0.1 in the plane, 50 for images")] = None
+    synthetic: Annotated[float | None, otherwise("0.1; 50 for images")] = None
     """teaching: weight, for the generator, of its draws as the energy revised them."""
     imitation: Annotated[float | None, otherwise("0.1")] = None
     """teaching: weight, for the encoder, of the z of those draws."""
