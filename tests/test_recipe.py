@@ -26,10 +26,14 @@ from energax.recipe.settings import GAMES, Objective, Settings
 from energax.report.words import OBJECTIVES as TITLES
 
 
+SIZE = 2100
+"""Training rows: more than the largest batch that is a default."""
+
+
 def rows_of(shape, levels=None):
-    rows = np.random.default_rng(0).integers(0, levels or 9, (700, *shape))
+    rows = np.random.default_rng(0).integers(0, levels or 9, (SIZE + 100, *shape))
     kind = np.float32 if levels is None else np.uint8
-    return Dataset("x", rows[:600].astype(kind), rows[600:].astype(kind), levels)
+    return Dataset("x", rows[:SIZE].astype(kind), rows[SIZE:].astype(kind), levels)
 
 
 ROWS = {  # kind -> rows of that kind
@@ -39,7 +43,7 @@ ROWS = {  # kind -> rows of that kind
     "image": rows_of((28, 28), 256),
 }
 LABELLED = dataclasses.replace(
-    ROWS["plane"], train_labels=np.arange(600) % 3, test_labels=np.arange(100) % 3
+    ROWS["plane"], train_labels=np.arange(SIZE) % 3, test_labels=np.arange(100) % 3
 )
 SETTINGS = [field.name for field in dataclasses.fields(Settings)]
 OBJECTIVES = typing.get_args(Objective)

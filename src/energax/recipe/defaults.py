@@ -51,9 +51,9 @@ _COMMON: dict[str, Any] = {
     "label_weight": 1.0,
     "copies": 2,
     "restart": 0.0,
-    "direction_step": 0.2,
-    "weight_step": 0.2,
-    "radius": 0.0,
+    "direction_step": 2.0,
+    "weight_step": 2.0,
+    "radius": 200.0,
     "chain_steps": 20,
     "chain_clip": 0.0,
     "buffer_size": 8192,
@@ -141,7 +141,7 @@ _STEEP: dict[str, dict[str, Any]] = {
 _BY_OBJECTIVE: dict[str, dict[str, Any]] = {
     "dsm": {"noise": 0.1},
     "dual": {"network": "shallow", "width": 256, "batch_size": 2048, "steps": 1000}
-    | {"direction_step": 2.0, "weight_step": 2.0, "radius": 200.0, "weight_decay": 0.0},
+    | {"weight_decay": 0.0},
     "recovery": {"noise": 0.5, "step_size": 0.025, "chain_steps": 40},
     "recovery-levels": {"step_size": 0.1, "chain_steps": 40},
     "teaching": {"noise": 0.7, "learning_rate": 1e-4},
@@ -157,7 +157,7 @@ _ON_IMAGES: dict[str, dict[str, Any]] = {
 _IN_PLANE: dict[str, dict[str, Any]] = {
     "dsm": {"noise": 0.05, "control_variate": True},
     "dual": {"network": "shallow", "width": 256, "batch_size": 1024, "steps": 3000}
-    | {"direction_step": 1.0, "weight_step": 2.0, "radius": 600.0},
+    | {"direction_step": 1.0, "radius": 600.0},
     "recovery": {"noise": 0.2, "chain_steps": 40},
     "stein": {"bandwidth": 0.06, "base": "mixture", "steps": 1500, "learning_rate": 2e-3},
     "coupled": _TILTED | {"step_size": 0.02, "chain_steps": 30},

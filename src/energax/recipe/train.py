@@ -61,7 +61,8 @@ class Train:
     batch_size: Annotated[
         int | None,
         otherwise(
-            "256; 512 in the plane without chains, 64 images, 1024 or more dual; at most all"
+            "256; 512 in the plane without chains, 64 for images; 2048 dual, 1024 in the plane; at "
+            "most all"
         ),
     ] = None
     """Rows in each update."""
