@@ -47,7 +47,7 @@ def moves(shape, count, h, rows):
 
     def at(node):
         def nodes(key, size, dtype=float):
-            return jnp.broadcast_to(node.reshape(shape).astype(dtype), size)
+            return jnp.tile(node.astype(dtype), math.prod(size) // node.size).reshape(size)
 
         with patch.object(jax.random, "normal", nodes):
             after, _ = rules.step(state, rows, key=jax.random.key(1))
