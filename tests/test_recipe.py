@@ -25,7 +25,6 @@ from energax.recipe.folder import new_folder, read_json, write_json
 from energax.recipe.settings import GAMES, Objective, Settings
 from energax.report.words import OBJECTIVES as TITLES
 
-
 SIZE = 2100
 """Training rows: more than the largest batch that is a default."""
 
