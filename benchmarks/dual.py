@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import energax as ex
-from energax.recipe.reproduce.teachers import TEACHERS
+from energax.recipe.reproduce.teachers import teacher
 
 PARTICLE_STEP, NEURON_STEP, RADIUS = 0.02, 0.2, 10.0
 ROWS, NEURONS = 10_000, 64
@@ -25,7 +25,7 @@ ROWS, NEURONS = 10_000, 64
 
 def rows_of(count, test):
     """Rows of the published teacher in 15 dimensions, and its law."""
-    law = ex.data.TwoNeurons(TEACHERS["15d-old"])
+    law = teacher("old")
     return law, ex.data.two_neurons(law, train=count, test=test, seed=0)
 
 
@@ -65,15 +65,17 @@ def ours(shape, neurons, data):
 
 
 def timed(shape, neurons, data, iterations):
-    """Seconds of the first chunk and of the second, and the energy after both."""
+    """Seconds of the first chunk, compilation and all, of the second; energy after the first."""
     learner, run = ours(shape, neurons, data)
     chunks = ex.train.fit(learner, run, data, batch_size=None, chunk_steps=iterations)
-    seconds = []
+    seconds, energy = [], None
     for _ in range(2):
         began = time.perf_counter()
         run, _ = next(chunks)
         seconds.append(time.perf_counter() - began)
-    return seconds, learner.energy(run.state)
+        if energy is None:
+            energy = jax.tree.map(jnp.copy, learner.energy(run.state))
+    return seconds, energy
 
 
 def kl(law, weights, directions, test):
@@ -94,18 +96,23 @@ def race(iterations):
     _, start = ours((15,), NEURONS, rows.train)
     network = start.state.energy.network
     z, w = np.asarray(network.directions), np.asarray(network.weights)
-    (first, second), _ = timed((15,), NEURONS, rows.train, iterations)
-    print(f"energax: {second:.1f} s for {iterations} iterations, first chunk {first - second:+.1f} s")
-    learner, run = ours((15,), NEURONS, rows.train)
-    run, _ = next(ex.train.fit(learner, run, rows.train, batch_size=None, chunk_steps=iterations))
-    after = run.state.energy.network
+    before = peak()
+    (first, second), after = timed((15,), NEURONS, rows.train, iterations)
+    after = after.network
+    print(f"energax: {second:.2f} s for {iterations} iterations, {first - second:.2f} s to compile")
     print(f"  KL {kl(law, after.weights, after.directions, rows.test):.4f}")
+    print(f"  peak memory {peak():.0f} MiB, of which {before:.0f} before it was compiled")
     for dtype in (np.float64, np.float32):
         began = time.perf_counter()
         at, weights = transcribed(rows.train, z, w, iterations, dtype)
         spent = time.perf_counter() - began
-        print(f"NumPy {dtype.__name__}: {spent:.1f} s, {spent / second:.1f} times energax")
+        print(f"NumPy {dtype.__name__}: {spent:.2f} s, {spent / second:.1f} times energax")
         print(f"  KL {kl(law, weights, at, rows.test):.4f}")
+
+
+def peak():
+    """Largest memory of this process so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def growth(iterations):
@@ -127,8 +134,6 @@ def main():
     parser.add_argument("--iterations", type=int, default=1000)
     arguments = parser.parse_args()
     race(arguments.iterations)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory of the process: {peak:.0f} MiB")
     growth(max(1, arguments.iterations // 10))
 
 
