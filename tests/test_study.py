@@ -9,7 +9,10 @@ import polars as pl
 import pytest
 from commands import TINY, energax, moons, refused
 
+from energax.data import two_moons
+from energax.errors import InputError
 from energax.recipe import draw, methods
+from energax.recipe.study import chosen
 
 STUDY = ("study", "two-moons", "--steps", "20", "--width", "8", "--depth", "1")
 
@@ -92,6 +95,19 @@ def test_unknown_words_are_refused_before_any_work(tmp_path):
     assert "'nse' is none of pcd" in refused(energax(*STUDY, "--objectives", "nse", "--out", out))
     assert "--seeds must be at least 1" in refused(energax(*STUDY, "--seeds", "0", "--out", out))
     assert not out.exists()
+
+
+def test_all_are_those_that_go_with_the_network_that_is_asked_for():
+    rows = two_moons(train=100, test=10)
+    with_perceptron = chosen(("all",), rows, "mlp")
+    assert "dual" not in with_perceptron
+    assert {"nce", "dsm-levels", "teaching"} <= set(with_perceptron)
+    with_neurons = chosen(("all",), rows, "shallow")
+    assert "dsm-levels" not in with_neurons
+    assert {"nce", "dual"} <= set(with_neurons)
+    assert set(chosen(("all",), rows)) >= {"dual", "dsm-levels"}, "each its own where none is asked"
+    with pytest.raises(InputError, match="it wants --network shallow"):
+        chosen(("dual",), rows, "mlp")
 
 
 def test_a_run_that_diverges_is_counted_and_the_study_goes_on(tmp_path, monkeypatch):

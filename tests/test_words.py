@@ -120,11 +120,11 @@ REFUSALS = {
     ),
     "dual moves shallow networks": (
         ("two-moons", "--objective", "dual", "--network", "mlp"),
-        "moves the neurons of --network shallow",
+        "choose --network shallow",
     ),
     "dual without edges": (
         ("two-moons", "--objective", "dual", "--base", "box", "--transform", "box"),
-        "a base law without edges",
+        "walk over the edges of a box",
     ),
     "dual needs a base law": (
         ("two-moons", "--objective", "dual", "--base", "none"),

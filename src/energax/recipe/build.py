@@ -29,7 +29,7 @@ from energax.energy import (
 )
 from energax.errors import InputError
 from energax.recipe.lens import Brightness
-from energax.recipe.settings import LEVELS, Settings
+from energax.recipe.settings import LEVELS, NETWORKS, Settings
 
 BOX = (-1.0, 1.0)
 """Where the transform `box` puts the data, and the base law `box` lives."""
@@ -72,15 +72,10 @@ def check(settings: Settings, rows: Dataset) -> None:
             f"{rows.name} has {len(rows.train)} training rows, fewer than a batch of "
             f"{settings.batch_size}: give --batch-size {len(rows.train)} or less."
         )
-    if settings.objective in LEVELS and settings.network == "conv":
+    if settings.network not in NETWORKS.get(settings.objective, (settings.network,)):
         raise InputError(
-            f"--objective {settings.objective} has a perceptron that sees the noise: choose "
-            "--network mlp."
-        )
-    if settings.objective in (*LEVELS, "joint") and settings.network == "shallow":
-        raise InputError(
-            f"--objective {settings.objective} wants more of a network than one number for a row: "
-            "choose --network mlp."
+            f"--objective {settings.objective} does not go with --network {settings.network}: "
+            f"choose --network {' or '.join(NETWORKS[settings.objective])}."
         )
     if settings.objective == "joint" and rows.labels is None:
         raise InputError(
@@ -90,10 +85,10 @@ def check(settings: Settings, rows: Dataset) -> None:
         raise InputError(
             f"--labels {settings.labels} is not what {rows.name} has, {rows.labels}: leave it out."
         )
-    if settings.objective == "dual" and (settings.network != "shallow" or settings.base == "box"):
+    if settings.objective == "dual" and settings.base == "box":
         raise InputError(
-            "--objective dual moves the neurons of --network shallow, on a base law without edges "
-            "(gaussian, mixture or flow)."
+            "--objective dual has particles that walk over the edges of a box: choose another "
+            "--base (gaussian, mixture or flow)."
         )
     if settings.network == "conv" and len(rows.shape) not in (2, 3):
         raise InputError(f"--network conv is for images; {rows.name} has none: choose mlp.")

@@ -4,7 +4,7 @@ import math
 from typing import Any, Literal
 
 from energax.data import Dataset
-from energax.recipe.settings import CHAINS, F_DIVERGENCES, Settings
+from energax.recipe.settings import CHAINS, F_DIVERGENCES, NETWORKS, Settings
 
 Kind = Literal["plane", "table", "small image", "image"]
 
@@ -197,6 +197,7 @@ def kind_of(data: Dataset) -> Kind:
 
 
 _UNSUITED: dict[str, tuple[tuple[Kind, ...], str]] = {
+    "dual": (("image",), "one layer of neurons on all pixels learns little; choose pcd"),
     "sm": (("image",), "it takes the whole Hessian of each row; choose ssm"),
     "stein-learned": (("image",), "its critic's divergence takes a pass for each pixel"),
     "adversarial-generator": (("image",), "it factors a matrix as wide as the row"),
@@ -206,8 +207,10 @@ _UNSUITED: dict[str, tuple[tuple[Kind, ...], str]] = {
 """Words that some kinds of data are too large for, and why."""
 
 
-def applicable(objective: str, data: Dataset) -> str | None:
-    """Why an objective does not suit a data set; None where it does."""
+def applicable(objective: str, data: Dataset, network: str | None = None) -> str | None:
+    """Why an objective does not suit a data set, or the network that is asked for; else None."""
+    if network is not None and network not in NETWORKS.get(objective, (network,)):
+        return f"it wants --network {' or '.join(NETWORKS[objective])}"
     if objective == "joint" and data.labels is None:
         return "its rows have no labels"
     kinds, why = _UNSUITED.get(objective, ((), ""))

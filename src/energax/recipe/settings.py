@@ -78,6 +78,14 @@ ENCODED = ("encoder", "variational")
 LEVELS = ("dsm-levels", "recovery-levels")
 """Objectives whose energy knows the level of noise; what is kept is that at the finest."""
 
+NETWORKS: dict[str, tuple[Network, ...]] = {
+    "dual": ("shallow",),
+    "joint": ("mlp", "conv"),
+    "dsm-levels": ("mlp",),
+    "recovery-levels": ("mlp",),
+}
+"""Objectives that want some networks only: neurons to move, several outputs, the level beside x."""
+
 FROM_BASE = ("nce", "nce-ranking", "contraction", "coupled", "joint", "dual", *F_DIVERGENCES)
 """Objectives that draw from the base law in each update, or need it to stay near the data."""
 

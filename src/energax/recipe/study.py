@@ -60,7 +60,7 @@ class Study:
             raise InputError(f"--test-fraction must be between 0 and 1; got {self.test_fraction}.")
         rows = data.load(self.data, test_fraction=self.test_fraction)
         out = self.out or Path("studies") / rows.name
-        words = chosen(self.objectives, rows)
+        words = chosen(self.objectives, rows, self.network)
         told_to = {name: getattr(self, name) for name in ("steps", "network", "width", "depth")}
         plan = [
             (word, seed, resolved(told_to | {"objective": word, "seed": seed}, rows))
@@ -113,14 +113,19 @@ class Study:
         return shlex.join([*line, "--test-fraction", str(self.test_fraction), "--out", str(out)])
 
 
-def chosen(objectives: tuple[str, ...], rows: Dataset) -> tuple[str, ...]:
-    """The words to run. Raises InputError for one that is none, or that does not suit the rows."""
+def chosen(
+    objectives: tuple[str, ...], rows: Dataset, network: str | None = None
+) -> tuple[str, ...]:
+    """The words to run: all that suit the rows and the network that is asked for, or those named.
+
+    Raises InputError for one that is none, or that does not suit.
+    """
     if objectives == ("all",):
-        return tuple(word for word in WORDS if applicable(word, rows) is None)
+        return tuple(word for word in WORDS if applicable(word, rows, network) is None)
     for word in objectives:
         if word not in WORDS:
             raise InputError(f"--objectives: {word!r} is none of {', '.join(WORDS)}, or all.")
-        if (why := applicable(word, rows)) is not None:
+        if (why := applicable(word, rows, network)) is not None:
             raise InputError(f"--objectives: {word} does not suit {rows.name}: {why}.")
     return tuple(dict.fromkeys(objectives))
 
