@@ -34,6 +34,7 @@ OBJECTIVES = {
     "cooperative": "cooperative training with a generator",
     "teaching": "dual-MCMC teaching of energy, generator and encoder",
     "joint": "joint likelihood of rows and labels",
+    "dual": "dual training of particles and neurons",
 }
 
 TITLES = {
@@ -56,6 +57,8 @@ TITLES = {
     "encoder_weight_norm": "Weights, length",
     "encoder_size": "Draws, length",
     "weight_norm": "Weights, length",
+    "variation": "Mean weight of the neurons",
+    "distance": "Distance of particles and rows",
     "latent_slope": "Slope of the posterior of z",
     "latent_displacement": "Displacement of the chains on z",
     "kernel_stein": "Kernel Stein discrepancy²",
@@ -108,6 +111,8 @@ MEANINGS = {
     "mode_shares_off": "total variation between the model's shares of modes and the true ones",
     "label_accuracy": "share of rows whose likeliest label is the right one",
     "cross_entropy": "minus the mean log-probability of the right label, nats",
+    "variation": "a bound on the variation norm of f, held below the radius; endless growth: circles",
+    "distance": "largest gap between the means of a neuron over particles and over rows; it falls",
     "coverage": "share of test rows with a draw as near as their fifth neighbour",
     "energy_noise": "mean energy of rows of the noise law",
     "grad_norm": "length of the gradient before clipping; a sudden rise announces divergence",
