@@ -111,7 +111,7 @@ MEANINGS = {
     "mode_shares_off": "total variation between the model's shares of modes and the true ones",
     "label_accuracy": "share of rows whose likeliest label is the right one",
     "cross_entropy": "minus the mean log-probability of the right label, nats",
-    "variation": "a bound on the variation norm of f, held below the radius; endless growth: circles",
+    "variation": "bound on the variation norm of f; growth without end: neurons run in circles",
     "distance": "largest gap between the means of a neuron over particles and over rows; it falls",
     "coverage": "share of test rows with a draw as near as their fifth neighbour",
     "energy_noise": "mean energy of rows of the noise law",
