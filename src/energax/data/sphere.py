@@ -41,11 +41,10 @@ class TwoNeurons(AbstractLaw):
         if not (strength > 0 and math.isfinite(strength)):
             raise ValueError(f"`strength` must be above 0 and finite; got {strength}.")
         z = z / np.linalg.norm(z, axis=1, keepdims=True)
-        across = z[1] - (z[0] @ z[1]) * z[0]
-        if not np.linalg.norm(across) > 1e-6:
+        if not np.linalg.norm(z[1] - (z[0] @ z[1]) * z[0]) > 1e-6:
             raise ValueError("`directions` must not be parallel.")
         self.directions = jnp.asarray(z)
-        self.frame = jnp.asarray(np.stack([z[0], across / np.linalg.norm(across)]))
+        self.frame = jnp.asarray(_frame(z))
         self.strength = jnp.asarray(strength, self.directions.dtype)
         self.shape = (z.shape[1],)
 
@@ -103,12 +102,23 @@ class TwoNeurons(AbstractLaw):
         point = jax.lax.while_loop(lambda carry: ~carry[2], again, carry)[1]
         noise = jax.random.normal(rest, self.shape, dtype)
         off = noise - (self.frame @ noise) @ self.frame
-        return point @ self.frame + jnp.sqrt(1 - jnp.sum(point**2)) * off / jnp.linalg.norm(off)
+        # Rounding takes a point in the plane beyond length 1; and where noise nearly lies in the
+        # plane, rounding of the frame is not small beside `off`.
+        height = jnp.sqrt(jnp.maximum(1 - jnp.sum(point**2), 0))
+        x = point @ self.frame + height * off / jnp.linalg.norm(off)
+        return x / jnp.linalg.norm(x)
 
     def _best(self) -> float:
         """The largest -E on the sphere."""
         together = math.sqrt(max(2 + 2 * math.cos(self.angle), 0))
         return float(self.strength) * max(1.0, together)
+
+
+def _frame(directions: np.ndarray) -> np.ndarray:
+    """Two orthonormal rows that span the plane of the directions, the first along the first."""
+    first = directions[0] / np.linalg.norm(directions[0])
+    across = directions[1] - (first @ directions[1]) * first
+    return np.stack([first, across / np.linalg.norm(across)])
 
 
 _QUARTERS = (math.pi / 2, -math.pi / 2)
@@ -132,9 +142,11 @@ def two_neurons(
         keep = np.log(rng.random(_BLOCK)) < strength * r * _ramps(turn, angle) - best
         taken.append(np.stack([r * np.cos(turn), r * np.sin(turn)], axis=1)[keep])
     plane = np.concatenate(taken)[:count]
-    frame = np.asarray(law.frame, np.float64)
+    # Anew in double precision: rounded to single, it leaves rare rows 1e-4 off the sphere.
+    frame = _frame(np.asarray(law.directions, np.float64))
     noise = rng.standard_normal((count, dim))
     off = noise - (noise @ frame.T) @ frame
-    off *= np.sqrt(1 - np.sum(plane**2, axis=1))[:, None] / np.linalg.norm(off, axis=1)[:, None]
+    height = np.sqrt(np.maximum(1 - np.sum(plane**2, axis=1), 0))
+    off *= height[:, None] / np.linalg.norm(off, axis=1)[:, None]
     rows = (plane @ frame + off).astype(np.float32)
     return Dataset(f"two-neurons-{dim}d", rows[:train], rows[train:], law=law)
