@@ -15,7 +15,7 @@ from energax.errors import Diverged
 from energax.recipe.reproduce import experiment
 from energax.recipe.reproduce.plan import PLANS, faster
 from energax.recipe.reproduce.published import INITIAL, RESULTS
-from energax.recipe.reproduce.table import first_below, last
+from energax.recipe.reproduce.table import beats, first_below, last, spread
 from energax.recipe.reproduce.teachers import teacher
 
 TINY = ("--steps", "12", "--rows", "40")
@@ -191,6 +191,10 @@ def test_summaries_of_a_curve():
     assert last(run, "kl") == pytest.approx(0.02), "after iteration 500 alone"
     assert first_below(run) == 700
     assert first_below({"iteration": [0], "kl": [1.0]}) is None
+    ours = [{"seed": seed, "iteration": [0], "kl": [kl]} for seed, kl in ((0, 1.0), (1, 3.0))]
+    theirs = [{"seed": seed, "iteration": [0], "kl": [2.0]} for seed in (1, 0, 2)]
+    assert beats(ours, theirs) == "1 of 2", "only seeds that both have"
+    assert spread([1150, 0.5]) == "575 [0.500, 1,150]"
 
 
 def test_rows_of_two_neurons_lie_on_the_sphere_in_single_precision():
