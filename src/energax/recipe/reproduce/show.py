@@ -82,7 +82,7 @@ def _line(name: str, setting: Setting, records: list[Mapping[str, Any]]) -> Line
 
 def _sphere(path: Path, setting: Setting, record: Mapping[str, Any], kept: Path) -> None:
     law = teacher(setting.teacher)
-    with np.load(kept) as arrays:
+    with np.load(kept, allow_pickle=False) as arrays:
         moments = [
             Moment(
                 step,
