@@ -16,6 +16,7 @@ from energax.recipe import (
     Data,
     Evaluate,
     Report,
+    Reproduce,
     Sample,
     Score,
     Stopped,
@@ -31,6 +32,7 @@ Command = (
     | Annotated[Report, tyro.conf.subcommand("report")]
     | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Study, tyro.conf.subcommand("study")]
+    | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Data, tyro.conf.subcommand("data")]
 )
 

@@ -7,6 +7,7 @@ from energax.recipe.folder import Model as Model
 from energax.recipe.folder import load as load
 from energax.recipe.learn import Stopped as Stopped
 from energax.recipe.report import Report as Report
+from energax.recipe.reproduce import Reproduce as Reproduce
 from energax.recipe.sample import Sample as Sample
 from energax.recipe.score import Score as Score
 from energax.recipe.study import Study as Study

@@ -1,0 +1,3 @@
+"""Do the published experiments come out?"""
+
+from energax.recipe.reproduce.reproduce import Reproduce as Reproduce
