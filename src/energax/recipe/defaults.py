@@ -161,7 +161,7 @@ _IN_PLANE: dict[str, dict[str, Any]] = {
     "recovery": {"noise": 0.2, "chain_steps": 40},
     "stein": {"bandwidth": 0.06, "base": "mixture", "steps": 1500, "learning_rate": 2e-3},
     "coupled": _TILTED | {"step_size": 0.02, "chain_steps": 30},
-    "dsm-levels": {"steps": 8000, "decay": 0.999, "levels": 4, "finest": 0.06},
+    "dsm-levels": {"steps": 4000, "learning_rate": 1e-2, "decay": 0.999, "levels": 4},
     "recovery-levels": {"steps": 4000, "decay": 0.999, "levels": 3, "finest": 0.05}
     | {"chain_steps": 30, "step_size": 0.1},
     "adversarial": _TILTED

@@ -45,8 +45,8 @@ class Train:
         int | None,
         otherwise(
             "2000 in the plane (800 chains, most rivals, 1000 stein-learned, 1500 stein, 3000 "
-            "dual, 4000 recovery-levels, 8000 dsm-levels) and for images, 1500 for small images, "
-            "else 3000; 1000 dual outside the plane"
+            "dual, 4000 levels) and for images, 1500 for small images, else 3000; 1000 dual "
+            "outside the plane"
         ),
     ] = None
     """Updates."""
@@ -69,8 +69,8 @@ class Train:
     learning_rate: Annotated[
         float | None,
         otherwise(
-            "1e-3; in the plane 5e-3, or 2e-3 by chains and stein, 1e-2 for f-, 1e-4 with a "
-            "generator; 5e-4 for images; 1e-4 teaching everywhere"
+            "1e-3; in the plane 5e-3, or 2e-3 by chains and stein, 1e-2 for f- and dsm-levels, "
+            "1e-4 with a generator; 5e-4 for images; 1e-4 teaching everywhere"
         ),
     ] = None
     """Rate of Adam at the start; it falls to 0 along a cosine."""
@@ -146,7 +146,7 @@ class Train:
     """dsm-levels, recovery-levels: levels of noise, evenly spaced in their logarithm."""
     broadest: Annotated[float | None, otherwise("1")] = None
     """dsm-levels, recovery-levels: the first level, in model units."""
-    finest: Annotated[float | None, otherwise("0.08; in the plane 0.06, 0.05 by chains")] = None
+    finest: Annotated[float | None, otherwise("0.08; in the plane 0.05 for recovery-levels")] = None
     """dsm-levels, recovery-levels: the last level, whose energy is kept."""
     rounds: Annotated[
         int | None,
