@@ -11,6 +11,7 @@ from energax.energy import weights
 from energax.errors import InputError
 from energax.recipe import methods
 from energax.recipe.folder import Folder, spoken
+from energax.recipe.players import partners
 from energax.train import Bar, Checkpoints, Interrupt, Log, Run
 
 WATCHED = ("loss", "accuracy", "energy_data", "energy_chain", "energy_rival", "grad_norm")
@@ -106,8 +107,8 @@ def _watched(line: dict[str, int | float]) -> dict[str, float]:
 
 
 def write(folder: Folder, state: Any) -> None:
-    """The final weights, and their running average where one was kept."""
+    """The final weights, their running average where one was kept, and the other players whole."""
     parts = {"energy": weights(state.energy)[0]}
     if state.average is not None:
         parts["average"] = state.average
-    train.write_weights(folder["weights.safetensors"], parts)
+    train.write_weights(folder["weights.safetensors"], parts | partners(state))

@@ -4,13 +4,14 @@ import functools
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import PRNGKeyArray, PyTree
 
 from energax import network, objective, sampler
 from energax.data import AbstractTransform, Dataset, Labelled
-from energax.energy import AbstractLaw, Flat, Tilt, fitted_flow
+from energax.energy import AbstractLaw, Flat, Tilt, fitted_flow, flow
 from energax.learner import (
     AbstractLearner,
     AdversarialGenerator,
@@ -34,6 +35,9 @@ from energax.objective import AbstractObjective
 from energax.recipe import teach
 from energax.recipe.build import BOX, energy, fitting_rows
 from energax.recipe.settings import F_DIVERGENCES, GAMES, Settings
+
+FLOWS = ("adversarial", "flow-contrastive")
+"""Games whose rival is a flow, fitted to the rows before training."""
 
 PAIRED = 2
 """Rows of a batch for each pair of coupled chains."""
@@ -125,26 +129,31 @@ def rules(settings: Settings, law: AbstractLaw) -> AbstractRules:
     return makers[settings.objective]()
 
 
-def rival(
-    settings: Settings,
-    law: AbstractLaw,
-    transform: AbstractTransform,
-    rows: Dataset,
-    *,
-    key: PRNGKeyArray,
-) -> PyTree:
-    """The rival before training: a flow that was fitted to the rows, or a fresh network."""
+def rival(settings: Settings, law: AbstractLaw, *, key: PRNGKeyArray) -> PyTree:
+    """The rival as a fresh network, or as a flow that is not fitted yet."""
     shape, width, depth = law.shape, settings.rival_width, settings.depth
     if settings.objective in F_DIVERGENCES:
         return Tilt(law, network.MLP(shape, width, depth, key=key))
+    if settings.objective in FLOWS:
+        return flow(shape, mean=jnp.zeros(shape), std=jnp.ones(shape), key=key)
+    if settings.objective == "stein-learned":
+        return network.ArrayMLP(shape, shape, width, depth, key=key)
     size = math.prod(shape)
-    match settings.objective:
-        case "adversarial" | "flow-contrastive":
-            return fitted_flow(fitting_rows(settings, rows, transform), seed=settings.seed)
-        case "stein-learned":
-            return network.ArrayMLP(shape, shape, width, depth, key=key)
     maker = network.ArrayMLP((size,), shape, width, depth, key=key)
     return network.NoisyGenerator(maker, size, settings.noise)
+
+
+def blank_players(
+    settings: Settings, law: AbstractLaw, transform: AbstractTransform, *, key: PRNGKeyArray
+) -> PyTree:
+    """Fresh players: those of `players`, but that a flow among them is not fitted."""
+    blank = energy(settings, law, transform, key=key)
+    born = jax.random.fold_in(key, 1)
+    if settings.objective == "teaching":
+        return teach.trio(settings, blank, law.shape, key=born)
+    if settings.objective not in GAMES:
+        return blank
+    return Players(blank, rival(settings, law, key=born))
 
 
 def players(
@@ -155,14 +164,12 @@ def players(
     *,
     key: PRNGKeyArray,
 ) -> PyTree:
-    """What the learner moves: the energy before training, and its rival where there is one."""
-    blank = energy(settings, law, transform, key=key)
-    born = jax.random.fold_in(key, 1)
-    if settings.objective == "teaching":
-        return teach.trio(settings, blank, law.shape, key=born)
-    if settings.objective not in GAMES:
-        return blank
-    return Players(blank, rival(settings, law, transform, rows, key=born))
+    """What the learner moves: the energy before training, and the others where there are any."""
+    fresh = blank_players(settings, law, transform, key=key)
+    if settings.objective not in FLOWS:
+        return fresh
+    fitted = fitted_flow(fitting_rows(settings, rows, transform), seed=settings.seed)
+    return Players(fresh.energy, fitted)
 
 
 def learner(settings: Settings, law: AbstractLaw, rows: Dataset) -> AbstractLearner:

@@ -121,12 +121,24 @@ def read_weights(path: Path, like: dict[str, PyTree]) -> dict[str, PyTree]:
 
     Raises InputError where the file is missing, damaged, or of another run.
     """
+    arrays = {name: jnp.asarray(array) for name, array in _read(path).items()}
+    return filled(like, arrays, source=str(path))
+
+
+def parts_in(path: Path) -> frozenset[str]:
+    """The names of the parts that `write_weights` wrote: those that hold an array.
+
+    Raises InputError where the file is missing or damaged.
+    """
+    return frozenset(name.partition(".")[0] for name in _read(path))
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
     try:
-        arrays = safetensors.numpy.load_file(path)
+        return safetensors.numpy.load_file(path)
     except FileNotFoundError as reason:
         raise InputError(
             f"{path} is missing: resume the run if it was stopped, else train it again."
         ) from reason
     except (safetensors.SafetensorError, OSError) as reason:
         raise InputError(f"{path} is damaged ({reason}): train the run again.") from reason
-    return filled(like, {n: jnp.asarray(a) for n, a in arrays.items()}, source=str(path))
