@@ -24,6 +24,8 @@ COMMANDS = (
     recipe.Data,
     recipe.Compare,
     recipe.Study,
+    recipe.Reconstruct,
+    recipe.Interpolate,
 )
 LARGEST_PICTURE = 400_000
 """Bytes: a page that people open on a phone."""

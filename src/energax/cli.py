@@ -15,6 +15,8 @@ from energax.recipe import (
     Compare,
     Data,
     Evaluate,
+    Interpolate,
+    Reconstruct,
     Report,
     Reproduce,
     Sample,
@@ -33,6 +35,8 @@ Command = (
     | Annotated[Compare, tyro.conf.subcommand("compare")]
     | Annotated[Study, tyro.conf.subcommand("study")]
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
+    | Annotated[Reconstruct, tyro.conf.subcommand("reconstruct")]
+    | Annotated[Interpolate, tyro.conf.subcommand("interpolate")]
     | Annotated[Data, tyro.conf.subcommand("data")]
 )
 

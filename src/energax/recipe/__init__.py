@@ -5,7 +5,16 @@ from energax.recipe.data import Data as Data
 from energax.recipe.evaluate import Evaluate as Evaluate
 from energax.recipe.folder import Model as Model
 from energax.recipe.folder import load as load
+from energax.recipe.generate import generated as generated
+from energax.recipe.generate import revised as revised
+from energax.recipe.interpolate import Interpolate as Interpolate
+from energax.recipe.interpolate import interpolated as interpolated
 from energax.recipe.learn import Stopped as Stopped
+from energax.recipe.players import load_players as load_players
+from energax.recipe.players import load_trio as load_trio
+from energax.recipe.reconstruct import Reconstruct as Reconstruct
+from energax.recipe.reconstruct import Reconstruction as Reconstruction
+from energax.recipe.reconstruct import reconstructed as reconstructed
 from energax.recipe.report import Report as Report
 from energax.recipe.reproduce import Reproduce as Reproduce
 from energax.recipe.sample import Sample as Sample

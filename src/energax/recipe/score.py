@@ -36,13 +36,7 @@ class Score:
     def __call__(self) -> None:
         check_out(self.out, tuple(WRITERS))
         model, log_z = load(self.run), certified_log_z(self.run)
-        told = Folder(self.run).config()["data"]
-        rows = data.check_rows(
-            data.read_rows(self.rows),
-            tuple(told["shape"]),
-            columns=None if told["columns"] is None else tuple(told["columns"]),
-            levels=told["levels"],
-        )
+        rows = rows_for(Folder(self.run), self.rows)
         copies, log_dets = scored(model, model.energy, rows)
         energies = copies.mean(axis=0)
         values = None if log_z is None else (log_dets - copies).mean(axis=0) - log_z
@@ -50,6 +44,20 @@ class Score:
             WRITERS[self.out.suffix](draft, energies, values)
         missing = "" if log_z is not None else "; log_density is empty, for log Z is not certified"
         print(f"Scored {len(energies)} rows into {self.out}{missing}.")
+
+
+def rows_for(folder: Folder, path: Path) -> Shaped[np.ndarray, " size *shape"]:
+    """The rows of a file, in the user's units, for a run of `folder` to take.
+
+    Raises InputError where they are not of the kind that it was trained on.
+    """
+    told = folder.config()["data"]
+    return data.check_rows(
+        data.read_rows(path),
+        tuple(told["shape"]),
+        columns=None if told["columns"] is None else tuple(told["columns"]),
+        levels=told["levels"],
+    )
 
 
 def scored(
