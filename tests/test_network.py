@@ -40,6 +40,30 @@ NETWORKS = {
 }
 
 
+@pytest.mark.parametrize("out", ["scalar", 3])
+@pytest.mark.parametrize("shape", [(6, 5), (2, 13, 12)])
+@pytest.mark.parametrize("spectral", [None, False, True])
+def test_the_last_layer_of_the_features_is_the_output(spectral, shape, out, key):
+    """`spectral` None: a multilayer perceptron."""
+    x = jax.random.normal(jax.random.key(1), shape)
+    if spectral is None:
+        net = MLP(shape, 8, out=out, key=key)
+        last, width = net.layers[-1], 8
+    else:
+        net = ConvNet(shape, 4, 2, spectral=spectral, out=out, key=key)
+        width = 8
+
+        def last(features):
+            ends = net.head(features[None, None])[0, 0]
+            return ends[0] if out == "scalar" else ends
+
+    features = net.features(x)
+    assert features.shape == (width,)
+    assert np.allclose(last(features), net(x), rtol=1e-12)
+    # Negative control: features of another example do not give this output.
+    assert not np.allclose(last(net.features(x + 1)), net(x), rtol=1e-3)
+
+
 def _image(size, seed=0):
     height, width, channels, filters = size
     rng = np.random.default_rng(seed)

@@ -24,6 +24,7 @@ COMMANDS = (
     recipe.Data,
     recipe.Compare,
     recipe.Study,
+    recipe.Reproduce,
     recipe.Reconstruct,
     recipe.Interpolate,
 )

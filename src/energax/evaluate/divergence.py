@@ -1,5 +1,7 @@
 """How far a sample is from another, or from a model: discrepancies by kernels."""
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -13,6 +15,12 @@ from energax.objective import Kernel, median_bandwidth, stein_kernel
 
 BANDWIDTH_ROWS = 1000
 """Rows from which the median distance is taken: enough for three digits."""
+
+ROWS_AT_ONCE = 16
+"""Rows whose kernels are held at one time: enough for a fast product, little memory."""
+
+Pairing = Callable[[Float[Array, " dim"], Float[Array, " n dim"]], Float[Array, " n"]]
+"""k(x, b_j) of one row with each of many."""
 
 
 def median_distance(rows: Float[np.ndarray, " size *shape"]) -> float:
@@ -44,16 +52,31 @@ def mmd(
     if not width > 0:
         raise ValueError(f"`bandwidth` must be above 0; got {width}.")
     a, b = (jnp.asarray(rows).reshape(len(rows), -1) / width for rows in (x, y))
+    return unbiased_mmd(a, b, gaussian)
+
+
+def gaussian(x: Float[Array, " dim"], rows: Float[Array, " n dim"]) -> Float[Array, " n"]:
+    """exp(-|x - b|^2 / 2) for each b of `rows`."""
+    return jnp.exp(-jnp.sum((x[None] - rows) ** 2, axis=1) / 2)
+
+
+def unbiased_mmd(a: Float[Array, " m dim"], b: Float[Array, " n dim"], kernel: Pairing) -> Estimate:
+    """E k(a,a') + E k(b,b') - 2 E k(a,b) over pairs of different rows, and its standard error.
+
+    The error is derived by Hoeffding's expansion, to second order. `size`: rows of the smaller
+    sample. Pass `kernel` as a function of a module, to compile once.
+    """
     m, n = len(a), len(b)
-    aa, ab, ba, bb = _sums(a, a), _sums(a, b), _sums(b, a), _sums(b, b)
-    # A row with itself has kernel 1, which the unbiased form leaves out.
-    in_a, in_b = (aa[0] - 1) / (m - 1), (bb[0] - 1) / (n - 1)
+    ab, ba = _sums(a, b, kernel), _sums(b, a, kernel)
+    # The kernel of a row with itself is what the unbiased form leaves out.
+    aa, bb = (_sums(rows, rows, kernel) - _own(rows, kernel) for rows in (a, b))
+    in_a, in_b = aa[0] / (m - 1), bb[0] / (n - 1)
     from_a, from_b = ab[0] / n, ba[0] / m
     value = jnp.mean(in_a) + jnp.mean(in_b) - 2 * jnp.mean(from_a)
     first = jnp.var(in_a - from_a, ddof=1) / m + jnp.var(in_b - from_b, ddof=1) / n
     # The spread of row means also holds what single pairs add, twice what belongs in the error.
-    inner_a = _degenerate(in_a, in_a, (aa[1] - 1) / (m - 1)) / m**2
-    inner_b = _degenerate(in_b, in_b, (bb[1] - 1) / (n - 1)) / n**2
+    inner_a = _degenerate(in_a, in_a, aa[1] / (m - 1)) / m**2
+    inner_b = _degenerate(in_b, in_b, bb[1] / (n - 1)) / n**2
     pairs = 4 * (inner_a + inner_b + 2 * _degenerate(from_a, from_b, ab[1] / n) / (m * n))
     variance = jnp.maximum(4 * first - pairs, 0) + pairs / 2
     return Estimate(value, jnp.sqrt(variance), jnp.asarray(float(min(m, n)), value.dtype))
@@ -100,12 +123,21 @@ def _degenerate(
     return jnp.mean(squares) - jnp.mean(rows**2) - jnp.mean(columns**2) + jnp.mean(rows) ** 2
 
 
-@jax.jit
-def _sums(a: Float[Array, " m dim"], b: Float[Array, " n dim"]) -> Float[Array, " 2 m"]:
-    """sum_j k(a_i, b_j) and sum_j k(a_i, b_j)^2 for each i, a row at a time to save memory."""
+@eqx.filter_jit
+def _sums(
+    a: Float[Array, " m dim"], b: Float[Array, " n dim"], kernel: Pairing
+) -> Float[Array, " 2 m"]:
+    """sum_j k(a_i, b_j) and sum_j k(a_i, b_j)^2 for each i, a few rows at a time for memory."""
 
     def line(x: Float[Array, " dim"]) -> Float[Array, " 2"]:
-        kernel = jnp.exp(-jnp.sum((x[None] - b) ** 2, axis=1) / 2)
-        return jnp.stack([jnp.sum(kernel), jnp.sum(kernel**2)])
+        found = kernel(x, b)
+        return jnp.stack([jnp.sum(found), jnp.sum(found**2)])
 
-    return jax.lax.map(line, a).T
+    return jax.lax.map(line, a, batch_size=ROWS_AT_ONCE).T
+
+
+@eqx.filter_jit
+def _own(rows: Float[Array, " m dim"], kernel: Pairing) -> Float[Array, " 2 m"]:
+    """k(a_i, a_i) and its square for each i."""
+    found = jax.vmap(lambda x: kernel(x, x[None])[0])(rows)
+    return jnp.stack([found, found**2])

@@ -120,11 +120,14 @@ class ConvNet(eqx.Module):
         self.head = Filter(1, widths[-1], ends, spectral, key=last)
         self.shape, self.out = shape, out
 
-    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*out"]:
+    def features(self, x: Float[Array, "*shape"]) -> Float[Array, " filters"]:
+        """What the head is given: the sum over pixels of each filter of the last block."""
         x = x[:, :, None] if x.ndim == 2 else jnp.moveaxis(x, 0, 2)
         x = self.stem(x)
         for block in self.blocks:
             x = block(halved(x) if min(x.shape[:2]) >= COARSEST else x)
-        pooled = jnp.sum(jax.nn.silu(x), axis=(0, 1), keepdims=True)
-        ends = self.head(pooled)[0, 0]
+        return jnp.sum(jax.nn.silu(x), axis=(0, 1))
+
+    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*out"]:
+        ends = self.head(self.features(x)[None, None])[0, 0]
         return ends[0] if self.out == "scalar" else ends

@@ -46,8 +46,12 @@ class MLP(eqx.Module):
         )
         self.activation = activation
 
-    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*out"]:
+    def features(self, x: Float[Array, "*shape"]) -> Float[Array, " width"]:
+        """What the last layer is given: the last hidden layer, after its activation."""
         x = x.reshape(-1)
         for layer in self.layers[:-1]:
             x = self.activation(layer(x))
-        return self.layers[-1](x)
+        return x
+
+    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*out"]:
+        return self.layers[-1](self.features(x))
