@@ -110,7 +110,7 @@ OPTIONS = {  # options of `train moons.npy` -> what the sentence says
     "--fresh 1.5": r"--fresh must be in \[0, 1\]",
     "--test-fraction 1": "--test-fraction must be between 0 and 1; got 1",
     "--objective pcd --buffer-size 8": "--buffer-size must be at least the batch size, 16; got 8",
-    "--objective nce --base none": "--objective nce draws from the base law",
+    "--objective nce --base none": "--objective nce needs a base law",
     "--transform marginal": "--transform marginal is for whole numbers",
     "--network conv": "--network conv is for images; moons.npy has none",
     "--base box": "--base box is a law on .*choose --transform box",
