@@ -195,7 +195,7 @@ OPTIMA = {"kl": (1.010, 1.830), "reverse-kl": (1.584, 1.629)}
 
 @pytest.mark.parametrize("kind", OPTIMA)
 def test_the_slope_vanishes_at_the_optimum_of_its_own_divergence(kind, key):
-    """METHODS A16; and not at the optimum of the other one."""
+    """Where a fit by one Gaussian is best, and not at the optimum of the other one."""
     start = np.array([1.2, 1.7])
     best = minimize(lambda p: f_divergence(kind, *p), start, tol=1e-10, method="Nelder-Mead").x
     assert np.allclose(best, OPTIMA[kind], atol=6e-4)
