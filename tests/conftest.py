@@ -18,6 +18,14 @@ jax.config.update("jax_disable_most_optimizations", True)
 install_import_hook("energax", "beartype.beartype")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _compiled_programs_are_dropped():
+    """Each holds memory maps, of which Linux grants a process 65,530: thousands of tests in one
+    process would run out of them, and the compiler then crashes."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def key():
     """One fixed key: a random test never flakes."""
