@@ -4,6 +4,7 @@ import itertools
 import math
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -43,7 +44,15 @@ class OneNeuron(AbstractLaw):
         return b * (math.exp(b) / b - math.expm1(b) / b**2) / 2 / self.mean_mass()
 
     def sample(self, *, key):
-        raise NotImplementedError("no test draws from it")
+        """Heights <z, x> of uniform points are uniform: this one's are drawn by their inverse."""
+        height, turn = jax.random.split(key)
+        b, total = self.strength, 2 * self.mean_mass()
+        mass = total * jax.random.uniform(height)
+        t = jnp.where(mass < 1, mass - 1, jnp.log1p(jnp.maximum(mass - 1, 0) * b) / b)
+        noise = jax.random.normal(turn, (3,))
+        off = noise - jnp.dot(noise, self.direction) * self.direction
+        off = off / jnp.linalg.norm(off)
+        return t * self.direction + jnp.sqrt(1 - t**2) * off
 
 
 def normal_nodes(dim, count):

@@ -111,7 +111,7 @@ REFUSED = {
     ),
     "a long direction": (
         lambda: dual(tilt(z=2 * unit(3, 3))),
-        "`directions` must be of length 1; neuron 0 has",
+        "`directions` must be rows of length 1, on the unit sphere; row 0 has length",
     ),
     "a sign of 0": (
         lambda: dual(tilt(c=[1, 0, -1])),

@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -31,6 +32,11 @@ def test_the_divergence_of_one_neuron_in_closed_form():
     found = kl_by_draws(flat, law, jnp.asarray(unit(20_000, 3)))
     assert abs(float(found.value) - (log_mass - b / 4)) < 5 * float(found.error)
     assert float(found.error) < 0.01
+    right = law.mean_pull() - log_mass
+    back = kl_by_draws(law, flat, draws(law, 20_000, key=jax.random.key(0)))
+    assert abs(float(back.value) - right) < 5 * float(back.error)
+    wrong = kl_by_draws(law, flat, jnp.asarray(unit(20_000, 3)))
+    assert abs(float(wrong.value) - right) > 5 * float(wrong.error), "these are no draws of the law"
     # Var of the mass over its mean squared, in closed form: what the second mean is worth.
     twice = OneNeuron(law.direction, 2 * b)
     worth = 20_000 * law.mean_mass() ** 2 / twice.mean_mass()

@@ -187,6 +187,27 @@ def check_new(path: Path) -> None:
         raise InputError(f"{path} exists already: choose another --out{resume}.")
 
 
+def claim(out: Path, kind: str, plan: dict[str, Any]) -> None:
+    """Begin a `kind` of work of many runs, or go on with it where the folder holds the same plan.
+
+    The plan is kept in `kind`.json. Raises InputError where another one is there, or another thing.
+    """
+    path = out / f"{kind}.json"
+    if path.exists():
+        known = read_json(path)
+        different = [name for name, value in plan.items() if known.get(name) != value]
+        if different:
+            raise InputError(
+                f"The {kind} in {out} has another {different[0]} "
+                f"({json.dumps(known.get(different[0]))}): choose another --out."
+            )
+        return
+    if out.exists() and any(out.iterdir()):
+        raise InputError(f"{out} exists and is no {kind}: choose another --out.")
+    (out / "runs").mkdir(parents=True, exist_ok=True)
+    write_json(path, plan)
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A draft folder that becomes `path` when the block ends well, and else is removed.

@@ -1,12 +1,11 @@
 """Every method on one data set, with one network: one command, one page, one table."""
 
 import dataclasses
-import json
 import shlex
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
 import tyro
 
@@ -17,7 +16,7 @@ from energax.recipe.begin import begun, trained
 from energax.recipe.compare import gathered, write
 from energax.recipe.defaults import applicable, resolved
 from energax.recipe.evaluate import Evaluate, told
-from energax.recipe.folder import Folder, read_json, write_json
+from energax.recipe.folder import Folder, claim, read_json, write_json
 from energax.recipe.learn import Stopped
 from energax.recipe.settings import Network, Objective, Settings, check_seed
 from energax.recipe.train import otherwise
@@ -67,7 +66,8 @@ class Study:
             for word in words
             for seed in range(self.seeds)
         ]
-        opened(out, rows, told_to | {"source": self.data, "test_fraction": self.test_fraction})
+        source = {"source": self.data, "test_fraction": self.test_fraction}
+        claim(out, "study", {"data": rows.name, "digest": rows.digest} | told_to | source)
         for count, (word, seed, settings) in enumerate(plan, 1):
             folder = Folder(out / "runs" / f"{word}-{seed}")
             began = time.perf_counter()
@@ -128,28 +128,6 @@ def chosen(
         if (why := applicable(word, rows, network)) is not None:
             raise InputError(f"--objectives: {word} does not suit {rows.name}: {why}.")
     return tuple(dict.fromkeys(objectives))
-
-
-def opened(out: Path, rows: Dataset, told_to: dict[str, Any]) -> None:
-    """Begin a study, or go on with the one in the folder where it is of the same rows and network.
-
-    Raises InputError where it is not, or where the folder holds something else.
-    """
-    plan = {"data": rows.name, "digest": rows.digest} | told_to
-    path = out / "study.json"
-    if path.exists():
-        known = read_json(path)
-        different = [name for name, value in plan.items() if known.get(name) != value]
-        if different:
-            raise InputError(
-                f"{out} holds a study with another {different[0]} "
-                f"({json.dumps(known.get(different[0]))}): choose another --out."
-            )
-        return
-    if out.exists() and any(out.iterdir()):
-        raise InputError(f"{out} exists and is no study: choose another --out.")
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(path, plan)
 
 
 def outcome(folder: Folder) -> str:

@@ -9,16 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from energax.energy import AbstractManifold, Tilt, weights
+from energax.energy import AbstractManifold, Sphere, Tilt, weights
 from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.dual.neurons import Neurons, embedded, evenly
 from energax.learner.update import averaged, check_decay, copied, evaluated
 from energax.network import Shallow
 from energax.sampler import OnManifold
 from energax.sampler.manifold import retracted
-
-_OFF = 1e-4
-"""How far from length 1 a direction may be that is to be trained, rounding of float32 and all."""
 
 
 class DualState(eqx.Module):
@@ -117,6 +114,8 @@ class DualTraining(AbstractLearner):
         self, particles: Array, starts: Array, updates: Int[Array, ""], *, key: PRNGKeyArray
     ) -> Float[Array, " count *shape"]:
         """Particles before they move, some of them at their rows again."""
+        if self.restart == 0 and self.every is None:
+            return particles
         again = jnp.zeros(len(particles), bool)
         if self.restart > 0:
             coins = len(particles) // 2 if self.antithetic else len(particles)
@@ -124,8 +123,6 @@ class DualTraining(AbstractLearner):
             again = jnp.concatenate([again] * (len(particles) // coins))
         if self.every is not None:
             again = again | (updates % self.every == 0)
-        if self.restart == 0 and self.every is None:
-            return particles
         return jnp.where(again.reshape(-1, *[1] * (particles.ndim - 1)), starts, particles)
 
     def _walked(
@@ -174,9 +171,8 @@ def checked(players: Any, manifold: AbstractManifold) -> Shallow:
             f"`directions` must have {dim} numbers each, as the embedded rows have; got "
             f"{network.directions.shape[1]}."
         )
-    lengths = np.linalg.norm(np.asarray(network.directions, np.float64), axis=1)
+    Sphere((dim,)).check("directions", np.asarray(network.directions))
     for name, wrong, what in (
-        ("directions", ~(np.abs(lengths - 1) <= _OFF), "of length 1"),
         ("weights", ~np.isfinite(network.weights), "finite"),
         ("signs", np.abs(network.signs) != 1, "+1 or -1"),
     ):

@@ -9,7 +9,7 @@ import jax
 import tyro
 
 from energax.errors import Diverged, InputError
-from energax.recipe.folder import read_json, write_arrays, write_json
+from energax.recipe.folder import claim, read_json, write_arrays, write_json
 from energax.recipe.reproduce.experiment import MEASURES, carried_out
 from energax.recipe.reproduce.plan import PLANS, Setting
 from energax.recipe.reproduce.show import write
@@ -44,7 +44,7 @@ class Reproduce:
         check_seed(self.seeds - 1)
         settings = self._settings()
         out = self.out or Path("reproduced") / self.name
-        opened(out, {"name": self.name, "steps": self.steps, "rows": self.rows})
+        claim(out, "experiment", {"name": self.name, "steps": self.steps, "rows": self.rows})
         # Seeds outermost: an experiment that is stopped has all settings at some seeds.
         plan = [(setting, seed) for seed in range(self.seeds) for setting in settings]
         for count, (setting, seed) in enumerate(plan, 1):
@@ -81,27 +81,6 @@ class Reproduce:
             if word not in words:
                 raise InputError(f"--only: {word!r} is none of {', '.join(words)}, or all.")
         return [setting for setting in every if setting.word in self.only]
-
-
-def opened(out: Path, plan: dict[str, Any]) -> None:
-    """Begin an experiment, or go on with the one in the folder where it is the same.
-
-    Raises InputError where it is not, or where the folder holds something else.
-    """
-    path = out / "experiment.json"
-    if path.exists():
-        known = read_json(path)
-        different = [name for name, value in plan.items() if known.get(name) != value]
-        if different:
-            raise InputError(
-                f"{out} holds an experiment with another {different[0]} "
-                f"({known.get(different[0])}): choose another --out."
-            )
-        return
-    if out.exists() and any(out.iterdir()):
-        raise InputError(f"{out} exists and is no experiment: choose another --out.")
-    (out / "runs").mkdir(parents=True, exist_ok=True)
-    write_json(path, plan)
 
 
 def _path(out: Path, setting: Setting, seed: int) -> Path:
