@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import energax as ex
-from energax.recipe.reproduce.teachers import teacher
+from energax.recipe.reproduce.dual.teachers import teacher
 
 PARTICLE_STEP, NEURON_STEP, RADIUS = 0.02, 0.2, 10.0
 ROWS, NEURONS = 10_000, 64

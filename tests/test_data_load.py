@@ -3,24 +3,18 @@
 import gzip
 import hashlib
 import http.server
-import os
 import threading
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
+from real_files import REAL_FILES, needs_files
 from sklearn.datasets import load_digits
 from test_data_files import IMAGES, idx, sentence
 
 from energax.data import NAMES, digits, download, fashion_mnist, load, mnist, read_rows
 from energax.data.download import DIGESTS, fetch
 from energax.errors import InputError
-
-REAL_FILES = Path(os.environ.get("ENERGAX_DATA", "nowhere"))
-needs_files = pytest.mark.skipif(
-    not (REAL_FILES / "mnist").is_dir(), reason="ENERGAX_DATA names no folder with mnist/"
-)
 
 
 def test_digits_follow_the_protocol():

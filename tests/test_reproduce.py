@@ -12,11 +12,11 @@ from commands import as_a_user, energax, refused
 from energax import train
 from energax.data import two_neurons
 from energax.errors import Diverged
-from energax.recipe.reproduce import experiment
-from energax.recipe.reproduce.plan import PLANS, faster
-from energax.recipe.reproduce.published import INITIAL, RESULTS
-from energax.recipe.reproduce.table import beats, first_below, last, spread
-from energax.recipe.reproduce.teachers import teacher
+from energax.recipe.reproduce.dual import experiment
+from energax.recipe.reproduce.dual.plan import PLANS, faster
+from energax.recipe.reproduce.dual.published import INITIAL, RESULTS
+from energax.recipe.reproduce.dual.table import beats, first_below, last, spread
+from energax.recipe.reproduce.dual.teachers import teacher
 
 TINY = ("--steps", "12", "--rows", "40")
 TWO = ("--only", "n1000-p0", "n1000-p1in60")

@@ -8,6 +8,7 @@ from energax.network.latent import ConvEncoder as ConvEncoder
 from energax.network.latent import ConvGenerator as ConvGenerator
 from energax.network.mlp import MLP as MLP
 from energax.network.noisy import NoisyMLP as NoisyMLP
+from energax.network.reconstruction import ReconstructionError as ReconstructionError
 from energax.network.shallow import AbstractFeature as AbstractFeature
 from energax.network.shallow import Peak as Peak
 from energax.network.shallow import Relu as Relu

@@ -13,10 +13,12 @@ class ArrayMLP(eqx.Module):
     """A multilayer perceptron from an array of shape `shape` to one of shape `out`.
 
     A generator where `shape` is that of a latent vector; a field, such as a critic of Stein's
-    discrepancy, where both shapes are that of an example.
+    discrepancy, where both shapes are that of an example. `ends` is applied to each number that
+    comes out: `jnp.tanh` for data on [-1, 1].
     """
 
     perceptron: eqx.nn.MLP
+    ends: Callable | None
     shape: tuple[int, ...] = eqx.field(static=True)
     out: tuple[int, ...] = eqx.field(static=True)
 
@@ -28,6 +30,7 @@ class ArrayMLP(eqx.Module):
         depth: int = 2,
         *,
         activation: Callable = jax.nn.silu,
+        ends: Callable | None = None,
         key: PRNGKeyArray,
     ):
         if width < 1 or depth < 1:
@@ -35,10 +38,11 @@ class ArrayMLP(eqx.Module):
         self.perceptron = eqx.nn.MLP(
             math.prod(shape), math.prod(out), width, depth, activation, key=key
         )
-        self.shape, self.out = shape, out
+        self.shape, self.out, self.ends = shape, out, ends
 
     def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*out"]:
-        return self.perceptron(x.reshape(-1)).reshape(self.out)
+        y = self.perceptron(x.reshape(-1)).reshape(self.out)
+        return y if self.ends is None else self.ends(y)
 
 
 class NoisyGenerator(eqx.Module):

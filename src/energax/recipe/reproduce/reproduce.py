@@ -10,11 +10,13 @@ import tyro
 
 from energax.errors import Diverged, InputError
 from energax.recipe.folder import claim, read_json, write_arrays, write_json
-from energax.recipe.reproduce.experiment import MEASURES, carried_out
-from energax.recipe.reproduce.plan import PLANS, Setting
-from energax.recipe.reproduce.show import write
+from energax.recipe.reproduce import dual, teach
+from energax.recipe.reproduce.chapter import Chapter, Record, Runs
 from energax.recipe.settings import check_seed
 from energax.recipe.train import otherwise
+
+CHAPTERS = {name: each for each in (dual.CHAPTER, teach.CHAPTER) for name in each.plans}
+"""By the name of an experiment."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,56 +24,62 @@ class Reproduce:
     """Repeat a published experiment, several seeds of each setting, beside the published numbers.
 
     The same command goes on where it was stopped, and with more seeds it adds them. Writes
-    table.md, curves.csv, results.json and figure.png; on the 2-sphere, sphere.png too.
+    table.md, results.json and pictures; of dual-..., curves.csv too.
     """
 
     name: Annotated[str, tyro.conf.Positional]
-    """dual-3d, dual-15d, dual-scales or dual-lazy."""
+    """dual-3d, dual-15d, dual-scales, dual-lazy, teaching-mnist or teaching-outliers."""
     seeds: int = 5
-    """Runs of each setting: seeds 0, 1, ..., each with rows, neurons and noise of its own."""
+    """Runs of each setting: seeds 0, 1, ..., each with weights and noise of its own."""
     out: Annotated[Path | None, otherwise("reproduced/NAME")] = None
     """Folder of the experiment."""
     steps: Annotated[int | None, otherwise("as published")] = None
-    """Iterations of every run."""
+    """Updates of every run."""
     rows: Annotated[int | None, otherwise("as published")] = None
-    """Rows of every run: fewer make a smaller experiment."""
+    """Training rows of every run: fewer make a smaller experiment."""
     only: tuple[str, ...] = ("all",)
-    """Words of settings, as the first column of curves.csv has them; all: each one."""
+    """Words of settings, as files in the folder's `runs` begin; all: each one."""
 
     def __call__(self) -> None:
         if self.seeds < 1:
             raise InputError(f"--seeds must be at least 1; got {self.seeds}.")
         check_seed(self.seeds - 1)
-        settings = self._settings()
+        chapter, settings = self._chapter(), self._settings()
         out = self.out or Path("reproduced") / self.name
         claim(out, "experiment", {"name": self.name, "steps": self.steps, "rows": self.rows})
         # Seeds outermost: an experiment that is stopped has all settings at some seeds.
         plan = [(setting, seed) for seed in range(self.seeds) for setting in settings]
         for count, (setting, seed) in enumerate(plan, 1):
             began = time.perf_counter()
-            if _finished(out, setting, seed):
+            if _finished(out, chapter, setting, seed):
                 record = read_json(_path(out, setting, seed))
                 print(
-                    f"[{count}/{len(plan)}] {setting.word}, seed {seed}: {_told(record)} "
+                    f"[{count}/{len(plan)}] {setting.word}, seed {seed}: {_told(chapter, record)} "
                     f"{time.perf_counter() - began:.0f} s",
                     flush=True,
                 )
-        for path in write(out, self.name, _gathered(out, self._all())):
+        for path in chapter.write(out, self.name, _gathered(out, self._all())):
             print(path)
 
-    def _all(self) -> list[Setting]:
+    def _chapter(self) -> Chapter:
+        if self.name not in CHAPTERS:
+            raise InputError(
+                f"{self.name!r} is no experiment: choose one of {', '.join(CHAPTERS)}."
+            )
+        return CHAPTERS[self.name]
+
+    def _all(self) -> list[Any]:
         """Every setting of the experiment, in the size that was asked for."""
-        if self.name not in PLANS:
-            raise InputError(f"{self.name!r} is no experiment: choose one of {', '.join(PLANS)}.")
         for option in ("steps", "rows"):
             value = getattr(self, option)
             if value is not None and value < 1:
                 raise InputError(f"--{option} must be at least 1; got {value}.")
         changes = {"steps": self.steps, "rows": self.rows}
         told = {option: value for option, value in changes.items() if value is not None}
-        return [dataclasses.replace(setting, **told) for setting in PLANS[self.name]]
+        every = self._chapter().plans[self.name]
+        return [dataclasses.replace(setting, **told) for setting in every]
 
-    def _settings(self) -> list[Setting]:
+    def _settings(self) -> list[Any]:
         """Those to run."""
         every = self._all()
         if self.only == ("all",):
@@ -83,17 +91,17 @@ class Reproduce:
         return [setting for setting in every if setting.word in self.only]
 
 
-def _path(out: Path, setting: Setting, seed: int) -> Path:
+def _path(out: Path, setting: Any, seed: int) -> Path:
     return out / "runs" / f"{setting.word}-{seed}.json"
 
 
-def _finished(out: Path, setting: Setting, seed: int) -> bool:
+def _finished(out: Path, chapter: Chapter, setting: Any, seed: int) -> bool:
     """Carry out a run that is not there yet; False where it was."""
     path = _path(out, setting, seed)
     if path.exists():
         return False
     try:
-        record, kept = carried_out(setting, seed)
+        record, kept = chapter.carried_out(setting, seed)
     except Diverged as failure:
         # The experiment counts it and goes on.
         record, kept = {"seed": seed, "diverged": str(failure)}, {}
@@ -104,14 +112,11 @@ def _finished(out: Path, setting: Setting, seed: int) -> bool:
     return True
 
 
-def _told(record: dict[str, Any]) -> str:
-    if "diverged" in record:
-        return f"diverged. {record['diverged']}"
-    ends = ", ".join(f"{name} {record[name][-1]:.4g}" for name in MEASURES)
-    return f"iteration {record['iteration'][-1]}: {ends}."
+def _told(chapter: Chapter, record: Record) -> str:
+    return f"diverged. {record['diverged']}" if "diverged" in record else chapter.told(record)
 
 
-def _gathered(out: Path, settings: list[Setting]) -> dict[Setting, list[dict[str, Any]]]:
+def _gathered(out: Path, settings: list[Any]) -> Runs:
     """All finished runs in the folder, by setting and seed; settings without any are left out."""
     found = {}
     for setting in settings:
@@ -124,7 +129,7 @@ def _gathered(out: Path, settings: list[Setting]) -> dict[Setting, list[dict[str
     return found
 
 
-def _checked(path: Path, setting: Setting) -> dict[str, Any]:
+def _checked(path: Path, setting: Any) -> dict[str, Any]:
     """The record of a run. Raises InputError where it was made with other settings."""
     record = read_json(path)
     if record["setting"] != dataclasses.asdict(setting):

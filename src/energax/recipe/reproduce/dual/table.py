@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from energax.recipe.reproduce.plan import Setting
-from energax.recipe.reproduce.published import INITIAL, RESULTS, Published
+from energax.recipe.reproduce.chapter import Records, Runs, fine, markdown, short, spread
+from energax.recipe.reproduce.dual.plan import Setting
+from energax.recipe.reproduce.dual.published import INITIAL, RESULTS, Published
 
 COLUMNS = (50, 100, 200, 500, 1000, 2000, 4000)
 """Iterations whose KL has a column, where the runs are long enough."""
@@ -23,9 +24,6 @@ _WORDS = (
     "seed, on the same rows. Gap: the duality gap at the end, nats."
 )
 
-Records = Sequence[Mapping[str, Any]]
-Runs = Mapping[Setting, Records]
-
 
 def table(name: str, runs: Runs) -> str:
     """The whole table.md of an experiment."""
@@ -36,24 +34,6 @@ def table(name: str, runs: Runs) -> str:
         these = {setting: records for setting, records in runs.items() if setting.group == group}
         parts += [f"## {group}\n", _main(name, these), _ends(these)]
     return "\n".join(parts)
-
-
-def fine(records: Records) -> list[Mapping[str, Any]]:
-    """Those that did not diverge."""
-    return [record for record in records if "diverged" not in record]
-
-
-def spread(values: Sequence[float | int]) -> str:
-    """mean [least, greatest], to three digits and no less than whole numbers."""
-    if not len(values):
-        return "none"
-    if len(values) == 1:
-        return _short(values[0])
-    return f"{_short(float(np.mean(values)))} [{_short(min(values))}, {_short(max(values))}]"
-
-
-def _short(value: float | int) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
 
 
 def at(record: Mapping[str, Any], measure: str, iteration: int) -> float:
@@ -79,13 +59,13 @@ def _main(name: str, runs: Runs) -> str:
     columns = [column for column in COLUMNS if column < longest] + [longest]
     head = ["setting", "", *(f"KL at {column:,}" for column in columns)]
     head += ["last 500: KL", "SM", "weight", f"weight at {EARLY}", f"KL < {BELOW} from"]
-    lines = [head, ["---"] * len(head)]
+    lines = [head]
     for setting, records in runs.items():
         lines.append(_ours(setting, fine(records), columns))
         known = RESULTS.get((name, setting.word))
         if known is not None:
             lines.append(_theirs(known, columns))
-    return _markdown(lines)
+    return markdown(lines)
 
 
 def _ours(setting: Setting, records: Records, columns: Sequence[int]) -> list[str]:
@@ -110,13 +90,13 @@ def _theirs(known: Published, columns: Sequence[int]) -> list[str]:
 
 
 def _known(value: float | int | None) -> str:
-    return "" if value is None else _short(value)
+    return "" if value is None else short(value)
 
 
 def _ends(runs: Runs) -> str:
     """Start and end of the runs: what they begin with, where the neurons point, the gap, time."""
     head = ["setting", "KL at 0", "SM at 0", "cosine", "weight near", "beats the first", "gap"]
-    lines = [[*head, "seconds"], ["---"] * (len(head) + 1)]
+    lines = [[*head, "seconds"]]
     first = fine(next(iter(runs.values())))
     for setting, all_records in runs.items():
         records = fine(all_records)
@@ -136,7 +116,7 @@ def _ends(runs: Runs) -> str:
         )
     words = {setting.teacher for setting in runs}
     start = ", ".join(f"KL {INITIAL[word][0]}, SM {INITIAL[word][1]}" for word in sorted(words))
-    return f"Published at iteration 0, all signs \N{MINUS SIGN}1: {start}.\n\n{_markdown(lines)}"
+    return f"Published at iteration 0, all signs \N{MINUS SIGN}1: {start}.\n\n{markdown(lines)}"
 
 
 def beats(records: Records, others: Records) -> str:
@@ -144,7 +124,3 @@ def beats(records: Records, others: Records) -> str:
     known = {record["seed"]: last(record, "kl") for record in others}
     pairs = [(last(r, "kl"), known[r["seed"]]) for r in records if r["seed"] in known]
     return f"{sum(ours < theirs for ours, theirs in pairs)} of {len(pairs)}"
-
-
-def _markdown(lines: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"

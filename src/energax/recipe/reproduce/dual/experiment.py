@@ -25,8 +25,8 @@ from energax.evaluate import (
 from energax.learner import DualTraining, KernelBall, Neurons, VariationBall
 from energax.network import shallow
 from energax.recipe.learn import Stopped
-from energax.recipe.reproduce.plan import PARTICLE_STEP, Setting
-from energax.recipe.reproduce.teachers import teacher
+from energax.recipe.reproduce.dual.plan import PARTICLE_STEP, Setting
+from energax.recipe.reproduce.dual.teachers import teacher
 from energax.sampler import OnManifold
 from energax.train import Interrupt, Run
 

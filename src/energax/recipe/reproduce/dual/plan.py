@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from energax.recipe.reproduce.teachers import directions
+from energax.recipe.reproduce.dual.teachers import directions
 
 PARTICLE_STEP = 0.02
 """Of the particles' Langevin dynamics, in every experiment."""

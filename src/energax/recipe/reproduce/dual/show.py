@@ -1,9 +1,7 @@
 """What an experiment leaves behind: a table, its curves, a figure, the 2-sphere."""
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +9,12 @@ import numpy as np
 import polars as pl
 
 from energax.recipe.folder import whole, write_json
-from energax.recipe.reproduce.experiment import MEASURES, SNAPSHOTS
-from energax.recipe.reproduce.plan import Setting
-from energax.recipe.reproduce.published import RESULTS
-from energax.recipe.reproduce.table import Runs, at, fine, table
-from energax.recipe.reproduce.teachers import teacher
+from energax.recipe.reproduce.chapter import Record, Runs, fine
+from energax.recipe.reproduce.dual.experiment import MEASURES, SNAPSHOTS
+from energax.recipe.reproduce.dual.plan import Setting
+from energax.recipe.reproduce.dual.published import RESULTS
+from energax.recipe.reproduce.dual.table import at, table
+from energax.recipe.reproduce.dual.teachers import teacher
 from energax.report.figure_runs import Line, Measure, runs_figure
 from energax.report.figure_sphere import Moment, sphere_figure
 
@@ -67,7 +66,7 @@ def curves(runs: Runs) -> pl.DataFrame:
     return pl.concat(parts) if parts else pl.DataFrame({"setting": []})
 
 
-def _line(name: str, setting: Setting, records: list[Mapping[str, Any]]) -> Line:
+def _line(name: str, setting: Setting, records: list[Record]) -> Line:
     told: dict[str, dict[int, float]] = {}
     known = RESULTS.get((name, setting.word))
     if known is not None:
@@ -80,7 +79,7 @@ def _line(name: str, setting: Setting, records: list[Mapping[str, Any]]) -> Line
     return Line(setting.label, np.array(records[0]["iteration"]), values, told, source)
 
 
-def _sphere(path: Path, setting: Setting, record: Mapping[str, Any], kept: Path) -> None:
+def _sphere(path: Path, setting: Setting, record: Record, kept: Path) -> None:
     law = teacher(setting.teacher)
     with np.load(kept, allow_pickle=False) as arrays:
         moments = [
