@@ -33,7 +33,7 @@ class Setting:
     imitation: float = 0.1
     through: float = 0.0
     latent: int = 32
-    steps: int = 1500
+    steps: int = 1000
     scored: bool = False
     pictured: bool = False
 

@@ -74,8 +74,11 @@ def rules(setting: Setting, shape: tuple[int, ...]) -> learner.TeachingRules:
 
 
 def learns(setting: Setting, shape: tuple[int, ...]) -> AbstractLearner:
-    """The learner: three players, or the energy alone by persistent chains."""
-    rate = optax.adam(1e-3, b1=0.0, b2=0.9)
+    """The learner: three players, or the energy alone by persistent chains.
+
+    Rates fall to 0: at a constant one the last step decides, before or after the chain.
+    """
+    rate = optax.adam(optax.cosine_decay_schedule(1e-3, setting.steps), b1=0.0, b2=0.9)
     if setting.learner == "pcd":
         box = energy.UniformBox(shape, -1.0, 1.0)
         loss = objective.PersistentContrastiveDivergence(
