@@ -61,7 +61,7 @@ def drawn(model: Model, count: int, trio: Trio | None, *, key: PRNGKeyArray) -> 
         steps = methods.lifetime(settings)
         words = f"Langevin as in training, {steps} steps from the base law"
     else:
-        sampler, energy = _hamiltonian(model, starts[0], key=adapt), model.energy
+        sampler, energy = hamiltonian(model, starts[0], key=adapt), model.energy
         steps = STEPS
         words = f"Hamiltonian Monte Carlo, {steps} transitions of {LEAPS} leapfrog steps"
     thin = max(1, steps // KEPT)
@@ -93,7 +93,7 @@ def _info(state: State, info: Info) -> Info:
     return info
 
 
-def _hamiltonian(model: Model, start: Array, *, key: PRNGKeyArray) -> AbstractSampler:
+def hamiltonian(model: Model, start: Array, *, key: PRNGKeyArray) -> AbstractSampler:
     """HMC with the step size and diagonal mass that BlackJAX's window adaptation finds."""
     adaptation = blackjax.window_adaptation(
         blackjax.hmc, lambda x: -model.energy(x), num_integration_steps=LEAPS
