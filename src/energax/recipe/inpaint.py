@@ -14,12 +14,12 @@ from energax import data
 from energax.errors import InputError
 from energax.recipe.fill import filled
 from energax.recipe.folder import Folder, load, whole, write_arrays
+from energax.recipe.option import otherwise
 from energax.recipe.players import GENERATORS, load_trio
 from energax.recipe.reconstruct import missed
 from energax.recipe.rows import check_images, write_csv, write_sheet
 from energax.recipe.score import check_out, fitting
 from energax.recipe.settings import check_seed
-from energax.recipe.train import otherwise
 
 Side = Literal["left", "right", "top", "bottom", "middle"]
 Rows = Shaped[np.ndarray, " size *shape"]

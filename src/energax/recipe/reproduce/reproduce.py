@@ -10,11 +10,11 @@ import tyro
 
 from energax.errors import Diverged, InputError
 from energax.recipe.folder import claim, read_json, write_arrays, write_json
+from energax.recipe.option import otherwise
 from energax.recipe.reproduce.experiment import MEASURES, carried_out
 from energax.recipe.reproduce.plan import PLANS, Setting
 from energax.recipe.reproduce.show import write
 from energax.recipe.settings import check_seed
-from energax.recipe.train import otherwise
 
 
 @dataclasses.dataclass(frozen=True)
