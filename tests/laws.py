@@ -31,3 +31,17 @@ def agrees(values, expected, margin=0.0):
     error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
     gap = np.abs(values.mean(axis=0) - expected)
     return bool(np.all(gap <= margin + bound(len(values)) * error))
+
+
+def have(values, mean, covariance):
+    """Have independent rows of numbers this mean and this covariance, as `agrees` says it?"""
+    off = np.asarray(values, np.float64) - mean
+    return agrees(values, mean) and agrees(off[:, :, None] * off[:, None], covariance)
+
+
+def conditional(mean, covariance, hidden, known):
+    """Of a Gaussian: mean and precision of the `hidden` numbers, given the others of `known`."""
+    precision = np.linalg.inv(covariance)
+    inner = precision[np.ix_(hidden, hidden)]
+    pull = precision[np.ix_(hidden, ~hidden)] @ (known - mean)[~hidden]
+    return mean[hidden] - np.linalg.solve(inner, pull), inner

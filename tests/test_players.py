@@ -19,9 +19,10 @@ from energax.errors import InputError
 from energax.learner import Players, Trio
 from energax.network import Encoder, NoisyGenerator
 from energax.recipe import interpolated, load, load_players, load_trio, methods, reconstructed
+from energax.recipe.draw import drawn
 from energax.recipe.folder import Folder
 from energax.recipe.generate import between, codes, generated, own_steps, revised
-from energax.recipe.players import partners
+from energax.recipe.players import partners, starters
 from energax.train import Checkpoints
 from energax.train.save import named
 
@@ -158,6 +159,47 @@ def test_the_chain_begins_at_the_generator_as_in_training(words, runs, tmp_path)
     for wrong in (unblurred, s**2):  # planted: no noise at the start; no chain
         assert abs(found / wrong - 1) > 5 * (2 / n) ** 0.5
     assert np.all(np.asarray(generated(trio, 10, key=KEY)) == 0), "g(z) alone has no noise"
+
+
+@pytest.mark.parametrize(
+    ("word", "spread"), [("teaching --network mlp", 0.0), ("cooperative", 0.5)]
+)
+def test_draws_of_a_cold_run_begin_at_its_generator(word, spread, runs, tmp_path):
+    """By the very chains of training; draws that begin at the base law are far from them."""
+    run = runs(f"{word} --chain-noise 0.01 --step-size 0.01")
+    found = []
+    for by in ("energy", "generator-chain"):
+        out = tmp_path / f"{by}.npz"
+        said = energax("sample", run, "--by", by, "--num", 20, "--out", out)
+        assert said.status == 0, said
+        assert "4 Langevin steps" in said.out or "4 steps from draws of the generator" in said.out
+        found.append(np.load(out)["draws"])
+    assert np.array_equal(*found), "one way to do one thing"
+    # A generator of zeros, with chains that hardly move: draws stay where they began.
+    model, trio = load(run), starters(run, load(run))
+    generator = NoisyGenerator(Flat(), 2, 0.5)
+    still = dataclasses.replace(model.settings, step_size=1e-12, chain_noise=1e-9)
+    still_model = dataclasses.replace(model, settings=still)
+    mine = drawn(still_model, 4000, Trio(trio.energy, generator), key=KEY)
+    from_base = drawn(still_model, 4000, None, key=KEY)
+    assert "from draws of the generator" in mine.sampler
+    assert "from the base law" in from_base.sampler
+    assert stays(mine.x, spread)
+    assert not stays(from_base.x, spread), "planted"
+    assert mine.energies.shape == (*from_base.energies.shape[:1], still.chain_steps + 1)
+    trained = np.asarray(jax.vmap(model.raw)(mine.x)) / still.temperature
+    np.testing.assert_allclose(mine.energies[:, -1], trained, rtol=1e-4)
+
+
+def stays(x, spread):
+    """Have 2 n numbers this standard deviation? Off by 5 sqrt(1 / 4 n) once in 2 million."""
+    return abs(np.asarray(x, float).std() - spread) <= 5 * spread / (2 * x.size) ** 0.5 + 1e-6
+
+
+def test_only_cold_runs_begin_there(runs):
+    run = runs("teaching --network mlp")
+    assert starters(run, load(run)) is None
+    assert starters(runs("nce"), load(runs("nce"))) is None
 
 
 class Flat(eqx.Module):

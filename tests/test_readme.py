@@ -27,6 +27,7 @@ COMMANDS = (
     recipe.Reproduce,
     recipe.Reconstruct,
     recipe.Interpolate,
+    recipe.Inpaint,
 )
 LARGEST_PICTURE = 400_000
 """Bytes: a page that people open on a phone."""

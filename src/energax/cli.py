@@ -15,6 +15,7 @@ from energax.recipe import (
     Compare,
     Data,
     Evaluate,
+    Inpaint,
     Interpolate,
     Reconstruct,
     Report,
@@ -37,6 +38,7 @@ Command = (
     | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
     | Annotated[Reconstruct, tyro.conf.subcommand("reconstruct")]
     | Annotated[Interpolate, tyro.conf.subcommand("interpolate")]
+    | Annotated[Inpaint, tyro.conf.subcommand("inpaint")]
     | Annotated[Data, tyro.conf.subcommand("data")]
 )
 

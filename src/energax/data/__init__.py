@@ -9,6 +9,7 @@ from energax.data.builtin import mnist as mnist
 from energax.data.download import download as download
 from energax.data.files import Table as Table
 from energax.data.files import check_rows as check_rows
+from energax.data.files import read_partial as read_partial
 from energax.data.files import read_rows as read_rows
 from energax.data.fit import from_json as from_json
 from energax.data.fit import marginal_gauss as marginal_gauss

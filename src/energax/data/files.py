@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
 
 from energax.data.arrays import read_idx, read_npy, read_npz
 from energax.data.images import read_images
@@ -69,9 +69,16 @@ def _table(numbers: np.ndarray, columns: tuple[str, ...] | None, source: str) ->
         )
     if not numbers.size:
         raise InputError(f"{source} is empty, of shape {numbers.shape}: it needs rows and columns.")
-    if numbers.ndim > 2 and numbers.dtype == np.uint8:
-        return Table(numbers, columns, 256, source)
-    return Table(_reals(numbers, columns, source), columns, None, source)
+    levels = 256 if numbers.ndim > 2 and numbers.dtype == np.uint8 else None
+    return Table(numbers, columns, levels, source)
+
+
+def _checked(table: Table) -> Table:
+    """The same with real numbers in float32. Raises InputError where one is not finite."""
+    if table.levels is not None:
+        return table
+    rows = _reals(table.rows, table.columns, table.source)
+    return dataclasses.replace(table, rows=rows)
 
 
 def _from_npz(path: Path) -> Table:
@@ -96,6 +103,16 @@ def _from_npz(path: Path) -> Table:
 
 
 def _read(path: Path) -> Table:
+    """The numbers of a file as they stand there: NaN where a cell is missing."""
+    try:
+        return _numbers_of(path)
+    except PermissionError as error:
+        raise InputError(f"{path} may not be read: permission denied.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _numbers_of(path: Path) -> Table:
     if path.is_dir():
         return _table(read_images(path), None, path.resolve().name)
     if not path.exists():
@@ -123,13 +140,19 @@ def read_rows(path: str | Path) -> Table:
     are images of 256 levels, colour channels first in a folder. `train` and `test` of a .npz come
     one after the other. Raises InputError, with one sentence, for whatever cannot be used.
     """
-    path = Path(path)
-    try:
-        return _read(path)
-    except PermissionError as error:
-        raise InputError(f"{path} may not be read: permission denied.") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
+    return _checked(_read(Path(path)))
+
+
+def read_partial(path: str | Path) -> tuple[Table, Bool[np.ndarray, " size *shape"]]:
+    """Rows of a file in which numbers may be missing: 0 stands for those, and where they are.
+
+    Missing is an empty cell, or NaN. Raises InputError as `read_rows` for all else.
+    """
+    table = _read(Path(path))
+    missing = np.isnan(table.rows)
+    blank = np.zeros((), table.rows.dtype)
+    rows = np.where(missing, blank, table.rows)
+    return _checked(dataclasses.replace(table, rows=rows)), missing
 
 
 def _refuse_width(table: Table, shape: tuple[int, ...], columns: tuple[str, ...] | None) -> None:

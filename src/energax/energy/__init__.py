@@ -11,6 +11,8 @@ from energax.energy.base import draws as draws
 from energax.energy.base import log_density as log_density
 from energax.energy.base import score as score
 from energax.energy.base import weights as weights
+from energax.energy.clamped import Clamped as Clamped
+from energax.energy.clamped import free_axes as free_axes
 from energax.energy.classifier import Classifier as Classifier
 from energax.energy.classifier import Conditional as Conditional
 from energax.energy.classifier import classifier as classifier

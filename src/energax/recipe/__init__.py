@@ -3,10 +3,13 @@
 from energax.recipe.compare import Compare as Compare
 from energax.recipe.data import Data as Data
 from energax.recipe.evaluate import Evaluate as Evaluate
+from energax.recipe.fill import Filled as Filled
+from energax.recipe.fill import filled as filled
 from energax.recipe.folder import Model as Model
 from energax.recipe.folder import load as load
 from energax.recipe.generate import generated as generated
 from energax.recipe.generate import revised as revised
+from energax.recipe.inpaint import Inpaint as Inpaint
 from energax.recipe.interpolate import Interpolate as Interpolate
 from energax.recipe.interpolate import interpolated as interpolated
 from energax.recipe.learn import Stopped as Stopped

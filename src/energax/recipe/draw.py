@@ -10,8 +10,11 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.energy import draws
 from energax.errors import Diverged
+from energax.learner import Trio
 from energax.recipe import methods
 from energax.recipe.folder import Model
+from energax.recipe.generate import walked
+from energax.recipe.settings import Settings
 from energax.sampler import AbstractSampler, FromBlackjax, Info, State, chains
 
 LEAPS = 10
@@ -38,24 +41,27 @@ class Drawn:
     sampler: str
 
 
-def drawn(model: Model, count: int, *, key: PRNGKeyArray) -> Drawn:
-    """`count` independent chains from draws of the base law, each walked to its end.
+def drawn(model: Model, count: int, trio: Trio | None, *, key: PRNGKeyArray) -> Drawn:
+    """`count` independent chains, each walked to its end.
 
-    A model trained at temperature 1 is drawn from by Hamiltonian Monte Carlo, exact but for what
-    is left of the start. One trained cold, or by short runs, is drawn from as it was trained: by
-    its own Langevin steps, as many as a chain of training lives. Raises Diverged for draws that
-    are not finite.
+    A model trained at temperature 1 is drawn from by Hamiltonian Monte Carlo from draws of the base
+    law, exact but for what is left of the start. One trained cold, or by short runs, is drawn from
+    as it was trained: by its own Langevin steps, as many as a chain of training lives, from where
+    those began: at draws of the generator of `trio`, which is what `players.starters` gives, or of
+    the base law. Raises Diverged for draws that are not finite.
     """
+    settings = model.settings
+    if trio is not None:
+        return _from_generator(settings, count, trio, key=key)
     born, adapt, move = jax.random.split(key, 3)
     starts = draws(model.law, count, key=born)
-    settings = model.settings
-    as_trained = model.cold or settings.objective == "shortrun"
-    if as_trained:
+    walks = as_trained(model)
+    if walks:
         sampler, energy = methods.chain(settings), model.raw
         steps = methods.lifetime(settings)
-        words = f"Langevin as in training, {steps} steps"
+        words = f"Langevin as in training, {steps} steps from the base law"
     else:
-        sampler, energy = _hamiltonian(model, starts[0], key=adapt), model.energy
+        sampler, energy = hamiltonian(model, starts[0], key=adapt), model.energy
         steps = STEPS
         words = f"Hamiltonian Monte Carlo, {steps} transitions of {LEAPS} leapfrog steps"
     thin = max(1, steps // KEPT)
@@ -66,16 +72,28 @@ def drawn(model: Model, count: int, *, key: PRNGKeyArray) -> Drawn:
             "The chains of this model run off to infinity: its energy is not bounded below. Train "
             "with a base law (--base gaussian) or a smaller --learning-rate."
         )
-    scale = settings.temperature if as_trained else 1.0
-    rate = None if as_trained else float(jnp.mean(info.acceptance))
+    scale = settings.temperature if walks else 1.0
+    rate = None if walks else float(jnp.mean(info.acceptance))
     return Drawn(state.x, np.asarray(info.energy) / scale, rate, words)
+
+
+def as_trained(model: Model) -> bool:
+    """Is it drawn from by the chains of its training: those of cold runs, and of short ones?"""
+    return model.cold or model.settings.objective == "shortrun"
+
+
+def _from_generator(settings: Settings, count: int, trio: Trio, *, key: PRNGKeyArray) -> Drawn:
+    found = walked(trio, settings, count, key=key)
+    steps = settings.chain_steps
+    words = f"Langevin as in training, {steps} steps from draws of the generator"
+    return Drawn(found.ends, np.asarray(found.energies[:, :: max(1, steps // KEPT)]), None, words)
 
 
 def _info(state: State, info: Info) -> Info:
     return info
 
 
-def _hamiltonian(model: Model, start: Array, *, key: PRNGKeyArray) -> AbstractSampler:
+def hamiltonian(model: Model, start: Array, *, key: PRNGKeyArray) -> AbstractSampler:
     """HMC with the step size and diagonal mass that BlackJAX's window adaptation finds."""
     adaptation = blackjax.window_adaptation(
         blackjax.hmc, lambda x: -model.energy(x), num_integration_steps=LEAPS

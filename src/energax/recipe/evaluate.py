@@ -17,6 +17,7 @@ from energax.evaluate import Likelihood, LogZ
 from energax.recipe.baseline import baselines, before, true_law
 from energax.recipe.draw import drawn
 from energax.recipe.folder import Folder, Model, load, write_arrays, write_json
+from energax.recipe.players import starters
 from energax.recipe.quality import inside, quality, told_labels
 from energax.recipe.record import estimate, figure
 from energax.recipe.score import scored
@@ -54,7 +55,7 @@ class Evaluate:
         folder, model = Folder(self.run), load(self.run)
         rows = folder.dataset()
         draw, anneal = jax.random.split(jax.random.key(self.seed))
-        found = drawn(model, DRAWS, key=draw)
+        found = drawn(model, DRAWS, starters(self.run, model), key=draw)
         log_z = self._log_z(model, key=anneal)
         record = _likelihood(model, rows, log_z) | quality(model, rows, found)
         if model.settings.objective == "joint":

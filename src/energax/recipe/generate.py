@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from energax import sampler
+from energax.energy import detached
 from energax.errors import Diverged, InputError
 from energax.learner import TeachingRules, Trio
 from energax.learner.teaching.posterior import inferred
@@ -34,13 +35,24 @@ def _each(player: Callable, batch: Array) -> PyTree:
     return jax.vmap(player)(batch)
 
 
-def revised(
-    trio: Trio, settings: Settings, count: int, *, key: PRNGKeyArray
-) -> Float[Array, " count *shape"]:
-    """Where the chains of training end that begin at draws of the generator, in model units.
+@dataclasses.dataclass(frozen=True)
+class Walk:
+    """Draws of a generator and what the chains of training make of them, in model units.
+
+    `energies`: E/T of each at its start and after each step, nats, T the temperature of the chain.
+    """
+
+    starts: Float[Array, " count *shape"]
+    ends: Float[Array, " count *shape"]
+    energies: Float[Array, " count points"]
+
+
+def walked(trio: Trio, settings: Settings, count: int, *, key: PRNGKeyArray) -> Walk:
+    """Chains of training that begin at draws of the generator, followed to their ends.
 
     They begin where those of training began: at g(z) with the generator's noise; in `teaching` by
-    cold chains, without. Raises InputError where the energy was trained without such chains.
+    cold chains, without. Raises InputError where the energy was trained without such chains,
+    Diverged for chains that run off.
     """
     if settings.objective not in CHAINS or settings.chain_steps < 1:
         raise InputError(
@@ -50,7 +62,19 @@ def revised(
     rules = _rules(settings)
     born, walk = jax.random.split(key)
     seeds = rules.seeds(trio.generator, jnp.zeros((count, *trio.energy.shape)), key=born)
-    return checked(eqx.filter_jit(rules.revised)(trio, seeds, key=walk)[0])
+    starts, energy = eqx.filter_jit(rules.starts)(trio.generator, seeds), detached(trio.energy)
+    chain, steps = rules.sampler, rules.steps
+    state, info = sampler.chains(chain, energy, starts, steps, key=walk, keep=sampler.trace)
+    ends = checked(state.x)
+    energies = jnp.concatenate([info.energy, _each(energy, ends)[:, None]], axis=1)
+    return Walk(starts, ends, energies / settings.temperature)
+
+
+def revised(
+    trio: Trio, settings: Settings, count: int, *, key: PRNGKeyArray
+) -> Float[Array, " count *shape"]:
+    """Where the chains of training end that begin at draws of the generator: those of `walked`."""
+    return walked(trio, settings, count, key=key).ends
 
 
 def _rules(settings: Settings) -> TeachingRules:

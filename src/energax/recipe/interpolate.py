@@ -15,11 +15,11 @@ from energax.learner import Trio
 from energax.recipe import build
 from energax.recipe.folder import Folder, Model, load, whole
 from energax.recipe.generate import between, checked, codes, made
+from energax.recipe.option import otherwise
 from energax.recipe.players import load_trio
 from energax.recipe.rows import WRITERS, check_images, write_sheet
 from energax.recipe.score import check_out
 from energax.recipe.settings import check_seed
-from energax.recipe.train import otherwise
 
 
 @dataclasses.dataclass(frozen=True)

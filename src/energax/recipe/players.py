@@ -64,6 +64,16 @@ def load_trio(path: Path | str) -> Trio:
             raise TypeError(f"{objective} trains no generator, but {type(found).__name__}.")
 
 
+def starters(path: Path | str, model: Model) -> Trio | None:
+    """At whose generator the chains begin that draw from a run; None where at its base law.
+
+    The chains of a cold run begin where those of its training did. Raises InputError as `load_trio`
+    where that is a generator which the folder does not hold.
+    """
+    objective = model.settings.objective
+    return load_trio(path) if model.cold and objective in GENERATORS else None
+
+
 def _players(model: Model, folder: Folder) -> Players | Trio:
     settings = model.settings
     if settings.objective not in (*GAMES, "teaching"):

@@ -14,11 +14,11 @@ from energax.learner import Trio
 from energax.recipe import build
 from energax.recipe.folder import Folder, Model, load, whole, write_arrays
 from energax.recipe.generate import checked, codes, made
+from energax.recipe.option import otherwise
 from energax.recipe.players import load_trio
 from energax.recipe.rows import check_images, write_csv, write_sheet
 from energax.recipe.score import check_out, rows_for
 from energax.recipe.settings import check_seed
-from energax.recipe.train import otherwise
 
 Rows = Shaped[np.ndarray, " size *shape"]
 
@@ -56,16 +56,19 @@ class Reconstruct:
 
 @dataclasses.dataclass(frozen=True)
 class Reconstruction:
-    """`rows`: g(z) in the user's units; `z`: where the chains ended.
+    """`rows`: g(z) in the user's units, at `z`, where the chains ended; `begun`: where they began.
 
-    `before` and `after`: mean squared error of a number of a row, in the user's units squared,
-    where the chains began and where they ended. `words` tells both.
+    `before` and `after`: mean squared error of a number of a row, in the user's units squared, of
+    `begun` and of `rows`. `steps`: those of the chains. `start` says where they began, `words` all.
     """
 
     rows: Rows
+    begun: Rows
     z: Float[Array, " size latent"]
     before: float
     after: float
+    steps: int
+    start: str
     words: str
 
 
@@ -88,7 +91,7 @@ def reconstructed(
     words = f"mean squared error {before:.4g} {found.words}"
     if found.steps > 0:
         words += f", {after:.4g} after {found.steps} Langevin steps on z"
-    return Reconstruction(ended, found.ends, before, after, words)
+    return Reconstruction(ended, begun, found.ends, before, after, found.steps, found.words, words)
 
 
 def missed(found: Rows, rows: Rows) -> float:

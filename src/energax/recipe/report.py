@@ -13,6 +13,7 @@ from energax import report
 from energax.energy import AbstractEnergy, draws
 from energax.errors import InputError
 from energax.recipe.folder import Folder, Model, load, read_json, whole
+from energax.recipe.portrait import portrait
 from energax.recipe.score import scored
 from energax.train import Log
 
@@ -71,6 +72,7 @@ def material(folder: Folder, model: Model) -> report.Material:
         levels=rows.levels,
         columns=rows.columns,
         model_density=model_density(model, rows.test, log_z or 0.0) if plane else None,
+        partners=portrait(folder.path, model, rows.test),
         exact_density=None if exact is None else exact_density(exact, rows.test),
     )
 

@@ -13,7 +13,7 @@ from energax.errors import InputError
 from energax.recipe.draw import drawn
 from energax.recipe.folder import Folder, Model, load, whole
 from energax.recipe.generate import generated, revised
-from energax.recipe.players import load_trio
+from energax.recipe.players import load_trio, starters
 from energax.recipe.rows import WRITERS, check_images
 from energax.recipe.score import check_out
 from energax.recipe.settings import check_seed
@@ -32,8 +32,9 @@ class Sample:
     num: int = 64
     """How many rows."""
     by: By = "energy"
-    """What draws them: energy (chains from the base law), generator (g(z), no chain), or
-    generator-chain (g(z), then the chain of training, begun as there)."""
+    """What draws them: energy (chains from the base law; from the generator where cold chains of
+    training began there), generator (g(z), no chain), or generator-chain (g(z), then the chain of
+    training, begun as there)."""
     seed: int = 0
     """Seed of the chains."""
 
@@ -54,7 +55,7 @@ class Sample:
         """The rows in model units, and in words what drew them."""
         key = jax.random.key(self.seed)
         if self.by == "energy":
-            found = drawn(model, self.num, key=key)
+            found = drawn(model, self.num, starters(self.run, model), key=key)
             return found.x, found.sampler
         trio = load_trio(self.run)
         if self.by == "generator":

@@ -51,9 +51,14 @@ def rows_for(folder: Folder, path: Path) -> Shaped[np.ndarray, " size *shape"]:
 
     Raises InputError where they are not of the kind that it was trained on.
     """
+    return fitting(folder, data.read_rows(path))
+
+
+def fitting(folder: Folder, table: data.Table) -> Shaped[np.ndarray, " size *shape"]:
+    """The rows of a table for a run of `folder` to take. Raises InputError as `rows_for`."""
     told = folder.config()["data"]
     return data.check_rows(
-        data.read_rows(path),
+        table,
         tuple(told["shape"]),
         columns=None if told["columns"] is None else tuple(told["columns"]),
         levels=told["levels"],

@@ -18,8 +18,8 @@ from energax.recipe.defaults import applicable, resolved
 from energax.recipe.evaluate import Evaluate, told
 from energax.recipe.folder import Folder, claim, read_json, write_json
 from energax.recipe.learn import Stopped
+from energax.recipe.option import otherwise
 from energax.recipe.settings import Network, Objective, Settings, check_seed
-from energax.recipe.train import otherwise
 
 WORDS: tuple[str, ...] = get_args(Objective)
 

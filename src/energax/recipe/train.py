@@ -10,13 +10,9 @@ from energax.objective import Direction, Divergence, Kernel
 from energax.recipe.begin import asked, resumed, trained
 from energax.recipe.evaluate import Evaluate
 from energax.recipe.folder import spoken
+from energax.recipe.option import otherwise
 from energax.recipe.report import Report
 from energax.recipe.settings import Base, Network, Objective, Posterior, Settings, Transform
-
-
-def otherwise(words: str) -> Any:
-    """Said by --help of an option that, not given, takes what suits the data."""
-    return tyro.conf.arg(help_behavior_hint=f"(default: {words})")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,3 +7,6 @@ from energax.report.comparison_page import comparison_page as comparison_page
 from energax.report.material import Density as Density
 from energax.report.material import Material as Material
 from energax.report.page import page as page
+from energax.report.partners import Partners as Partners
+from energax.report.partners import Reconstructed as Reconstructed
+from energax.report.partners import Revised as Revised

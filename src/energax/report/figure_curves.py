@@ -97,17 +97,23 @@ def _paint(figure: Figure, lines: dict[str, tuple[np.ndarray, np.ndarray]]) -> N
 
 
 def curves(
-    metrics: Sequence[Mapping[str, Any]], meanings: Mapping[str, str] | None
+    metrics: Sequence[Mapping[str, Any]],
+    meanings: Mapping[str, str] | None,
+    shown: Sequence[str],
+    name: str = "curve",
 ) -> list[Picture]:
-    """A panel for each title: a faint raw line under its moving average."""
+    """A panel for each title of the `shown` metrics: a faint raw line under its moving average.
+
+    `name` makes the ids of the drawings unique.
+    """
     panels: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
-    for name in names(metrics):
-        panels.setdefault(title(name), {})[name] = curve(metrics, name)
+    for metric in shown:
+        panels.setdefault(title(metric), {})[metric] = curve(metrics, metric)
     pictures = []
     for order, (heading, lines) in enumerate(panels.items()):
         body = svg(
             lambda figure, lines=lines: _paint(figure, lines),
-            name=f"curve{order}",
+            name=f"{name}{order}",
             label=f"{heading} against the training step",
             size=(330, 200),
         )

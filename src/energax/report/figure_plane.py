@@ -40,8 +40,14 @@ def masses(density: Density) -> np.ndarray:
     return ranked[np.minimum(np.searchsorted(held, MASSES), len(ranked) - 1)]
 
 
-def _heat(axes: Axes, density: Density, colour: str) -> None:
+def held_by(density: Density) -> tuple[np.ndarray, np.ndarray]:
+    """Density relative to its peak, and the heights, rising, of the lines that hold `MASSES`."""
     height = np.exp(density.log_density - density.log_density.max())
+    return height, np.unique(np.minimum(masses(density), 0.999))
+
+
+def _heat(axes: Axes, density: Density, colour: str) -> None:
+    height, levels = held_by(density)
     shade = np.empty((*height.shape, 4))
     shade[..., :3] = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     shade[..., 3] = 0.95 * height**0.6
@@ -50,7 +56,6 @@ def _heat(axes: Axes, density: Density, colour: str) -> None:
     extent = (left - across, right + across, low - up, high + up)
     axes.grid(visible=False)
     axes.imshow(shade, origin="lower", extent=extent, interpolation="none", aspect="auto")
-    levels = np.unique(np.minimum(masses(density), 0.999))
     axes.contour(density.xs, density.ys, height, levels, colors=INK, linewidths=0.7, alpha=0.8)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from energax.errors import InputError
+from energax.report.partners import Partners
 
 SOURCES = ("train", "test", "draws", "noise")
 
@@ -49,6 +50,7 @@ class Material:
     `energies`: of "train", "test", "draws" and "noise" rows, nats.
     `chains`: energies along chains, one in `thin` steps.
     `meanings`: half a line for numbers that the page does not know. `notes`: sentences for its top.
+    `partners`: what a generator made, where the run trained one.
 
     Raises InputError where parts contradict each other, or a real row is not finite. Any other
     number that is not finite is shown as it is, and counted at the top of the page.
@@ -74,6 +76,7 @@ class Material:
     exact_density: Density | None = None
     meanings: Mapping[str, str] | None = None
     notes: Sequence[str] = ()
+    partners: Partners | None = None
 
     def __post_init__(self):
         for name, rows in (("train", self.train), ("draws", self.draws)):
@@ -96,6 +99,11 @@ class Material:
                 raise InputError(f"`energies` holds 1-D arrays for {SOURCES}; got {name!r}.")
         if self.chains is not None and (self.chains.ndim != 2 or self.chains.shape[1] < 2):
             raise InputError("`chains` must have shape (chains, steps), with at least 2 steps.")
+        if self.partners is not None and self.partners.shape != self.shape:
+            raise InputError(
+                f"A row of `partners` has shape {self.partners.shape}, one of `test` "
+                f"{self.shape}: give both in the user's units."
+            )
         for number, line in enumerate(self.metrics, 1):
             if "step" not in line:
                 raise InputError(f"Line {number} of the metrics has no `step`.")

@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from energax.errors import InputError
 from energax.report.figure import Picture
-from energax.report.figure_curves import curves
+from energax.report.figure_curves import curves, names
 from energax.report.figure_energies import MEANING, histograms, traces
 from energax.report.figure_forest import forest, verdict
 from energax.report.figure_images import images, is_image
@@ -15,6 +15,7 @@ from energax.report.figure_plane import plane
 from energax.report.figure_table import COLUMNS, marginals, pairs
 from energax.report.material import SOURCES, Material
 from energax.report.number import interval, number
+from energax.report.players import players, told_here
 from energax.report.summary import cards, figures, health, meaning, number_of, warnings
 from energax.report.words import OBJECTIVES, title
 
@@ -90,8 +91,15 @@ def _pictured(material: Material) -> dict[str, Any]:
             if name in material.energies
         ],
         "chains": None if chains is None else traces(chains, material.thin, known),
-        "curves": curves(material.metrics, material.meanings),
+        "curves": curves(material.metrics, material.meanings, _in_training(material)),
+        "players": players(material),
     }
+
+
+def _in_training(material: Material) -> list[str]:
+    """The metrics that stand with the training: all that no other part shows."""
+    elsewhere = told_here(material)
+    return [name for name in names(material.metrics) if name not in elsewhere]
 
 
 def page(material: Material) -> str:

@@ -92,11 +92,14 @@ class TeachingRules(eqx.Module):
         z = jax.random.normal(first, (len(rows), generator.latent), rows.dtype)
         return Seeds(z, jax.random.normal(then, rows.shape, rows.dtype))
 
+    def starts(self, generator: NoisyGenerator, seeds: Seeds) -> Batch:
+        """Where the chains of the energy begin: the generator's draws, held constant."""
+        made = jax.vmap(generator)(seeds.z)
+        return jax.lax.stop_gradient(blurred(made, generator, seeds) if self.blurred else made)
+
     def revised(self, trio: Trio, seeds: Seeds, *, key: PRNGKeyArray) -> tuple[Batch, Metrics]:
         """Where the chains of the energy end that begin at the generator's draws: x+."""
-        made = jax.vmap(trio.generator)(seeds.z)
-        starts = blurred(made, trio.generator, seeds) if self.blurred else made
-        starts = jax.lax.stop_gradient(starts)
+        starts = self.starts(trio.generator, seeds)
         size = size_of("generator", starts)
         if self.steps == 0:
             return starts, size

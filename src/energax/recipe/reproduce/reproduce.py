@@ -10,10 +10,10 @@ import tyro
 
 from energax.errors import Diverged, InputError
 from energax.recipe.folder import claim, read_json, write_arrays, write_json
+from energax.recipe.option import otherwise
 from energax.recipe.reproduce import dual, teach
 from energax.recipe.reproduce.chapter import Chapter, Record, Runs
 from energax.recipe.settings import check_seed
-from energax.recipe.train import otherwise
 
 CHAPTERS = {name: each for each in (dual.CHAPTER, teach.CHAPTER) for name in each.plans}
 """By the name of an experiment."""
