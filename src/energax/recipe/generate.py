@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from energax import sampler
 from energax.errors import Diverged, InputError
-from energax.learner import TeachingRules, Trio
+from energax.learner import Trio
 from energax.learner.teaching.posterior import inferred
 from energax.recipe import methods, teach
 from energax.recipe.settings import CHAINS, Settings
@@ -39,26 +39,18 @@ def revised(
 ) -> Float[Array, " count *shape"]:
     """Where the chains of training end that begin at draws of the generator, in model units.
 
-    They begin where those of training began: at g(z) with the generator's noise; in `teaching` by
-    cold chains, without. Raises InputError where the energy was trained without such chains.
+    They begin where those of training began: at g(z) with the generator's noise, or without where
+    chains ran cold. Raises InputError where the energy was trained without such chains.
     """
     if settings.objective not in CHAINS or settings.chain_steps < 1:
         raise InputError(
             f"This run ({settings.objective}, --chain-steps {settings.chain_steps}) was trained "
             "without chains that begin at its generator: choose --by generator or energy."
         )
-    rules = _rules(settings)
+    rules = teach.rules(settings, methods.chain(settings), 1)
     born, walk = jax.random.split(key)
     seeds = rules.seeds(trio.generator, jnp.zeros((count, *trio.energy.shape)), key=born)
     return checked(eqx.filter_jit(rules.revised)(trio, seeds, key=walk)[0])
-
-
-def _rules(settings: Settings) -> TeachingRules:
-    """What revises draws as in training; the rival of `cooperative` always carries its noise."""
-    chain, steps = methods.chain(settings), settings.chain_steps
-    if settings.objective == "teaching":
-        return teach.rules(settings, chain, 1)
-    return TeachingRules(chain, None, steps)
 
 
 @dataclasses.dataclass(frozen=True)
