@@ -10,14 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from cases import SHAPES, Place, place, place_apart_on_one_axis
 from jaxtyping import Array
-from methods import BATCH, bell, contrast, gaussian, moved, noise_contrast, noise_law
+from methods import BATCH, bell, contrast, gaussian, noise_contrast, noise_law
 from scipy.special import expit
 
 from energax.energy import AbstractLaw
 from energax.learner import (
     AdversarialGenerator,
     AdversarialLikelihood,
-    Cooperative,
     FDivergence,
     FlowContrastive,
     FromLaw,
@@ -25,9 +24,8 @@ from energax.learner import (
 )
 from energax.learner.game import AbstractRules
 from energax.network import NoisyGenerator
-from energax.sampler import Langevin
 
-STEP, STEPS, PENALTY, ANCHOR, RATIO = 0.3, 2, 0.7, 0.4, 2
+PENALTY, ANCHOR, RATIO = 0.7, 0.4, 2
 SMEAR = 0.6
 """Noise of the generators."""
 
@@ -189,14 +187,6 @@ class Guess(eqx.Module):
         return self.law(x) + self.constant
 
 
-def revised(at: Place):
-    """Chains start at the proposal, noise and all; regression is on g alone."""
-    mean, variance, spread = made(at)
-    shrink = (1 - STEP * at.precision) ** STEPS
-    rival = ((1 - shrink) * spread, (1 - shrink) * (mean - at.centre), 0.0)
-    return contrast(at, *moved(at, STEPS, mean, variance, STEP)), rival
-
-
 class Case(NamedTuple):
     """`rival`, `rules` and `slope` at a place; `settled`: the rival at its best where p = data.
 
@@ -264,11 +254,6 @@ GAMES = {
         lambda at: LearnedStein(PENALTY, projections=1),
         lambda at: Ramp(np.full_like(at.mean, CRITIC_SLOPE), np.full_like(at.mean, CRITIC_SHIFT)),
         of_critic,
-    ),
-    "cooperative": Case(
-        lambda at: Cooperative(Langevin(STEP), STEPS),
-        proposal,
-        revised,
     ),
     **{f"f-{kind}": ratio_case(kind) for kind in PAIRS},
     **{f"f-{kind}-whole": ratio_case(kind, whole=True) for kind in ("kl", "js")},

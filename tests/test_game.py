@@ -153,19 +153,6 @@ def wrong_trace(patch):
     patch.setattr(module, "divergence", lambda *given, key: -right(*given, key=key))
 
 
-def unfrozen(patch):
-    """The chains are differentiated through."""
-    patch.setattr(jax.lax, "stop_gradient", lambda x: x)
-    patch.setattr("energax.objective.likelihood.detached", lambda energy: energy)
-
-
-def other_latents(patch):
-    """The generator is told that its revised examples came from other latent vectors."""
-    module = __import__(f"{HERE}.cooperative", fromlist=["Revision"])
-    right = module.Revision
-    patch.setattr(module, "Revision", lambda z, x: right(jnp.roll(z, 1, axis=0), x))
-
-
 def still_weights(patch):
     """The law that the model's mean is over is held constant."""
     module = __import__(f"{HERE}.f_divergence", fromlist=["shares"])
@@ -182,8 +169,6 @@ FAULTS = {  # fault -> (game that must notice, patch, change of the rules, playe
     "adversarial-generator: slope": ("adversarial-generator", loud_slope, lambda r: r, 1),
     "flow-contrastive: log r": ("flow-contrastive", wrong_ratio, lambda r: r, 1),
     "learned-stein: trace": ("learned-stein", wrong_trace, lambda r: r, 1),
-    "cooperative: the chain is not frozen": ("cooperative", unfrozen, lambda r: r, 0),
-    "cooperative: other latents": ("cooperative", other_latents, lambda r: r, 1),
     "f-kl: the weights are not differentiated": ("f-kl", still_weights, lambda r: r, 0),
     "f-js-whole: the weights are not differentiated": ("f-js-whole", still_weights, lambda r: r, 0),
 }

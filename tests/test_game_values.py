@@ -18,7 +18,6 @@ from energax.energy import GaussianMixture, Normalised
 from energax.learner import (
     AdversarialGenerator,
     AdversarialLikelihood,
-    Cooperative,
     FDivergence,
     FlowContrastive,
     FromChains,
@@ -270,7 +269,6 @@ BAD = {
     "`anchor` must be at least 0": lambda: FlowContrastive(1, -1.0),
     "`penalty` must be above 0": lambda: LearnedStein(0.0),
     "`projections` must be at least 1 or None": lambda: LearnedStein(1.0, 0),
-    "`steps` must be at least 1": lambda: Cooperative(Langevin(0.1), 0),
     "`clip` must be above 0": lambda: FDivergence(OnGrid(), "js", 0.0),
     "`ratio` must be at least 1;": lambda: FromLaw(toy(), 0),
     r"`fresh` must lie in \[0, 1\]": lambda: FromChains(Langevin(0.1), toy(), fresh=2.0),

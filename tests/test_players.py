@@ -56,7 +56,7 @@ KINDS = {
     "teaching --network mlp": (None, {"generator", "encoder"}),
     "teaching --posterior kept": (None, {"generator"}),
     "teaching --network conv": ("digits", {"generator", "encoder"}),
-    "cooperative": (None, {"rival"}),
+    "cooperative": (None, {"generator"}),
     "stein-learned": (None, {"rival"}),
     "f-js --base mixture": (None, {"rival"}),
     "flow-contrastive --decay 0": (None, {"rival"}),
@@ -99,7 +99,7 @@ def test_all_players_come_back_as_at_the_checkpoint(words, runs):
             load_players(run)
         return
     found = load_players(run)
-    assert type(found) is (Trio if words.startswith("teaching") else Players)
+    assert type(found) is (Trio if "generator" in names else Players)
     assert {name for name, part in partners(found).items() if part is not None} == names
     for name in names:
         assert same(partners(found)[name], partners(state)[name]), name
@@ -379,3 +379,15 @@ def test_chains_that_run_off_are_told(runs, tmp_path):
     said = energax(*words, "--out", tmp_path / "x.csv")
     assert said.status == 3, said
     assert "The chains on z run off to infinity at steps of 3" in said.err
+
+
+LEAPS = {"energy": "--learning-rate", "generator": "--rival-rate", "encoder": "--encoder-rate"}
+
+
+@pytest.mark.parametrize("player", LEAPS)
+def test_the_player_that_fails_first_is_named(player, tmp_path):
+    np.save(tmp_path / "moons.npy", moons())
+    words = ("--objective", "teaching", "--clip", 1e9, LEAPS[player], 1e12, "--steps", 40)
+    said = energax("train", tmp_path / "moons.npy", *TINY, *words, "--out", tmp_path / "run")
+    assert said.status == 3, said
+    assert [name for name in LEAPS if f"The {name} failed first: " in said.err] == [player]

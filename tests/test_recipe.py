@@ -12,18 +12,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tyro
+from commands import as_a_user
 
 from energax import data
 from energax.data import Dataset, Labelled
-from energax.energy import Gaussian, flow
+from energax.energy import Gaussian, flow, weights
 from energax.errors import InputError
 from energax.learner import FromEncoder, FromPrior, Kept, Variational
-from energax.recipe import Train, methods
+from energax.recipe import Train, build, methods, optimise
 from energax.recipe.begin import free_path, repeated
 from energax.recipe.defaults import kind_of, resolved
 from energax.recipe.folder import new_folder, read_json, write_json
-from energax.recipe.settings import GAMES, Objective, Settings
+from energax.recipe.settings import GAMES, TAUGHT, Objective, Settings
 from energax.report.words import OBJECTIVES as TITLES
+from energax.train import fit, start
 
 SIZE = 2100
 """Training rows: more than the largest batch that is a default."""
@@ -132,12 +134,14 @@ def test_every_member_of_the_teaching_family_takes_a_step(word, kind):
 
 
 def kind_of_method(word):
-    """The class of an objective; of a game, that of its rules; of f-divergences the kind too."""
+    """The class of an objective; of a game, that of its rules; of families which member, too."""
     settings = resolved({"objective": word}, ROWS["plane"])
     made = methods.learner(settings, Gaussian(jnp.zeros(2)), ROWS["plane"])
     if word == "dual":
         return type(made), None
-    inner = made.rules if word in (*GAMES, "teaching") else made.objective
+    if word in TAUGHT:
+        return type(made), type(made.rules.posterior)
+    inner = made.rules if word in GAMES else made.objective
     return type(inner), getattr(inner, "kind", None)
 
 
@@ -263,3 +267,86 @@ def test_a_file_that_fails_half_way_keeps_what_was_there(tmp_path):
         write_json(tmp_path / "x.json", {"a": math.nan})
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
     assert read_json(tmp_path / "x.json") == {"a": 1}
+
+
+PAPER = {
+    "objective": "teaching",
+    "latent": 128,
+    "chain_steps": 30,
+    "step_size": 0.125,
+    "chain_noise": 0.001,
+    "chain_clip": 0.0,
+    "latent_steps": 10,
+    "latent_step_size": 0.005,
+    "noise": 0.2121,
+    "synthetic": 50.0,
+    "imitation": 0.1,
+    "learning_rate": 1e-4,
+    "rival_rate": 3e-4,
+    "encoder_rate": 1e-4,
+    "momentum": 0.0,
+    "square_momentum": 0.9,
+    "rival_decay": 5e-4,
+    "rate_decay": 0.998,
+    "clip": 1e9,
+    "decay": 0.0,
+    "energy_penalty": 0.0,
+    "spectral": True,
+    "depth": 4,
+    "halvings": 3,
+}
+"""CIFAR-10 of Cui and Han (2023), but for widths and the batch."""
+
+
+def test_an_update_at_published_settings_moves_all_three_players():
+    """Random images of 3x32x32 in float32, thin networks."""
+    images = np.random.default_rng(0).random((40, 3, 32, 32)).astype(np.float32)
+    rows = Dataset("x", images[:32], images[32:])
+    thin = {"width": 4, "rival_width": 6, "encoder_width": 2, "batch_size": 4}
+    settings = resolved(PAPER | thin, rows)
+    assert settings.temperature == pytest.approx(4e-6)
+    assert settings.fresh == 1, "all chains begin at the generator"
+    with as_a_user():
+        transform = build.transform(settings, rows)
+        law = build.base_law(settings, rows, transform)
+        players = methods.players(settings, law, transform, rows, key=KEY)
+        made = methods.learner(settings, law, rows)
+        told = {"batch_size": 4, "transform": transform}
+        run = start(made, players, rows.train, key=KEY, **told)
+        before = players_of(run)
+        run, metrics = next(fit(made, run, rows.train, chunk_steps=1, **told))
+    assert all(np.all(np.isfinite(values)) for values in metrics.values())
+    for player, old, new in zip(PLAYERS, before, players_of(run), strict=True):
+        assert {leaf.dtype for leaf in new} == {np.dtype("float32")}
+        assert any(np.any(a != b) for a, b in zip(old, new, strict=True)), player
+    generator, encoder = run.state.generator.network, run.state.encoder.network
+    assert generator.coarse == (4, 4)
+    assert generator.blocks[0].first.weight.shape[-1] == 6
+    assert encoder.stem.weight.shape[-1] == 2
+
+
+PLAYERS = ("energy", "generator", "encoder")
+
+
+def players_of(run):
+    """The weights of each player, as NumPy arrays of their own."""
+    found = (jax.tree.leaves(weights(getattr(run.state, name))[0]) for name in PLAYERS)
+    return [[np.array(leaf) for leaf in leaves] for leaves in found]
+
+
+def test_rates_fall_by_their_factor_after_each_pass():
+    """A gradient of 1 under Adam without memory: each step is the rate itself."""
+    rows = ROWS["plane"]
+    given = {"objective": "teaching", "batch_size": len(rows.train) // 2, "rate_decay": 0.5}
+    given |= {"momentum": 0.0, "square_momentum": 0.0, "clip": 1e9, "rival_decay": 0.1}
+    moves = optimise.of_trio(resolved(given, rows), len(rows.train)).generator
+    weight = jnp.ones(())
+    memory, steps = moves.init(weight), []
+    with jax.numpy_dtype_promotion("standard"):
+        for _ in range(6):
+            step, memory = moves.update(jnp.ones(()), memory, 0 * weight)
+            steps.append(-float(step))
+        pulled, _ = moves.update(jnp.ones(()), moves.init(weight), weight)
+    rate = steps[0]
+    assert np.allclose(steps, rate * np.array([1, 1, 0.5, 0.5, 0.25, 0.25]), rtol=1e-5)
+    assert -float(pulled) == pytest.approx(1.1 * rate), "decay adds 0.1 times the rate"

@@ -1,5 +1,6 @@
 """Many objectives on the same rows: one command, resumed, compared and refused."""
 
+import dataclasses
 import json
 import re
 
@@ -11,7 +12,7 @@ from commands import TINY, energax, moons, refused
 
 from energax.data import two_moons
 from energax.errors import InputError
-from energax.recipe import draw, methods
+from energax.recipe import draw, optimise
 from energax.recipe.study import chosen
 
 STUDY = ("study", "two-moons", "--steps", "20", "--width", "8", "--depth", "1")
@@ -112,12 +113,13 @@ def test_all_are_those_that_go_with_the_network_that_is_asked_for():
 
 def test_a_run_that_diverges_is_counted_and_the_study_goes_on(tmp_path, monkeypatch):
     """A rate a billion times too large for one of two objectives."""
-    optimiser = methods.optimiser
+    optimiser = optimise.optimiser
 
-    def wild(rate, steps, decay, clip, momentum):
-        return optimiser(1e9 if rate == 5e-3 else rate, steps, decay, 1e30, momentum)
+    def wild(pace, clip, moments, rate_decay):
+        rate = 1e9 if pace.rate == 5e-3 else pace.rate
+        return optimiser(dataclasses.replace(pace, rate=rate), 1e30, moments, rate_decay)
 
-    monkeypatch.setattr(methods, "optimiser", wild)
+    monkeypatch.setattr(optimise, "optimiser", wild)
     out = tmp_path / "out"
     said = energax(*STUDY, "--objectives", "nce", "pcd", "--seeds", "1", "--out", out)
     assert said.status == 0, said

@@ -148,6 +148,16 @@ REFUSALS = {
         ("two-moons", "--objective", "teaching", "--posterior", "none", "--through", 1),
         "--through must be 0 without an encoder",
     ),
+    "cooperative is one member": (
+        ("two-moons", "--objective", "cooperative", "--posterior", "encoder"),
+        "--objective cooperative is teaching with --posterior none --no-again",
+    ),
+    "chains that live on are walked again": (
+        ("two-moons", "--objective", "teaching", "--no-again", "--fresh", 0.5),
+        "--fresh must be 1 with --no-again or --chain-steps 0",
+    ),
+    "rates that grow": (("two-moons", "--rate-decay", 2), "--rate-decay must be in [0, 1]"),
+    "halvings": (("two-moons", "--halvings", 0), "--halvings must be at least 1"),
     "chains of no steps elsewhere": (
         ("two-moons", "--objective", "pcd", "--chain-steps", 0),
         "--chain-steps must be at least 1",

@@ -17,7 +17,6 @@ from energax.learner.dual import VariationBall as VariationBall
 from energax.learner.dual import Witness as Witness
 from energax.learner.game import AdversarialGenerator as AdversarialGenerator
 from energax.learner.game import AdversarialLikelihood as AdversarialLikelihood
-from energax.learner.game import Cooperative as Cooperative
 from energax.learner.game import FDivergence as FDivergence
 from energax.learner.game import FlowContrastive as FlowContrastive
 from energax.learner.game import FromChains as FromChains

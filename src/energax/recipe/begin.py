@@ -12,7 +12,7 @@ from energax.recipe import build
 from energax.recipe.defaults import resolved
 from energax.recipe.folder import Folder, check_new, describe, new_folder, write_json
 from energax.recipe.learn import learn
-from energax.recipe.settings import CHAINS, GAMES, Settings
+from energax.recipe.settings import CHAINS, GAMES, TAUGHT, Settings
 from energax.train import Checkpoints, write_weights
 
 
@@ -81,10 +81,19 @@ def trained(folder: Folder) -> None:
     try:
         learn(folder)
     except Diverged as failure:
-        why = f"{failure} {remedy(folder)}"
+        why = f"{blamed(str(failure), folder.settings())} {remedy(folder)}"
         write_json(folder["diverged.json"], {"why": why})
         raise Diverged(why) from failure
     folder["diverged.json"].unlink(missing_ok=True)
+
+
+def blamed(failure: str, settings: Settings) -> str:
+    """What failed, and which of several players by its metric: that of the energy has no prefix."""
+    if settings.objective not in TAUGHT:
+        return failure
+    names = ("generator", "encoder")
+    player = next((name for name in names if failure.startswith(name)), "energy")
+    return f"The {player} failed first: {failure}"
 
 
 def remedy(folder: Folder) -> str:
@@ -99,7 +108,7 @@ def remedy(folder: Folder) -> str:
     walks = settings.objective in (*CHAINS, "coupled", "recovery-levels")
     chains = ", a smaller --step-size" if walks else ""
     chains += ", a smaller --rival-rate, more --rounds" if settings.objective in GAMES else ""
-    if settings.objective == "teaching":
+    if settings.objective in TAUGHT:
         chains += ", a smaller --latent-step-size or --rival-rate"
     return (
         f"{kept} Try --learning-rate {settings.learning_rate / 10:g}{chains} or a smaller --clip."

@@ -36,8 +36,12 @@ _COMMON: dict[str, Any] = {
     "finest": 0.08,
     "rounds": 1,
     "rival_rate": 1e-3,
+    "rival_decay": 0.0,
     "momentum": 0.9,
+    "square_momentum": 0.999,
+    "rate_decay": 0.0,
     "rival_width": 128,
+    "halvings": 2,
     "anchor": 1.0,
     "posterior": "encoder",
     "latent": 16,
@@ -144,15 +148,17 @@ _BY_OBJECTIVE: dict[str, dict[str, Any]] = {
     | {"weight_decay": 0.0},
     "recovery": {"noise": 0.5, "step_size": 0.025, "chain_steps": 40},
     "recovery-levels": {"step_size": 0.1, "chain_steps": 40},
-    "teaching": {"noise": 0.7, "learning_rate": 1e-4},
+    "teaching": {"noise": 0.7, "fresh": 0.01},
+    "cooperative": {"posterior": "none", "again": False, "synthetic": 0.09},
 }
 """Chains of recovery must forget the noisy row: steps times step size, over noise^2, near 4."""
 
 _ON_IMAGES: dict[str, dict[str, Any]] = {
-    "teaching": {"noise": 0.3, "latent": 64, "synthetic": 50.0, "rival_width": 16}
+    "teaching": {"noise": 0.3, "latent": 64, "synthetic": 50.0, "rival_width": 16, "fresh": 1.0}
     | {"rival_rate": 3e-4, "encoder_rate": 3e-4, "learning_rate": 1e-4},
 }
-"""For large images: chains run cold there, so that revised draws may weigh much."""
+"""For large images: chains run cold there, so that revised draws may weigh much, and all chains
+begin at them; elsewhere the energy wants chains that live on."""
 
 _IN_PLANE: dict[str, dict[str, Any]] = {
     "dsm": {"noise": 0.05, "control_variate": True},
@@ -171,9 +177,10 @@ _IN_PLANE: dict[str, dict[str, Any]] = {
     | {"learning_rate": 1e-4, "rival_rate": 3e-3, "rounds": 4, "momentum": 0.0}
     | {"energy_penalty": 1.0, "noise": 0.15, "noise_ratio": 8},
     "cooperative": {"learning_rate": 1e-4, "rival_rate": 3e-3, "step_size": 1e-2}
-    | {"chain_steps": 40, "energy_penalty": 1.0, "noise": 0.2},
-    "teaching": {"learning_rate": 1e-4, "rival_rate": 3e-3, "encoder_rate": 3e-3, "latent": 2}
-    | {"chain_steps": 40, "energy_penalty": 1.0, "noise": 0.2},
+    | {"chain_steps": 40, "energy_penalty": 1.0, "noise": 0.2, "latent": 2}
+    | {"posterior": "none", "again": False, "synthetic": 0.04},
+    "teaching": {"rival_rate": 1e-2, "encoder_rate": 1e-2, "latent": 2, "noise": 0.2}
+    | {"learning_rate": 3e-4, "fresh": 0.01},
     "flow-contrastive": _TILTED
     | {"batch_size": 512, "rival_rate": 3e-4, "noise_ratio": 1, "decay": 0.995},
     "stein-learned": _TILTED
@@ -231,6 +238,9 @@ def resolved(given: dict[str, Any], data: Dataset) -> Settings:
     settings |= special.get(settings["objective"], {})
     settings["batch_size"] = min(settings["batch_size"], len(data.train))
     settings |= chosen
+    if "fresh" not in chosen and not (settings["again"] and settings["chain_steps"] > 0):
+        settings["fresh"] = 1.0
+    settings.setdefault("encoder_width", settings["rival_width"])
     settings.setdefault("labels", data.labels or 0)
     # The noise for which the chains follow exp(-E) itself, at temperature 1.
     settings.setdefault("chain_noise", math.sqrt(2 * max(settings["step_size"], 0.0)))

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from energax import sampler
 from energax.energy import detached
 from energax.errors import Diverged, InputError
-from energax.learner import TeachingRules, Trio
+from energax.learner import Trio
 from energax.learner.teaching.posterior import inferred
 from energax.recipe import methods, teach
 from energax.recipe.settings import CHAINS, Settings
@@ -50,16 +50,16 @@ class Walk:
 def walked(trio: Trio, settings: Settings, count: int, *, key: PRNGKeyArray) -> Walk:
     """Chains of training that begin at draws of the generator, followed to their ends.
 
-    They begin where those of training began: at g(z) with the generator's noise; in `teaching` by
-    cold chains, without. Raises InputError where the energy was trained without such chains,
-    Diverged for chains that run off.
+    They begin where those of training began: at g(z) with the generator's noise, or without where
+    chains ran cold. Raises InputError where the energy was trained without such chains, Diverged
+    for chains that run off.
     """
     if settings.objective not in CHAINS or settings.chain_steps < 1:
         raise InputError(
             f"This run ({settings.objective}, --chain-steps {settings.chain_steps}) was trained "
             "without chains that begin at its generator: choose --by generator or energy."
         )
-    rules = _rules(settings)
+    rules = teach.rules(settings, methods.chain(settings), 1)
     born, walk = jax.random.split(key)
     seeds = rules.seeds(trio.generator, jnp.zeros((count, *trio.energy.shape)), key=born)
     starts, energy = eqx.filter_jit(rules.starts)(trio.generator, seeds), detached(trio.energy)
@@ -75,14 +75,6 @@ def revised(
 ) -> Float[Array, " count *shape"]:
     """Where the chains of training end that begin at draws of the generator: those of `walked`."""
     return walked(trio, settings, count, key=key).ends
-
-
-def _rules(settings: Settings) -> TeachingRules:
-    """What revises draws as in training; the rival of `cooperative` always carries its noise."""
-    chain, steps = methods.chain(settings), settings.chain_steps
-    if settings.objective == "teaching":
-        return teach.rules(settings, chain, 1)
-    return TeachingRules(chain, None, steps)
 
 
 @dataclasses.dataclass(frozen=True)

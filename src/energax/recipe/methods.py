@@ -1,12 +1,10 @@
 """From the word for a method to what trains it: objectives, chains, optimisers."""
 
-import functools
 import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import PRNGKeyArray, PyTree
 
 from energax import network, objective, sampler
@@ -16,7 +14,6 @@ from energax.learner import (
     AbstractLearner,
     AdversarialGenerator,
     AdversarialLikelihood,
-    Cooperative,
     Descent,
     DualTraining,
     FDivergence,
@@ -25,16 +22,15 @@ from energax.learner import (
     Game,
     LearnedStein,
     Neurons,
-    Optimisers,
     Players,
     Teaching,
     VariationBall,
 )
 from energax.learner.game import AbstractRules
 from energax.objective import AbstractObjective
-from energax.recipe import teach
+from energax.recipe import optimise, teach
 from energax.recipe.build import BOX, energy, fitting_rows
-from energax.recipe.settings import F_DIVERGENCES, GAMES, Settings
+from energax.recipe.settings import F_DIVERGENCES, GAMES, TAUGHT, Settings
 
 FLOWS = ("adversarial", "flow-contrastive")
 """Games whose rival is a flow, fitted to the rows before training."""
@@ -124,7 +120,6 @@ def rules(settings: Settings, law: AbstractLaw) -> AbstractRules:
         "adversarial-generator": lambda: AdversarialGenerator(proposals, penalty),
         "flow-contrastive": lambda: FlowContrastive(settings.noise_ratio, settings.anchor),
         "stein-learned": LearnedStein,
-        "cooperative": lambda: Cooperative(chain(settings), settings.chain_steps, penalty),
     }
     return makers[settings.objective]()
 
@@ -149,7 +144,7 @@ def blank_players(
     """Fresh players: those of `players`, but that a flow among them is not fitted."""
     blank = energy(settings, law, transform, key=key)
     born = jax.random.fold_in(key, 1)
-    if settings.objective == "teaching":
+    if settings.objective in TAUGHT:
         return teach.trio(settings, blank, law.shape, key=born)
     if settings.objective not in GAMES:
         return blank
@@ -174,8 +169,7 @@ def players(
 
 def learner(settings: Settings, law: AbstractLaw, rows: Dataset) -> AbstractLearner:
     """What trains the energy, by the settings."""
-    decay, clip, steps = settings.decay or None, settings.clip, settings.steps
-    fade, momentum = settings.weight_decay, settings.momentum
+    decay, count = settings.decay or None, len(rows.train)
     if settings.objective == "dual":
         return DualTraining(
             sampler.OnManifold(Flat(law), settings.step_size),
@@ -187,20 +181,16 @@ def learner(settings: Settings, law: AbstractLaw, rows: Dataset) -> AbstractLear
             settings.restart,
             copies=settings.copies,
             decay=decay,
-            horizon=steps,
+            horizon=settings.steps,
         )
-    moves = optimiser(settings.learning_rate, steps, fade, clip, momentum)
-    if settings.objective == "teaching":
-        optimisers = Optimisers(
-            moves,
-            optimiser(settings.rival_rate, steps, 0.0, clip, momentum),
-            optimiser(settings.encoder_rate, steps, 0.0, clip, momentum),
-        )
-        told = teach.rules(settings, chain(settings), len(rows.train))
-        return Teaching(told, optimisers, settings.again, decay)
+    if settings.objective in TAUGHT:
+        told = teach.rules(settings, chain(settings), count)
+        optimisers = optimise.of_trio(settings, count)
+        return Teaching(told, optimisers, settings.again, decay, settings.fresh)
+    moves = optimise.of_energy(settings, count)
     if settings.objective not in GAMES:
         return Descent(loss(settings, law), moves, decay)
-    answers = optimiser(settings.rival_rate, steps * settings.rounds, 0.0, clip, momentum)
+    answers = optimise.of_rival(settings, count)
     return Game(rules(settings, law), moves, answers, settings.rounds, decay)
 
 
@@ -213,21 +203,8 @@ def training_rows(settings: Settings, rows: Dataset) -> np.ndarray | Labelled:
     return rows.train
 
 
-@functools.cache
-def optimiser(
-    learning_rate: float, steps: int, weight_decay: float, clip: float, momentum: float
-) -> optax.GradientTransformation:
-    """Adam with decoupled weight decay, clipped gradients, and a rate that falls along a cosine.
-
-    One object for one choice, so that runs that differ by their seed share a compiled program.
-    """
-    rate = optax.cosine_decay_schedule(learning_rate, steps)
-    adam = optax.adamw(rate, b1=momentum, weight_decay=weight_decay)
-    return optax.chain(optax.clip_by_global_norm(clip), adam)
-
-
 def lifetime(settings: Settings) -> int:
     """Langevin steps that a chain of training has made when it ends or starts anew, on average."""
-    if settings.objective == "pcd" and settings.fresh > 0:
+    if settings.objective in ("pcd", *TAUGHT) and settings.fresh > 0:
         return round(settings.chain_steps / settings.fresh)
     return settings.chain_steps

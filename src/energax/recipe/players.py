@@ -12,9 +12,9 @@ from energax.learner import GameState, Players, TeachingState, Trio
 from energax.network import NoisyGenerator
 from energax.recipe import methods
 from energax.recipe.folder import Folder, Model, load
-from energax.recipe.settings import GAMES
+from energax.recipe.settings import GAMES, TAUGHT
 
-GENERATORS = ("teaching", "cooperative", "adversarial-generator")
+GENERATORS = (*TAUGHT, "adversarial-generator")
 """Objectives that train a generator."""
 
 
@@ -32,7 +32,7 @@ def partners(players: Any) -> dict[str, PyTree]:
 
 
 def load_players(path: Path | str) -> Players | Trio:
-    """All players of a finished run, in model units: `Trio` of `teaching`, else `Players`.
+    """All players of a finished run, in model units: `Players` of a game, else `Trio`.
 
     The energy is `load(path).raw`, with averaged weights where they were kept; of the others no
     average is kept. Raises InputError where the folder is no run, is unfinished or damaged, where
@@ -45,8 +45,8 @@ def load_players(path: Path | str) -> Players | Trio:
 def load_trio(path: Path | str) -> Trio:
     """Energy, generator and encoder of a finished run; the encoder is None where there is none.
 
-    Of `cooperative` and `adversarial-generator`, whose rival is the generator, too. Raises
-    InputError as `load_players`, and where the run has no generator.
+    Of `adversarial-generator`, whose rival is the generator, too. Raises InputError as
+    `load_players`, and where the run has no generator.
     """
     model, folder = load(path), Folder(Path(path))
     objective = model.settings.objective
@@ -76,7 +76,7 @@ def starters(path: Path | str, model: Model) -> Trio | None:
 
 def _players(model: Model, folder: Folder) -> Players | Trio:
     settings = model.settings
-    if settings.objective not in (*GAMES, "teaching"):
+    if settings.objective not in (*GAMES, *TAUGHT):
         raise InputError(
             f"{folder.path} has no other player: {settings.objective} trains its energy alone."
         )

@@ -68,9 +68,11 @@ GAMES = (
     "flow-contrastive",
     "stein-learned",
     *F_DIVERGENCES,
-    "cooperative",
 )
 """Objectives in which the energy has a rival that learns too."""
+
+TAUGHT = ("teaching", "cooperative")
+"""Objectives in which energy, generator and, where there is one, encoder teach one another."""
 
 ENCODED = ("encoder", "variational")
 """Posteriors of `teaching` that begin at the draw of an encoder."""
@@ -123,8 +125,13 @@ class Settings:
     finest: float
     rounds: int
     rival_rate: float
+    rival_decay: float
     momentum: float
+    square_momentum: float
+    rate_decay: float
     rival_width: int
+    encoder_width: int
+    halvings: int
     anchor: float
     posterior: Posterior
     latent: int
@@ -167,8 +174,11 @@ class Settings:
         for name in _NOT_NEGATIVE:
             if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
                 _refuse(name, "at least 0 and finite", getattr(self, name))
-        if not 0 <= self.momentum < 1:
-            _refuse("momentum", "in [0, 1)", self.momentum)
+        for name in ("momentum", "square_momentum"):
+            if not 0 <= getattr(self, name) < 1:
+                _refuse(name, "in [0, 1)", getattr(self, name))
+        if not 0 <= self.rate_decay <= 1:
+            _refuse("rate_decay", "in [0, 1], where 0 is the cosine", self.rate_decay)
         if not 0 <= self.decay < 1:
             _refuse("decay", "in [0, 1), where 0 keeps no average", self.decay)
         if not 0 <= self.fresh <= 1:
@@ -181,7 +191,7 @@ class Settings:
             _refuse("restart", "in [0, 1]", self.restart)
         if self.objective == "dual" and self.copies % 2:
             _refuse("copies", "even, as particles move in pairs", self.copies)
-        if self.objective == "teaching":
+        if self.objective in TAUGHT:
             self._check_teaching()
         if self.base == "none" and self.objective in FROM_BASE:
             raise InputError(
@@ -190,6 +200,13 @@ class Settings:
 
     def _check_teaching(self) -> None:
         """Raise InputError for chains or players that these options do not go with."""
+        if self.objective == "cooperative" and (self.posterior != "none" or self.again):
+            raise InputError(
+                "--objective cooperative is teaching with --posterior none --no-again, and takes "
+                "no other: choose --objective teaching."
+            )
+        if self.fresh < 1 and not (self.again and self.chain_steps > 0):
+            _refuse("fresh", "1 with --no-again or --chain-steps 0", self.fresh)
         if self.posterior in ("prior", "kept") and self.latent_steps < 1:
             _refuse("latent_steps", f"at least 1 for a posterior {self.posterior}", 0)
         if self.through > 0 and self.posterior not in ENCODED:
@@ -217,6 +234,8 @@ _AT_LEAST_ONE = (
     "checkpoint_every",
     "rounds",
     "rival_width",
+    "encoder_width",
+    "halvings",
     "copies",
     "latent",
 )
@@ -239,6 +258,7 @@ _NOT_NEGATIVE = (
     "chain_noise",
     "chain_clip",
     "weight_decay",
+    "rival_decay",
     "bandwidth",
     "anchor",
     "direction_step",

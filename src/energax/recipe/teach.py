@@ -7,9 +7,6 @@ from jaxtyping import PRNGKeyArray, PyTree
 from energax import learner, network, sampler
 from energax.recipe.settings import ENCODED, Settings
 
-HALVINGS = 2
-"""Halvings of an image on the way to its latent vector: 28 goes to 14 and 7, 32 to 16 and 8."""
-
 
 def rules(settings: Settings, chain: sampler.Langevin, rows: int) -> learner.TeachingRules:
     """What the players minimise, by the settings; `rows` of data have a chain each, if kept.
@@ -41,14 +38,14 @@ def trio(
 ) -> learner.Trio:
     """The players before training; an encoder only where a posterior starts at its draw."""
     first, then = jax.random.split(key)
-    latent, width, depth = settings.latent, settings.rival_width, settings.depth
+    latent, wide, narrow = settings.latent, settings.rival_width, settings.encoder_width
     if settings.network == "conv":
-        ends = jnp.tanh if settings.base == "box" else None
-        maker = network.ConvGenerator(latent, shape, width, HALVINGS, ends=ends, key=first)
-        guess = network.ConvEncoder(shape, 2 * latent, width, HALVINGS, key=then)
+        ends, halvings = jnp.tanh if settings.base == "box" else None, settings.halvings
+        maker = network.ConvGenerator(latent, shape, wide, halvings, ends=ends, key=first)
+        guess = network.ConvEncoder(shape, 2 * latent, narrow, halvings, key=then)
     else:
-        maker = network.ArrayMLP((latent,), shape, width, depth, key=first)
-        guess = network.MLP(shape, width, depth, out=2 * latent, key=then)
+        maker = network.ArrayMLP((latent,), shape, wide, settings.depth, key=first)
+        guess = network.MLP(shape, narrow, settings.depth, out=2 * latent, key=then)
     generator = network.NoisyGenerator(maker, latent, settings.noise)
     encoder = network.Encoder(guess, latent) if settings.posterior in ENCODED else None
     return learner.Trio(energy, generator, encoder)

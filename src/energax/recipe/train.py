@@ -66,14 +66,17 @@ class Train:
         float | None,
         otherwise(
             "1e-3; in the plane 5e-3, or 2e-3 by chains and stein, 1e-2 for f- and dsm-levels, "
-            "1e-4 with a generator; 5e-4 for images; 1e-4 teaching everywhere"
+            "1e-4 adversarial-generator, cooperative, 3e-4 teaching; 5e-4 for images, 1e-4 "
+            "teaching"
         ),
     ] = None
-    """Rate of Adam at the start; it falls to 0 along a cosine."""
+    """Rate of Adam at the start; it falls to 0 along a cosine, unless --rate-decay is given."""
+    rate_decay: Annotated[float | None, otherwise("0: the cosine")] = None
+    """Factor of all rates after each pass over as many rows as there are."""
     clip: Annotated[float | None, otherwise("1")] = None
     """Largest norm of a gradient."""
     weight_decay: Annotated[float | None, otherwise("0; 1 for small images")] = None
-    """Decoupled weight decay of Adam."""
+    """Decoupled weight decay of Adam, of the energy."""
     decay: Annotated[
         float | None,
         otherwise("0.99; in the plane 0.995, or 0.998 by chains; 0.999 small images, and levels"),
@@ -153,7 +156,7 @@ class Train:
         float | None,
         otherwise(
             "1e-3; in the plane 2e-3 adversarial, stein-learned, 3e-3 generators, 3e-4 "
-            "flow-contrastive, 1e-2 f-; for images 3e-4 teaching"
+            "flow-contrastive, 1e-2 f- and teaching; for images 3e-4 teaching"
         ),
     ] = None
     """Games, teaching: rate of Adam for the rival, or the generator, at the start."""
@@ -163,29 +166,41 @@ class Train:
             "0.9; 0 in the plane for rivals that draw, critics of slopes, f-reverse-kl, f-pearson"
         ),
     ] = None
-    """Running average of the gradient in Adam, of the energy and of its rival (b1)."""
+    """Running average of the gradient in Adam, of all players (b1)."""
+    square_momentum: Annotated[float | None, otherwise("0.999")] = None
+    """Running average of the squared gradient in Adam, of all players (b2)."""
+    rival_decay: Annotated[float | None, otherwise("0")] = None
+    """Games, teaching: decoupled weight decay of Adam, of the networks beside the energy."""
     rival_width: Annotated[int | None, otherwise("128; 16 for teaching on images")] = None
     """Games, teaching: units of a layer, or channels, of the networks beside the energy."""
+    encoder_width: Annotated[
+        int | None, otherwise("that of --rival-width: 128; 16 for teaching on images")
+    ] = None
+    """teaching: units of a layer of the encoder, or channels of its first convolution."""
+    halvings: Annotated[int | None, otherwise("2")] = None
+    """teaching with conv: how often generator and encoder double and halve the image."""
     anchor: Annotated[float | None, otherwise("1")] = None
     """flow-contrastive: weight of the flow's own likelihood of the data."""
-    posterior: Posterior = "encoder"
+    posterior: Annotated[Posterior | None, otherwise("encoder; none cooperative")] = None
     """teaching: where z of a row comes from. By chains on z: encoder (from its draw), prior (from
     N(0, I)), kept (from the row's last visit); variational (the encoder's draw), none."""
     latent: Annotated[int | None, otherwise("16; 2 in the plane, 64 for images")] = None
-    """teaching: numbers of z."""
+    """teaching, cooperative: numbers of z."""
     latent_steps: Annotated[int | None, otherwise("10")] = None
     """teaching: Langevin steps on z in each update; 0 for none."""
     latent_step_size: Annotated[float | None, otherwise("5e-3")] = None
     """teaching: h of those steps; it must fall with the square of --noise."""
-    synthetic: Annotated[float | None, otherwise("0.1; 50 for images")] = None
-    """teaching: weight, for the generator, of its draws as the energy revised them."""
+    synthetic: Annotated[
+        float | None, otherwise("0.1, 50 for images; cooperative 0.09, 0.04 in the plane")
+    ] = None
+    """teaching, cooperative: weight, for the generator, of its draws as the energy revised them."""
     imitation: Annotated[float | None, otherwise("0.1")] = None
     """teaching: weight, for the encoder, of the z of those draws."""
     through: Annotated[float | None, otherwise("0")] = None
     """teaching: weight, for the generator, of the energy at its draws less log q(z | draw)."""
-    again: bool = True
+    again: Annotated[bool | None, otherwise("yes; no cooperative")] = None
     """teaching: revise anew for the energy, after the generator has moved."""
-    encoder_rate: Annotated[float | None, otherwise("1e-3; 3e-3 plane, 3e-4 images")] = None
+    encoder_rate: Annotated[float | None, otherwise("1e-3; 1e-2 plane, 3e-4 images")] = None
     """teaching: rate of Adam for the encoder at the start."""
     labels: Annotated[int | None, otherwise("as many as the data have, 0 for none")] = None
     """joint: how many labels there are."""
@@ -205,8 +220,8 @@ class Train:
     chain_steps: Annotated[
         int | None,
         otherwise(
-            "20; 40 recovery, recovery-levels; in the plane 40 cooperative, teaching, 30 coupled "
-            "and recovery-levels"
+            "20; 40 recovery, recovery-levels; in the plane 40 cooperative, 30 coupled and "
+            "recovery-levels"
         ),
     ] = None
     """Chains: Langevin steps in each update; coupled: the most that a pair makes."""
@@ -227,10 +242,21 @@ class Train:
     """Chains: bound on each component of dE/dx; 0 for none."""
     buffer_size: Annotated[int | None, otherwise("8192; 2048 in the plane, 4096 for images")] = None
     """pcd: chains that are kept."""
-    fresh: Annotated[float | None, otherwise("0.05; 0.1 in the plane, 0.02 for images")] = None
-    """pcd: share of chains that start again from the base law."""
+    fresh: Annotated[
+        float | None,
+        otherwise(
+            "0.05; 0.1 in the plane, 0.02 for images; teaching 0.01, but 1 for images, "
+            "with --no-again and without steps"
+        ),
+    ] = None
+    """pcd: share of chains that start again from the base law; teaching: of the chains that the
+    energy is told from the rows, from the generator."""
     energy_penalty: Annotated[
-        float | None, otherwise("0; 1 for images, and generators; 0.01 adversarial")
+        float | None,
+        otherwise(
+            "0; 1 for images and in the plane for adversarial-generator, cooperative; 0.01 "
+            "adversarial"
+        ),
     ] = None
     """Chains, and rivals that draw: weight of the spread of E over data and model."""
     chunk_steps: Annotated[int | None, otherwise("100; 10 for images")] = None

@@ -8,7 +8,6 @@ from energax.learner.game.base import Players as Players
 from energax.learner.game.cloud import AbstractSource as AbstractSource
 from energax.learner.game.cloud import FromChains as FromChains
 from energax.learner.game.cloud import FromLaw as FromLaw
-from energax.learner.game.cooperative import Cooperative as Cooperative
 from energax.learner.game.f_divergence import FDivergence as FDivergence
 from energax.learner.game.flow_contrast import FlowContrastive as FlowContrastive
 from energax.learner.game.game import Game as Game

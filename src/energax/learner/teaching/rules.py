@@ -30,9 +30,11 @@ class TeachingRules(eqx.Module):
         encoder:   mean -log q(z+ | x) + `imitation` mean -log q(z | x+)
         energy:    mean E(x) - mean E(x+), and `penalty` times the spread of E over both.
 
-    Its family: no `posterior` is cooperative learning; `Variational` with 0 `steps` and `through` 1
-    the divergence triangle, which has no chains (generator: KL(q || p) + KL(p || energy and q), as
-    `through_loss` says); no encoder takes a posterior without one; no energy takes 0 `steps`.
+    Its family: no `posterior` is cooperative learning (Xie et al. 2018, algorithm 1, where
+    `synthetic` is s^2 and `Teaching` does not revise `again`); `Variational` with 0 `steps` and
+    `through` 1 the divergence triangle, which has no chains (generator: KL(q || p) + KL(p || energy
+    and q), as `through_loss` says); no encoder takes a posterior without one; no energy takes 0
+    `steps`.
 
     Trap: x+ keeps the z of its start, so that a chain on x that forgets where it began gives g(z)
     no reason to depend on z. Where all players are right, a linear g of slope w, and chains that
@@ -100,11 +102,14 @@ class TeachingRules(eqx.Module):
     def revised(self, trio: Trio, seeds: Seeds, *, key: PRNGKeyArray) -> tuple[Batch, Metrics]:
         """Where the chains of the energy end that begin at the generator's draws: x+."""
         starts = self.starts(trio.generator, seeds)
-        size = size_of("generator", starts)
+        x, health = self.walked(trio, starts, key=key)
+        return x, size_of("generator", starts) | health
+
+    def walked(self, trio: Trio, starts: Batch, *, key: PRNGKeyArray) -> tuple[Batch, Metrics]:
+        """Where chains of the energy end that begin at `starts`, and their health."""
         if self.steps == 0:
-            return starts, size
-        x, health = walk(self.sampler, trio.energy, starts, self.steps, key=key)
-        return x, size | health
+            return starts, {}
+        return walk(self.sampler, trio.energy, starts, self.steps, key=key)
 
     def generator_loss(self, generator: NoisyGenerator, trio: Trio, lesson: Lesson) -> Loss:
         """Rows from the z inferred for them, and revised draws from their own z."""

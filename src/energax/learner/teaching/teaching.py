@@ -12,7 +12,8 @@ from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
 from energax.energy import weights
 from energax.learner.base import AbstractLearner, Metrics
-from energax.learner.teaching.base import Optimisers, Trio
+from energax.learner.teaching.base import Lesson, Optimisers, Trio
+from energax.learner.teaching.posterior import rows_of
 from energax.learner.teaching.rules import TeachingRules
 from energax.learner.update import averaged, check_decay, copied, evaluated, moved
 
@@ -26,6 +27,7 @@ class TeachingState(eqx.Module):
     average: PyTree
     optimisers: tuple[PyTree, ...]
     memory: PyTree
+    chains: PyTree
     updates: Int[Array, ""]
 
     @property
@@ -40,24 +42,34 @@ class Teaching(AbstractLearner):
     At each update: chains of the energy revise the generator's draws, chains on z infer the rows;
     the generator learns from both, then the encoder, then the energy, for which the generator as it
     now is makes the draws of the *same* z anew and chains revise them anew. With `again` False it
-    takes those of before instead, at half the cost of the chains on x. `decay` keeps a running
-    average of the energy's weights as in `Descent`.
+    takes those of before instead, at half the cost of the chains on x. With `fresh` below 1 its
+    chains live on: they begin at the rows of the first batch, and before each walk a share `fresh`
+    of them starts again from the generator's draws, as in persistent contrastive divergence: the
+    bias of short chains goes, and with it most of what the generator tells the energy. `decay`
+    keeps a running average of the energy's weights as in `Descent`.
 
     Metrics are listed in the order in which things happen, so that of all that fail in one update
     the first player is named: health of the chains, then "generator_...", "encoder_...", and the
     energy's own, with its "grad_norm". "weight_norm" is the length of weights after the step.
 
     Trap: as in a `Game`, no loss tells of progress. Source: Cui and Han (2023), in the order of
-    their released code.
+    their released code, where `fresh` is 1.
     """
 
     rules: TeachingRules
     optimisers: Optimisers
     again: bool = eqx.field(static=True, default=True)
     decay: float | None = eqx.field(static=True, default=None)
+    fresh: float = eqx.field(static=True, default=1.0)
 
     def __check_init__(self):
         check_decay(self.decay)
+        if not 0 <= self.fresh <= 1:
+            raise ValueError(f"`fresh` must lie in [0, 1]; got {self.fresh}.")
+        if self.fresh < 1 and not (self.again and self.rules.steps > 0):
+            raise ValueError(
+                f"`fresh` must be 1 without `again` and without steps; got {self.fresh}."
+            )
 
     def init(self, players: Trio, rows: Any, *, key: PRNGKeyArray) -> TeachingState:
         self.rules.check(players)
@@ -70,6 +82,7 @@ class Teaching(AbstractLearner):
             None if self.decay is None else moving,
             tuple(made.init(weights(part)[0]) for made, part in zip(makers, parts, strict=True)),
             None if posterior is None else posterior.init(players, rows, key=key),
+            rows_of(rows) if self.fresh < 1 else None,
             jnp.zeros((), jnp.int32),
         )
         return copied(state)
@@ -88,7 +101,7 @@ class Teaching(AbstractLearner):
         )
         metrics |= named("generator_", told)
         trio = Trio(trio.energy, generator, trio.encoder)
-        encoder, energy, average = trio.encoder, trio.energy, state.average
+        encoder, energy, average, chains = trio.encoder, trio.energy, state.average, state.chains
         if encoder is not None:
             encoder, of_encoder, told = stepped(
                 self.optimisers.encoder,
@@ -98,18 +111,33 @@ class Teaching(AbstractLearner):
             )
             metrics |= named("encoder_", told)
         if energy is not None:
-            again = self.rules.revised(trio, lesson.seeds, key=redo) if self.again else (lesson.x,)
+            x, chains = self._against(trio, lesson, chains, key=redo)
             energy, of_energy, told = stepped(
                 self.optimisers.energy,
-                lambda energy: self.rules.energy_loss(energy, lesson.rows, again[0]),
+                lambda energy: self.rules.energy_loss(energy, lesson.rows, x),
                 energy,
                 of_energy,
             )
             average = averaged(self.decay, average, weights(energy)[0], state.updates)
             metrics |= told
         optimisers = (of_energy, of_generator, of_encoder)
-        players = (energy, generator, encoder)
-        return TeachingState(*players, average, optimisers, memory, state.updates + 1), metrics
+        players, updates = (energy, generator, encoder), state.updates + 1
+        return TeachingState(*players, average, optimisers, memory, chains, updates), metrics
+
+    def _against(
+        self, trio: Trio, lesson: Lesson, chains: Array | None, *, key: PRNGKeyArray
+    ) -> tuple[Array, Array | None]:
+        """What the energy is told from the rows, and the chains that live on."""
+        if not self.again:
+            return lesson.x, None
+        if chains is None:
+            return self.rules.revised(trio, lesson.seeds, key=key)[0], None
+        choose, move = jax.random.split(key)
+        anew = jax.random.bernoulli(choose, self.fresh, (len(chains),))
+        born = self.rules.starts(trio.generator, lesson.seeds)
+        starts = jax.vmap(jnp.where)(anew, born, chains)
+        x, _ = self.rules.walked(trio, starts, key=move)
+        return x, x
 
     def energy(self, state: TeachingState) -> Any:
         """The energy, with averaged weights where they are kept; None where there is none."""
