@@ -158,7 +158,8 @@ _ON_IMAGES: dict[str, dict[str, Any]] = {
     | {"rival_rate": 3e-4, "encoder_rate": 3e-4, "learning_rate": 1e-4},
 }
 """For large images: chains run cold there, so that revised draws may weigh much, and all chains
-begin at them; elsewhere the energy wants chains that live on."""
+begin at them. In the plane too, where chains that live on keep wrong shares of modes; on tables and
+small images the energy wants chains that live on."""
 
 _IN_PLANE: dict[str, dict[str, Any]] = {
     "dsm": {"noise": 0.05, "control_variate": True},
@@ -179,8 +180,8 @@ _IN_PLANE: dict[str, dict[str, Any]] = {
     "cooperative": {"learning_rate": 1e-4, "rival_rate": 3e-3, "step_size": 1e-2}
     | {"chain_steps": 40, "energy_penalty": 1.0, "noise": 0.2, "latent": 2}
     | {"posterior": "none", "again": False, "synthetic": 0.04},
-    "teaching": {"rival_rate": 1e-2, "encoder_rate": 1e-2, "latent": 2, "noise": 0.2}
-    | {"learning_rate": 3e-4, "fresh": 0.01},
+    "teaching": {"learning_rate": 1e-4, "rival_rate": 3e-3, "encoder_rate": 3e-3, "latent": 2}
+    | {"chain_steps": 40, "energy_penalty": 1.0, "noise": 0.2, "fresh": 1.0},
     "flow-contrastive": _TILTED
     | {"batch_size": 512, "rival_rate": 3e-4, "noise_ratio": 1, "decay": 0.995},
     "stein-learned": _TILTED
