@@ -203,6 +203,7 @@ def other(name, value):
         "decay": 0.3,
         "fresh": 0.3,
         "momentum": 0.3,
+        "square_momentum": 0.3,
         "direction": "sphere",
         "divergence": "kl",
         "kernel": "gaussian",

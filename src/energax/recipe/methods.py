@@ -204,7 +204,10 @@ def training_rows(settings: Settings, rows: Dataset) -> np.ndarray | Labelled:
 
 
 def lifetime(settings: Settings) -> int:
-    """Langevin steps that a chain of training has made when it ends or starts anew, on average."""
-    if settings.objective in ("pcd", *TAUGHT) and settings.fresh > 0:
+    """Langevin steps from where chains of training begin: the base law, or the generator's draws.
+
+    Those of `pcd` go on until they start anew, on average; the generator's are revised by K steps.
+    """
+    if settings.objective == "pcd" and settings.fresh > 0:
         return round(settings.chain_steps / settings.fresh)
     return settings.chain_steps

@@ -1,23 +1,3 @@
 """Dual-MCMC teaching of images: the experiments of Cui and Han (2023) at a smaller scale."""
 
-from energax.recipe.reproduce.chapter import Chapter, Record
-from energax.recipe.reproduce.teach import experiment, plan, show
-
-
-def told(record: Record) -> str:
-    """What a run came to."""
-    parts = [f"{1000 * record['seconds']:.0f} ms per update"] if "seconds" in record else []
-    if "frechet" in record:
-        parts.append(
-            "Fréchet distance " + " to ".join(f"{value:.3g}" for value in record["frechet"])
-        )
-    if record.get("missed"):
-        missed = record["missed"]
-        parts.append(f"squared error {missed[0]:.3g} to {missed[-1]:.3g}")
-    for score, found in record.get("detection", {}).items():
-        shares = ", ".join(f"{name} {100 * told['auroc'][0]:.1f}" for name, told in found.items())
-        parts.append(f"AUROC of {score}: {shares}")
-    return "; ".join(parts) + "."
-
-
-CHAPTER = Chapter(plan.PLANS, experiment.carried_out, told, show.write)
+from energax.recipe.reproduce.teach.told import CHAPTER as CHAPTER
