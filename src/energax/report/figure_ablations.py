@@ -8,8 +8,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from energax.report.figure import INK, MUTED, SETTINGS, tidy
+from energax.report.figure import INK, MUTED, SETTINGS, tick, tidy
 from energax.report.figure_runs import colours, write_png
 
 
@@ -58,8 +59,11 @@ def _painted(axes: Axes, panel: Panel) -> None:
         else:
             least, most = ([end(v) for v in series.values] for end in (np.min, np.max))
             axes.fill_between(series.steps, least, most, color=colour, alpha=0.18, linewidth=0)
+    tidy(axes, x=panel.x, y=panel.y)
     if panel.log:
         axes.set_yscale("log")
-    tidy(axes, x=panel.x, y=panel.y)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(FuncFormatter(tick))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     if len(panel.series) > 1:
         axes.legend(frameon=False, fontsize=8, labelcolor=MUTED)
