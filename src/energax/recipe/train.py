@@ -156,7 +156,7 @@ class Train:
         float | None,
         otherwise(
             "1e-3; in the plane 2e-3 adversarial, stein-learned, 3e-3 generators, 3e-4 "
-            "flow-contrastive, 1e-2 f- and teaching; for images 3e-4 teaching"
+            "flow-contrastive, 1e-2 f-; for images 3e-4 teaching"
         ),
     ] = None
     """Games, teaching: rate of Adam for the rival, or the generator, at the start."""
@@ -200,7 +200,7 @@ class Train:
     """teaching: weight, for the generator, of the energy at its draws less log q(z | draw)."""
     again: Annotated[bool | None, otherwise("yes; no cooperative")] = None
     """teaching: revise anew for the energy, after the generator has moved."""
-    encoder_rate: Annotated[float | None, otherwise("1e-3; 1e-2 plane, 3e-4 images")] = None
+    encoder_rate: Annotated[float | None, otherwise("1e-3; 3e-3 plane, 3e-4 images")] = None
     """teaching: rate of Adam for the encoder at the start."""
     labels: Annotated[int | None, otherwise("as many as the data have, 0 for none")] = None
     """joint: how many labels there are."""
@@ -245,7 +245,7 @@ class Train:
     fresh: Annotated[
         float | None,
         otherwise(
-            "0.05; 0.1 in the plane, 0.02 for images; teaching 0.01, but 1 for images, "
+            "0.05; 0.1 in the plane, 0.02 for images; teaching 0.01, but 1 in both, "
             "with --no-again and without steps"
         ),
     ] = None
