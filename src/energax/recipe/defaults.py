@@ -180,7 +180,7 @@ _IN_PLANE: dict[str, dict[str, Any]] = {
     "cooperative": {"learning_rate": 1e-4, "rival_rate": 3e-3, "step_size": 1e-2}
     | {"chain_steps": 40, "energy_penalty": 1.0, "noise": 0.2, "latent": 2}
     | {"posterior": "none", "again": False, "synthetic": 0.04},
-    "teaching": {"learning_rate": 1e-4, "rival_rate": 3e-3, "encoder_rate": 3e-3, "latent": 2}
+    "teaching": {"learning_rate": 3e-5, "rival_rate": 3e-3, "encoder_rate": 3e-3, "latent": 2}
     | {"chain_steps": 40, "energy_penalty": 1.0, "noise": 0.2, "fresh": 1.0},
     "flow-contrastive": _TILTED
     | {"batch_size": 512, "rival_rate": 3e-4, "noise_ratio": 1, "decay": 0.995},
