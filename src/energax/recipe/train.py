@@ -66,7 +66,7 @@ class Train:
         float | None,
         otherwise(
             "1e-3; in the plane 5e-3, or 2e-3 by chains and stein, 1e-2 for f- and dsm-levels, "
-            "1e-4 adversarial-generator, cooperative, 3e-4 teaching; 5e-4 for images, 1e-4 "
+            "1e-4 adversarial-generator, cooperative, 3e-5 teaching; 5e-4 for images, 1e-4 "
             "teaching"
         ),
     ] = None
