@@ -88,11 +88,14 @@ def trained(folder: Folder) -> None:
 
 
 def blamed(failure: str, settings: Settings) -> str:
-    """What failed, and which of several players by its metric: that of the energy has no prefix."""
+    """What failed, and which of several players by its metric: that of the energy has no prefix.
+
+    Chains on z walk down the generator's posterior: their slope is the generator's.
+    """
     if settings.objective not in TAUGHT:
         return failure
-    names = ("generator", "encoder")
-    player = next((name for name in names if failure.startswith(name)), "energy")
+    owners = {"generator": "generator", "encoder": "encoder", "latent": "generator"}
+    player = next((owners[name] for name in owners if failure.startswith(name)), "energy")
     return f"The {player} failed first: {failure}"
 
 
