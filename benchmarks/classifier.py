@@ -15,7 +15,7 @@ from sklearn.metrics import log_loss
 import energax as ex
 from energax.recipe import build, folder, score
 from energax.recipe.defaults import resolved
-from energax.recipe.lens import Brightness
+from energax.recipe.lens import UnmapPixels
 
 LABELS, BINS = 10, 15
 ROWS = ex.data.digits()
@@ -38,12 +38,12 @@ def trained(words: str, seed: int) -> tuple[folder.Model, float]:
     """A model of the digits after the default number of updates, and the seconds they took."""
     settings = resolved({"seed": seed}, ROWS)
     transform = build.transform(settings, ROWS)
-    law = build.base_law(settings, ROWS, transform)
+    distribution = build.base_distribution(settings, ROWS, transform)
     begin, init = jax.random.split(jax.random.key(seed))
     net = ex.network.MLP(ROWS.shape, settings.width, settings.depth, out=LABELS, key=init)
-    seen = ex.network.Through(ex.energy.Fixed(Brightness(transform.steps[1])), net)
-    energy = ex.energy.Tilt(law, ex.energy.Classifier(seen, ROWS.shape, LABELS))
-    noise = ex.objective.NoiseContrastiveEstimation(law, settings.noise_ratio)
+    seen = ex.network.InputTransform(ex.energy.NonTrainable(UnmapPixels(transform.steps[1])), net)
+    energy = ex.energy.Tilt(distribution, ex.energy.Classifier(seen, ROWS.shape, LABELS))
+    noise = ex.objective.NoiseContrastiveEstimation(distribution, settings.noise_ratio)
     objective, rows = OBJECTIVES[words](noise), ROWS.labelled[0]
     rate = optax.cosine_decay_schedule(settings.learning_rate, settings.steps)
     adam = optax.adamw(rate, weight_decay=settings.weight_decay)
@@ -55,7 +55,9 @@ def trained(words: str, seed: int) -> tuple[folder.Model, float]:
     run, _ = next(ex.train.fit(learner, run, rows, chunk_steps=settings.steps, **loop))
     jax.block_until_ready(run.state)
     seconds = time.perf_counter() - began
-    return folder.Model(learner.energy(run.state), law, transform, settings, ROWS.levels), seconds
+    return folder.Model(
+        learner.energy(run.state), distribution, transform, settings, ROWS.levels
+    ), seconds
 
 
 def odds(model: folder.Model, rows: np.ndarray) -> np.ndarray:
@@ -74,7 +76,7 @@ def row(words: str, seed: int) -> str:
     right = np.mean(found.argmax(axis=1) == labels)
     cost = log_loss(labels, found / found.sum(axis=1, keepdims=True))
     began = time.perf_counter()
-    log_z = ex.evaluate.annealed_log_z(model.energy, model.law, key=jax.random.key(seed))
+    log_z = ex.evaluate.annealed_log_z(model.energy, model.distribution, key=jax.random.key(seed))
     told = ex.evaluate.log_likelihood(*score.scored(model, model.energy, ROWS.test), log_z)
     nats = f"{told.value:.2f} | {told.lower:.2f} to {told.upper:.2f}"
     if not told.certified:

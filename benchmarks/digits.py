@@ -42,14 +42,21 @@ def row(words: str, options: dict[str, Any], out: Path) -> str:
     else:
         told = f"not certified | {model['why']}"
     size = min(found[f"log_z_{end}"]["size"] or 0 for end in ("forward", "reverse"))
-    base = found["baselines"]["base law, before training"]["value"]
+    base = found["baselines"]["base distribution, before training"]["value"]
     seconds = f"{trained - began:.0f} + {time.perf_counter() - trained:.0f}"
     return f"| {words} | {base:.2f} | {told} | {size:.0f} | {seconds} |"
 
 
 def main() -> None:
     """All lines, or those whose words are given as arguments."""
-    heads = "what differs", "base law", "nats per image", "95% interval", "particles", "seconds"
+    heads = (
+        "what differs",
+        "base distribution",
+        "nats per image",
+        "95% interval",
+        "particles",
+        "seconds",
+    )
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     with tempfile.TemporaryDirectory() as folder:
         for number, (words, options) in enumerate(TRIED.items()):

@@ -24,9 +24,9 @@ ROWS, NEURONS = 10_000, 64
 
 
 def rows_of(count, test):
-    """Rows of the published teacher in 15 dimensions, and its law."""
-    law = teacher("old")
-    return law, ex.data.two_neurons(law, train=count, test=test, seed=0)
+    """Rows of the published teacher in 15 dimensions, and its distribution."""
+    distribution = teacher("old")
+    return distribution, ex.data.two_neurons(distribution, train=count, test=test, seed=0)
 
 
 def transcribed(x, z, w, iterations, dtype, *, seed=0):
@@ -59,7 +59,7 @@ def ours(shape, neurons, data):
     walk = ex.sampler.OnManifold(manifold, PARTICLE_STEP)
     ball = ex.learner.VariationBall(RADIUS)
     learner = ex.learner.DualTraining(walk, ex.learner.Neurons(NEURON_STEP, NEURON_STEP, ball))
-    players = ex.energy.Tilt(manifold.law, network)
+    players = ex.energy.Tilt(manifold.distribution, network)
     run = ex.train.start(learner, players, data, key=jax.random.key(1), batch_size=None)
     return learner, run
 
@@ -78,7 +78,7 @@ def timed(shape, neurons, data, iterations):
     return seconds, energy
 
 
-def kl(law, weights, directions, test):
+def kl(distribution, weights, directions, test):
     """KL from the teacher to a model with these neurons."""
     network = ex.network.Shallow(
         jnp.asarray(directions, jnp.float32),
@@ -87,12 +87,12 @@ def kl(law, weights, directions, test):
         ex.network.Relu(),
         ex.network.plain,
     )
-    return float(ex.evaluate.kl_by_draws(law, network, jnp.asarray(test)).value)
+    return float(ex.evaluate.kl_by_draws(distribution, network, jnp.asarray(test)).value)
 
 
 def race(iterations):
     """Both sides on the published setting, in turn."""
-    law, rows = rows_of(ROWS, 20_000)
+    distribution, rows = rows_of(ROWS, 20_000)
     _, start = ours((15,), NEURONS, rows.train)
     network = start.state.energy.network
     z, w = np.asarray(network.directions), np.asarray(network.weights)
@@ -100,14 +100,14 @@ def race(iterations):
     (first, second), after = timed((15,), NEURONS, rows.train, iterations)
     after = after.network
     print(f"energax: {second:.2f} s for {iterations} iterations, {first - second:.2f} s to compile")
-    print(f"  KL {kl(law, after.weights, after.directions, rows.test):.4f}")
+    print(f"  KL {kl(distribution, after.weights, after.directions, rows.test):.4f}")
     print(f"  peak memory {peak():.0f} MiB, of which {before:.0f} before it was compiled")
     for dtype in (np.float64, np.float32):
         began = time.perf_counter()
         at, weights = transcribed(rows.train, z, w, iterations, dtype)
         spent = time.perf_counter() - began
         print(f"NumPy {dtype.__name__}: {spent:.2f} s, {spent / second:.1f} times energax")
-        print(f"  KL {kl(law, weights, at, rows.test):.4f}")
+        print(f"  KL {kl(distribution, weights, at, rows.test):.4f}")
 
 
 def peak():

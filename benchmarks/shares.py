@@ -25,7 +25,7 @@ LAW = ex.energy.GaussianMixture(
 
 
 def trained(objective: ex.objective.AbstractObjective, model: eqx.Module, seed: int) -> eqx.Module:
-    """The model after UPDATES of Adam on 20,000 draws of the law."""
+    """The model after UPDATES of Adam on 20,000 draws of the distribution."""
     data, begin = jax.random.split(jax.random.key(seed))
     rows = ex.energy.draws(LAW, 20_000, key=data)
     adam = optax.adam(optax.cosine_decay_schedule(5e-3, UPDATES))

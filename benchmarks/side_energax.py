@@ -46,14 +46,14 @@ class Energax:
         energy = _energy(workload.network)
         if workload.method == "draw":
             return _draw(workload, energy, jnp.asarray(material["starts"]))
-        law = ex.energy.Gaussian(jnp.zeros(SHAPES[workload.network]))
+        distribution = ex.energy.Gaussian(jnp.zeros(SHAPES[workload.network]))
         if workload.method == "nce":
             energy = ex.energy.Normalised(energy)
         objective = {
             "pcd": lambda: ex.objective.PersistentContrastiveDivergence(
-                _sampler(workload), law, workload.steps, BUFFER, FRESH
+                _sampler(workload), distribution, workload.steps, BUFFER, FRESH
             ),
-            "nce": lambda: ex.objective.NoiseContrastiveEstimation(law, NOISE_RATIO),
+            "nce": lambda: ex.objective.NoiseContrastiveEstimation(distribution, NOISE_RATIO),
             "dsm": lambda: ex.objective.DenoisingScoreMatching(workload.noise),
             "ssm": lambda: ex.objective.SlicedScoreMatching(),
         }[workload.method]()

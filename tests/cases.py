@@ -1,4 +1,5 @@
-"""What the law tests share: a trainable Gaussian, and data for it on vectors and on images."""
+"""What the distribution tests share: a trainable Gaussian, and data for it on vectors and on
+images."""
 
 import dataclasses
 import math
@@ -39,7 +40,7 @@ class Place:
 
     @property
     def data(self):
-        """The law of the data."""
+        """The distribution of the data."""
         return Gaussian(jnp.asarray(self.mean, float), self.variance**0.5)
 
     @property
@@ -73,6 +74,7 @@ def flat(energy):
 
 
 def rows_of(at, sizes):
-    """Draws of the data's law, made without JAX: nothing to compile, and an independent oracle."""
+    """Draws of the data's distribution, made without JAX: nothing to compile, and an independent
+    oracle."""
     draws = np.random.default_rng(7).normal(at.mean, at.variance**0.5, (*sizes, *at.mean.shape))
     return jnp.asarray(draws, float)

@@ -13,13 +13,13 @@ from jaxtyping import Array
 from methods import BATCH, bell, contrast, gaussian, noise_contrast, noise_law
 from scipy.special import expit
 
-from energax.energy import AbstractLaw
+from energax.energy import AbstractDistribution
 from energax.learner import (
     AdversarialGenerator,
     AdversarialLikelihood,
     FDivergence,
     FlowContrastive,
-    FromLaw,
+    FromDistribution,
     LearnedStein,
 )
 from energax.learner.game import AbstractRules
@@ -30,7 +30,7 @@ SMEAR = 0.6
 """Noise of the generators."""
 
 
-class Bell(AbstractLaw):
+class Bell(AbstractDistribution):
     """N(mean, exp(log_std)^2) on each axis: a rival whose every weight has a known optimum."""
 
     mean: Array
@@ -66,7 +66,7 @@ class Ramp(eqx.Module):
 
 
 def rival_law(at: Place):
-    """Mean and variance of a rival that is neither the data's law nor the model's."""
+    """Mean and variance of a rival that is neither the data's distribution nor the model's."""
     return at.mean + 0.8, 0.4 * at.variance
 
 
@@ -176,15 +176,15 @@ def of_ratio(at: Place, kind, whole=False):
 class Guess(eqx.Module):
     """-log N(x; mean, exp(log_std)^2) without what its weights do to the constant."""
 
-    law: Bell
+    distribution: Bell
     constant: float = eqx.field(static=True)
 
     def __init__(self, mean, variance):
-        self.law = Bell(mean, variance)
+        self.distribution = Bell(mean, variance)
         self.constant = float(np.sum(np.log(2 * math.pi * variance)) / 2)
 
     def __call__(self, x):
-        return self.law(x) + self.constant
+        return self.distribution(x) + self.constant
 
 
 class Case(NamedTuple):
@@ -209,7 +209,10 @@ class Case(NamedTuple):
 def ratio_case(kind, whole=False):
     return Case(
         lambda at: FDivergence(
-            FromLaw(gaussian(at.centre, 1.3 / at.precision), 4), kind, clip=50.0, whole=whole
+            FromDistribution(gaussian(at.centre, 1.3 / at.precision), 4),
+            kind,
+            clip=50.0,
+            whole=whole,
         ),
         lambda at: Guess(*guess(at)),
         lambda at: of_ratio(at, kind, whole),

@@ -72,10 +72,13 @@ def many_copies(s=0.7, copies=4):
         found = float(loss(EnergyDiscrepancy(s, copies), tangled, POINTS))
     ranked = []
     for row, noisy, around in zip(POINTS, POINTS + s * z, others.swapaxes(0, 1), strict=True):
-        law, given = Gaussian(jnp.asarray(noisy), s), Recovery(tangled, jnp.asarray(noisy), s)
+        distribution, given = (
+            Gaussian(jnp.asarray(noisy), s),
+            Recovery(tangled, jnp.asarray(noisy), s),
+        )
         drawn = jnp.asarray(noisy + s * around)
         with patch("energax.objective.contrast.draws", lambda *_, key, drawn=drawn: drawn):
-            objective = RankingNoiseContrastiveEstimation(law, copies)
+            objective = RankingNoiseContrastiveEstimation(distribution, copies)
             ranked.append(float(loss(objective, given, row[None])))
     return found, np.mean(ranked) - math.log(copies)
 
@@ -125,8 +128,8 @@ def critic(penalty=0.3):
     rules, found = LearnedStein(penalty), []
     for a, s in VARIANCES:
         slope = (1 / a - 1 / s) / (2 * penalty)
-        law = Gaussian(jnp.zeros(1), s**0.5)
-        args = (lambda x, slope=slope: slope * x), law, two(a), None
+        distribution = Gaussian(jnp.zeros(1), s**0.5)
+        args = (lambda x, slope=slope: slope * x), distribution, two(a), None
         found.append(-float(rules.rival_loss(*args, key=jax.random.key(0))[0]))
     return np.array(found), np.array([fisher(a, s) / (2 * penalty) for a, s in VARIANCES])
 
@@ -135,12 +138,12 @@ def bound():
     """A13: by how much the adversarial bound exceeds the mean log-likelihood; KL(rival | model)."""
     found = []
     for q, s in VARIANCES:
-        law, rival = Gaussian(jnp.zeros(1), s**0.5), Gaussian(jnp.zeros(1), q**0.5)
-        args = rival, law, two(1.1), None
+        distribution, rival = Gaussian(jnp.zeros(1), s**0.5), Gaussian(jnp.zeros(1), q**0.5)
+        args = rival, distribution, two(1.1), None
         with patch("energax.learner.game.adversarial.draws", lambda *_, key, q=q: two(q)):
             loss = AdversarialLikelihood().rival_loss(*args, key=jax.random.key(0))[0]
         # mean E(data) and the mean of log p = -E - log Z leave only log Z.
-        found.append(float(loss + law.log_z()))
+        found.append(float(loss + distribution.log_z()))
     return np.array(found), np.array([divergence(q, s) for q, s in VARIANCES])
 
 

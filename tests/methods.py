@@ -174,7 +174,8 @@ def stein(at: Place, kernel, diagonal=0.0):
 
 
 def recovery(at: Place, noise):
-    """The chains' mean and variance, once at the law of the clean row given the noisy one."""
+    """The chains' mean and variance, once at the distribution of the clean row given the noisy
+    one."""
     precision = at.precision + 1 / noise**2
     mean = (at.precision * at.centre + at.mean / noise**2) / precision
     variance = 1 / precision + (at.variance + noise**2) / (noise**2 * precision) ** 2
@@ -202,10 +203,10 @@ def levels(at: Place, preserving=False):
     parts = []
     for noise in LEVELS:
         shrink = 1 - noise**2 if preserving else 1.0
-        law = dataclasses.replace(
+        distribution = dataclasses.replace(
             at, mean=math.sqrt(shrink) * at.mean, variance=shrink * at.variance + noise**2
         )
-        parts.append([noise**2 * part for part in matching(law)[:2]])
+        parts.append([noise**2 * part for part in matching(distribution)[:2]])
     return *np.mean(parts, axis=0), 0.0
 
 
@@ -239,7 +240,7 @@ def through_last(at: Place, steps, entropy, step=STEP):
 
 
 def improved(at: Place, steps=2, entropy=0.0, step=STEP):
-    """Contrastive divergence, and the law of the chains seen through their last step."""
+    """Contrastive divergence, and the distribution of the chains seen through their last step."""
     parts = contrast(at, *moved(at, steps, at.mean, at.variance, step))
     extra = through_last(at, steps, entropy, step)
     return parts[0] + extra[0], parts[1] + extra[1], 0.0
@@ -262,7 +263,8 @@ def improved_optimum(at: Place, steps):
 
 
 def round_place(shape):
-    """Data and model apart, with the same variance on every axis: the chains' law is round."""
+    """Data and model apart, with the same variance on every axis: the chains' distribution is
+    round."""
     whole = place(shape)
     return Place(whole.mean, np.full(shape, 1.2), whole.centre, np.full(shape, 1.1))
 
@@ -284,7 +286,8 @@ def exact(at: Place):
 
 
 def short_run_optimum(at: Place, steps):
-    """Centre and precision at which the law after `steps` steps has the data's two moments."""
+    """Centre and precision at which the distribution after `steps` steps has the data's two
+    moments."""
 
     def gap(k, variance):
         shrink = (1 - STEP * k) ** (2 * steps)
@@ -296,7 +299,8 @@ def short_run_optimum(at: Place, steps):
 
 
 class Method(NamedTuple):
-    """`best` is None where the gradient law says all. `trained`: as made for a training run.
+    """`best` is None where the gradient distribution says all. `trained`: as made for a training
+    run.
 
     `shape`: where the gradient is known. `normalises`: does it learn the constant?
     `seeds`: batches that the gradient is averaged over, enough to see a scale a tenth off.
@@ -336,7 +340,7 @@ METHODS = {
         lambda at: contrast(at, at.centre, ula_variance(at.precision)),
         lambda at: (at.mean, biased_precision(at.variance)),
         lambda at: PersistentContrastiveDivergence(
-            Langevin(STEP), birth(at), steps=2, size=128, fresh=0.0
+            Langevin(STEP), birth(at), steps=2, size=128, reinit_probability=0.0
         ),
     ),
     "pcd-mala": Method(
@@ -346,7 +350,7 @@ METHODS = {
         lambda at: contrast(at, at.centre, 1 / at.precision),
         exact,
         lambda at: PersistentContrastiveDivergence(
-            mala(0.3), birth(at), steps=2, size=128, fresh=0.0
+            mala(0.3), birth(at), steps=2, size=128, reinit_probability=0.0
         ),
     ),
     "dsm": Method(

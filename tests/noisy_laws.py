@@ -18,8 +18,8 @@ def centres(shape):
     return np.stack([-far, far]).reshape(2, *shape)
 
 
-def law(shape, noise=0.0):
-    """The law of x + s z: modes of unequal weight and width."""
+def distribution(shape, noise=0.0):
+    """The distribution of x + s z: modes of unequal weight and width."""
     dim = math.prod(shape)
     factors = [math.sqrt(std**2 + noise**2) * np.eye(dim) for std in STDS]
     means = jnp.asarray(centres(shape), float)

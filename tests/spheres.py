@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from energax.energy import AbstractLaw
+from energax.energy import AbstractDistribution
 
 BIMODAL = np.array([[-0.4907, 0.7621, 0.4224], [0.4253, -0.3558, -0.8321]])
 """Two directions 2.55 rad apart, before they are brought to length 1."""
@@ -21,7 +21,7 @@ def unit(count, dim, seed=5):
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
-class OneNeuron(AbstractLaw):
+class OneNeuron(AbstractDistribution):
     """E(x) = -b max(<z, x>, 0) on the unit sphere in R^3."""
 
     direction: Array
@@ -32,14 +32,14 @@ class OneNeuron(AbstractLaw):
         return -self.strength * jnp.maximum(jnp.dot(self.direction.astype(x.dtype), x), 0)
 
     def mean_mass(self):
-        """The mean of exp(-E) over the uniform law: (1 + (e^b - 1) / b) / 2."""
+        """The mean of exp(-E) over the uniform distribution: (1 + (e^b - 1) / b) / 2."""
         return (1 + math.expm1(self.strength) / self.strength) / 2
 
     def log_z(self):
         return jnp.asarray(math.log(4 * math.pi * self.mean_mass()))
 
     def mean_pull(self):
-        """E[-E] under the law: b d log(mass) / db."""
+        """E[-E] under the distribution: b d log(mass) / db."""
         b = self.strength
         return b * (math.exp(b) / b - math.expm1(b) / b**2) / 2 / self.mean_mass()
 

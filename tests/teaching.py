@@ -15,7 +15,7 @@ from cases import Place, place
 from jaxtyping import Array
 from methods import moved
 
-from energax.learner import FromEncoder, TeachingRules, Trio
+from energax.learner import FromEncoder, TeachingPlayers, TeachingRules
 from energax.network import Encoder, NoisyGenerator
 from energax.sampler import Langevin
 
@@ -80,10 +80,10 @@ class Scene:
     def trio(self):
         generator = NoisyGenerator(Affine(self.w, self.b, self.shape), len(self.c), SMEAR)
         encoder = Encoder(Guess(self.a, self.c, np.log(self.v)), len(self.c), floor=0.0)
-        return Trio(self.at.model, generator, encoder)
+        return TeachingPlayers(self.at.model, generator, encoder)
 
     def rules(self, **changed):
-        given = {"steps": STEPS, "synthetic": 0.7, "imitation": 0.3} | changed
+        given = {"steps": STEPS, "generator_weight": 0.7, "encoder_weight": 0.3} | changed
         given.setdefault("posterior", FromEncoder(Langevin(LATENT_STEP), LATENT_STEPS))
         return TeachingRules(Langevin(STEP), **given)
 
@@ -190,9 +190,9 @@ def posterior_law(w, b):
     return slope, -slope @ b, jnp.linalg.inv(precision)
 
 
-def mean_divergence(law, other, of_given):
-    """E_x KL(law(z | x) || other(z | x)), x of mean and covariance `of_given`."""
-    (p, q, cloud), (s, t, wide), (mean, spread) = law, other, of_given
+def mean_divergence(distribution, other, of_given):
+    """E_x KL(distribution(z | x) || other(z | x)), x of mean and covariance `of_given`."""
+    (p, q, cloud), (s, t, wide), (mean, spread) = distribution, other, of_given
     inverse = jnp.linalg.inv(wide)
     gap = (p - s) @ mean + q - t
     moved_by = (p - s) @ spread @ (p - s).T + jnp.outer(gap, gap)

@@ -1,4 +1,5 @@
-"""Some numbers of an example given the others: chains of the free ones have the law of Bayes."""
+"""Some numbers of an example given the others: chains of the free ones have the distribution of
+Bayes."""
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,7 @@ FACTOR = np.array([[1.0, 0.3, -0.2, 0.1], [0.2, 0.8, 0.4, 0], [0, -0.5, 1.2, 0.3
 """From rows to the units of an energy, all mixed."""
 
 
-def law(shape):
+def distribution(shape):
     """Any Gaussian of full covariance: its mean and covariance, flat, and the energy."""
     rng = np.random.default_rng(3)
     mean, root = rng.normal(size=4), np.tril(rng.normal(size=(4, 4)) / 3) + 0.7 * np.eye(4)
@@ -44,7 +45,7 @@ def langevins(precision):
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_free_numbers_have_their_conditional_law(shape):
-    mean, covariance, energy = law(shape)
+    mean, covariance, energy = distribution(shape)
     known, hidden = jnp.asarray(KNOWN.reshape(shape)), HIDDEN.reshape(shape)
     clamped = Clamped(energy, known, jnp.asarray(free_axes(hidden)))
     u = walked(clamped)
@@ -58,8 +59,8 @@ def test_free_numbers_have_their_conditional_law(shape):
 
 
 def test_numbers_that_a_factor_mixes_are_held_as_they_were_before():
-    """The energy is of y = F x: the directions are no axes, the law of x is the same."""
-    mean, covariance, _ = law((4,))
+    """The energy is of y = F x: the directions are no axes, the distribution of x is the same."""
+    mean, covariance, _ = distribution((4,))
     root = np.linalg.cholesky(FACTOR @ covariance @ FACTOR.T)
     energy = GaussianMixture(np.zeros(1), (FACTOR @ mean)[None], root[None])
     known = jnp.asarray(FACTOR @ KNOWN)
@@ -76,8 +77,8 @@ def test_numbers_that_a_factor_mixes_are_held_as_they_were_before():
 
 
 def test_under_a_product_the_held_numbers_say_nothing():
-    """To the bit; under a law that ties numbers together they do."""
-    tied, loose = law((4,))[2], Gaussian(jnp.arange(4.0), jnp.array([1.0, 2.0, 0.5, 1.0]))
+    """To the bit; under a distribution that ties numbers together they do."""
+    tied, loose = distribution((4,))[2], Gaussian(jnp.arange(4.0), jnp.array([1.0, 2.0, 0.5, 1.0]))
     ends = {}
     for name, energy in (("tied", tied), ("loose", loose)):
         for shift in (0.0, 1.0):

@@ -122,15 +122,15 @@ def test_a_shift_of_all_logits_is_a_shift_of_the_energy_alone():
 
 def test_conditionals_of_a_tilted_base_share_its_log_z(key):
     """Sum over labels of the mean of exp(E_base - E(x, y)) is Z: by draws of the base, paired."""
-    law = Gaussian(jnp.zeros(2), 1.3)
+    distribution = Gaussian(jnp.zeros(2), 1.3)
     net = Classifier(MLP((2,), 8, 1, out=4, key=key), (2,), 4)
-    energy = Tilt(law, net)
-    rows = draws(law, 100, key=key)
+    energy = Tilt(distribution, net)
+    rows = draws(distribution, 100, key=key)
     weight = np.exp(-jax.vmap(net)(rows))
 
     def part(label):
         one = Conditional(energy, label)
-        return np.exp(jax.vmap(lambda x: law(x) + law.log_z() - one(x))(rows))
+        return np.exp(jax.vmap(lambda x: distribution(x) + distribution.log_z() - one(x))(rows))
 
     parts = [part(label) for label in range(4)]
     assert np.allclose(np.sum(parts, axis=0), weight)
@@ -138,9 +138,9 @@ def test_conditionals_of_a_tilted_base_share_its_log_z(key):
 
 def test_the_classifier_is_found_wherever_it_is(key):
     net = Classifier(MLP((3,), 4, 1, out=2, key=key), (3,), 2)
-    law = Gaussian(jnp.zeros(3))
-    assert classifier(Normalised(Tilt(law, net))) is net
-    for energy, count in ((law, 0), (Sum(net, net), 2)):
+    distribution = Gaussian(jnp.zeros(3))
+    assert classifier(Normalised(Tilt(distribution, net))) is net
+    for energy, count in ((distribution, 0), (Sum(net, net), 2)):
         with pytest.raises(ValueError, match=f"must hold one Classifier; got {count} of them"):
             classifier(energy)
 
@@ -217,7 +217,7 @@ def maximum(network):
 def pulls(shape, key, energy=lambda truth: truth, labels=lambda y: y, batches=1500):
     """Gradients of the joint likelihood at the truth, one a batch of 16, by chains that are exact.
 
-    They start at the rows, which are draws of the model, and stay there in law.
+    They start at the rows, which are draws of the model, and stay there in distribution.
     """
     x, y = sample(shape, (batches, 16))
     objective = JointLikelihood(ContrastiveDivergence(mala(0.3), steps=2))
@@ -254,7 +254,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_seen(fault, key):
-    """Negative control of the law above."""
+    """Negative control of the distribution above."""
     values = pulls((3,), key, **FAULTS[fault])
     assert not agrees(values, np.zeros(values.shape[1]))
 
@@ -262,8 +262,8 @@ def test_a_planted_fault_is_seen(fault, key):
 def test_precision_is_kept(precision):
     shape = SHAPES["image"]
     energy = Classifier(MLP(shape, 4, 1, out=3, key=jax.random.key(0)), shape, 3)
-    law = Gaussian(jnp.zeros(shape))
-    objective = JointLikelihood(PersistentContrastiveDivergence(Langevin(0.1), law, 2, 8))
+    distribution = Gaussian(jnp.zeros(shape))
+    objective = JointLikelihood(PersistentContrastiveDivergence(Langevin(0.1), distribution, 2, 8))
     batch = Labelled(jnp.zeros((4, *shape)), jnp.zeros(4, jnp.int32))
 
     def call(key):

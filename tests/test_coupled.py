@@ -13,7 +13,7 @@ from methods import contrast, gaussian
 from scipy.stats import norm
 from test_objective import gradients
 
-from energax.energy import AbstractLaw, Gaussian, GaussianMixture, draws
+from energax.energy import AbstractDistribution, Gaussian, GaussianMixture, draws
 from energax.objective import CoupledLikelihood
 from energax.sampler import CoupledLangevin, unbiased
 from energax.sampler.coupled import Pair, mirrored
@@ -22,9 +22,9 @@ PAIRS, BURN, LAST, LIMIT = 4000, 1, 4, 45
 
 
 class Case(NamedTuple):
-    """A law to draw from, its first two moments, and chains that start elsewhere."""
+    """A distribution to draw from, its first two moments, and chains that start elsewhere."""
 
-    law: AbstractLaw
+    distribution: AbstractDistribution
     first: np.ndarray
     second: np.ndarray
     kernel: CoupledLangevin
@@ -34,9 +34,9 @@ def bell(shape, step_size, jump):
     """A Gaussian that differs on each axis; chains start too far to the right, and too narrow."""
     at = place(shape)
     variance = 1 / at.precision
-    law = gaussian(at.centre, variance)
+    distribution = gaussian(at.centre, variance)
     kernel = CoupledLangevin(gaussian(np.full(shape, 1.0), 0.25), step_size, jump)
-    return Case(law, at.centre, at.centre**2 + variance, kernel)
+    return Case(distribution, at.centre, at.centre**2 + variance, kernel)
 
 
 def two(shares, spread):
@@ -61,7 +61,9 @@ CASES = {
 def walked(case, key, limit=LIMIT):
     """Points of each pair, their weights, and how the pairs met."""
     keys = jax.random.split(key, PAIRS)
-    return jax.vmap(lambda k: unbiased(case.kernel, case.law, BURN, LAST, limit, key=k))(keys)
+    return jax.vmap(lambda k: unbiased(case.kernel, case.distribution, BURN, LAST, limit, key=k))(
+        keys
+    )
 
 
 def moments(points, weight):
@@ -139,7 +141,8 @@ def is_law(found, mean):
 
 @pytest.mark.parametrize("distance", [0.3, 2.0, 6.0])
 def test_mirrored_draws_are_equal_as_often_as_their_laws_overlap(distance, key):
-    """P(equal) = 2 Phi(-distance / 2), the most there can be; each draw keeps its own law."""
+    """P(equal) = 2 Phi(-distance / 2), the most there can be; each draw keeps its own
+    distribution."""
     x, y, first, second = parted(mirrored, distance, key)
     assert agrees(np.all(x == y, axis=1), 2 * norm.cdf(-distance / 2))
     assert is_law(x, first)
@@ -159,14 +162,14 @@ def test_draws_that_are_not_mirrored_are_seen(key):
 
 
 def after(case, steps, key):
-    """Moments of both chains, each begun at draws of the law itself."""
+    """Moments of both chains, each begun at draws of the distribution itself."""
     kernel, begin = case.kernel, jax.random.split(key, 2 * PAIRS)
 
     def one(born, key):
-        places = (kernel.at(case.law, x) for x in draws(case.law, 2, key=born))
+        places = (kernel.at(case.distribution, x) for x in draws(case.distribution, 2, key=born))
         pair = Pair(*places, jnp.zeros((), bool))
         for now in jax.random.split(key, steps):
-            pair = kernel.step(case.law, pair, key=now)[0]
+            pair = kernel.step(case.distribution, pair, key=now)[0]
         return pair
 
     pair = eqx.filter_jit(jax.vmap(one))(begin[:PAIRS], begin[PAIRS:])
@@ -182,23 +185,23 @@ def test_each_chain_alone_leaves_the_law_as_it_is(name, key):
 
 
 def test_a_jump_whose_own_law_is_forgotten_is_seen(key):
-    """Negative control: jumps as if `law` were flat."""
+    """Negative control: jumps as if `distribution` were flat."""
 
-    class Forgetful(AbstractLaw):
-        law: AbstractLaw
+    class Forgetful(AbstractDistribution):
+        distribution: AbstractDistribution
         shape: tuple = eqx.field(static=True)
 
         def __call__(self, x):
             return jnp.zeros((), x.dtype)
 
         def log_z(self):
-            return self.law.log_z()
+            return self.distribution.log_z()
 
         def sample(self, *, key):
-            return self.law.sample(key=key)
+            return self.distribution.sample(key=key)
 
     case = CASES["vector"]()
-    kernel = CoupledLangevin(Forgetful(case.kernel.law, (3,)), 0.6, 0.3)
+    kernel = CoupledLangevin(Forgetful(case.kernel.distribution, (3,)), 0.6, 0.3)
     for found in after(case._replace(kernel=kernel), 3, key):
         assert not agrees(found, truth(case))
 
@@ -214,12 +217,12 @@ def test_mean_gradient_is_that_of_the_likelihood(shape, key):
     """Negative controls: sign, scale, and chains that are cut off at the very first steps."""
     step_size, jump, burn, last, batches = COUPLED[shape]
     at = place(SHAPES[shape])
-    law = gaussian(np.full_like(at.mean, 1.0), 0.25)
-    kernel = CoupledLangevin(law, step_size, jump)
+    distribution = gaussian(np.full_like(at.mean, 1.0), 0.25)
+    kernel = CoupledLangevin(distribution, step_size, jump)
     mean, log_precision, log_z = contrast(at, at.centre, 1 / at.precision)
     right = np.concatenate([mean.ravel(), log_precision.ravel(), [log_z]])
     values = gradients(CoupledLikelihood(kernel, burn, last, 40, pairs=16), at, key, batches)
-    # The constant's own slope is 1 - 1 up to rounding, which has no law.
+    # The constant's own slope is 1 - 1 up to rounding, which has no distribution.
     assert np.all(np.abs(values[:, -1]) < 1e-12)
     values, right = values[:, :-1], right[:-1]
     assert agrees(values, right)
@@ -262,8 +265,11 @@ KERNEL = CoupledLangevin(Gaussian(jnp.zeros(2), 1.0), 0.1)
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: CoupledLangevin(KERNEL.law, 0.0), "`step_size` must be above 0; got 0.0"),
-        (lambda: CoupledLangevin(KERNEL.law, 0.1, 1.0), r"`jump` must lie in \[0, 1\); got 1.0"),
+        (lambda: CoupledLangevin(KERNEL.distribution, 0.0), "`step_size` must be above 0; got 0.0"),
+        (
+            lambda: CoupledLangevin(KERNEL.distribution, 0.1, 1.0),
+            r"`jump` must lie in \[0, 1\); got 1.0",
+        ),
         (lambda: CoupledLikelihood(KERNEL, 0), "1 <= burn <= last <= limit; got 0, 12 and 30"),
         (lambda: CoupledLikelihood(KERNEL, 5, 4), "got 5, 4 and 30"),
         (lambda: CoupledLikelihood(KERNEL, 5, 40, 30), "got 5, 40 and 30"),

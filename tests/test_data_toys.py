@@ -1,4 +1,5 @@
-"""Each toy's law is normalised, its own draws and its stored rows follow it, its slope is right."""
+"""Each toy's distribution is normalised, its own draws and its stored rows follow it, its slope is
+right."""
 
 import functools
 
@@ -28,8 +29,8 @@ TOYS = {  # name -> (data set, half side of a box that holds all but 1e-12 of th
     "rings": (rings(), 4.0),
 }
 SIZE, BINS = 320, 8
-at = jax.jit(lambda law, x: law(x))
-slope_at = jax.jit(lambda law, x: jax.grad(law)(x))
+at = jax.jit(lambda distribution, x: distribution(x))
+slope_at = jax.jit(lambda distribution, x: jax.grad(distribution)(x))
 
 
 def grid(half, size):
@@ -44,14 +45,16 @@ def masses(name):
     """Midpoints of a fine grid, and the probability of each cell by the midpoint rule."""
     data, half = TOYS[name]
     points, area = grid(half, SIZE)
-    law_at = jax.jit(lambda x: jax.lax.map(data.law, x, batch_size=1600))
-    return np.asarray(points), np.asarray(jnp.exp(-law_at(points) - data.law.log_z()) * area)
+    law_at = jax.jit(lambda x: jax.lax.map(data.distribution, x, batch_size=1600))
+    return np.asarray(points), np.asarray(
+        jnp.exp(-law_at(points) - data.distribution.log_z()) * area
+    )
 
 
 @functools.cache
 def drawn(name):
-    """20,000 draws of the law of a toy."""
-    return np.asarray(draws(TOYS[name][0].law, 20_000, key=jax.random.key(20260101)))
+    """20,000 draws of the distribution of a toy."""
+    return np.asarray(draws(TOYS[name][0].distribution, 20_000, key=jax.random.key(20260101)))
 
 
 def in_cells(rows, half):
@@ -110,16 +113,16 @@ def test_rows_are_fixed_float32_and_inside_the_support(name):
     assert (data.name, data.train.dtype, data.test.dtype) == (name, np.float32, np.float32)
     assert (data.train.shape, data.test.shape) == ((8192, 2), (4000, 2))
     rows = jnp.concatenate([data.train, data.test]).astype(float)
-    energies = jax.jit(jax.vmap(data.law))(rows)
+    energies = jax.jit(jax.vmap(data.distribution))(rows)
     assert bool(jnp.isfinite(energies).all())
 
 
-@pytest.mark.parametrize("law", [TwoMoons(), Rings(), Checkerboard()])
-def test_law_keeps_the_precision_of_its_input(law):
+@pytest.mark.parametrize("distribution", [TwoMoons(), Rings(), Checkerboard()])
+def test_law_keeps_the_precision_of_its_input(distribution):
     x = jnp.asarray([0.9, 0.3])
-    single = at(law, x.astype(jnp.float32))
+    single = at(distribution, x.astype(jnp.float32))
     assert single.dtype == jnp.float32
-    assert float(single) == pytest.approx(float(at(law, x)), rel=1e-5)
+    assert float(single) == pytest.approx(float(at(distribution, x)), rel=1e-5)
 
 
 def moon_by_quad(x, noise):
@@ -159,19 +162,19 @@ def test_two_moons_test_rows_have_the_entropy_of_the_law():
     mass = mass[mass > 0]
     entropy = -np.sum(mass * np.log(mass / (2 * half / SIZE) ** 2))
     assert entropy == pytest.approx(1.0076, abs=1e-4)
-    values = -jax.jit(jax.vmap(data.law))(jnp.asarray(data.test, jnp.float64))
+    values = -jax.jit(jax.vmap(data.distribution))(jnp.asarray(data.test, jnp.float64))
     assert agrees(values, -entropy)
     assert float(values.mean()) == pytest.approx(-1.02, abs=0.02)
     assert abs(z_score(values, -entropy + 0.1)) > 4.9  # negative control
 
 
 def test_slope_is_finite_at_the_centre_of_the_rings_and_matches_differences():
-    law = Rings()
-    assert np.allclose(slope_at(law, jnp.zeros(2)), 0)
+    distribution = Rings()
+    assert np.allclose(slope_at(distribution, jnp.zeros(2)), 0)
     x, step = jnp.asarray([0.4, -0.9]), 1e-6
     for axis in jnp.eye(2):
-        slope = (at(law, x + step * axis) - at(law, x - step * axis)) / (2 * step)
-        assert float(slope_at(law, x) @ axis) == pytest.approx(float(slope), rel=1e-6)
+        slope = (at(distribution, x + step * axis) - at(distribution, x - step * axis)) / (2 * step)
+        assert float(slope_at(distribution, x) @ axis) == pytest.approx(float(slope), rel=1e-6)
 
 
 @pytest.mark.parametrize(

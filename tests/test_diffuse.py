@@ -1,4 +1,5 @@
-"""Reverse-time SDE, probability flow and predictor-corrector draw from the law of exact scores."""
+"""Reverse-time SDE, probability flow and predictor-corrector draw from the distribution of exact
+scores."""
 
 import itertools
 import math
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from laws import agrees
-from noisy_laws import SHARE, STDS, bowl, centres, energy, law, scores, shrunk
+from noisy_laws import SHARE, STDS, bowl, centres, distribution, energy, scores, shrunk
 
 from energax.energy import Gaussian, NoisyScore, Unshrunk, draws, score
 from energax.sampler import geometric, predictor_corrector, probability_flow, reverse_sde
@@ -43,7 +44,7 @@ def right(x, shape, forgiven):
 def ends(name, model, key):
     """Draws at the finest level, from exact draws of the broadest."""
     first, then = jax.random.split(key)
-    return SAMPLERS[name][0](model, draws(law(model.shape, BROAD), COUNT, key=first), then)
+    return SAMPLERS[name][0](model, draws(distribution(model.shape, BROAD), COUNT, key=first), then)
 
 
 @pytest.mark.parametrize(

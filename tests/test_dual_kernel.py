@@ -1,4 +1,5 @@
-"""The dual of the kernel ball by particles: one step by hand, and the law that they come to."""
+"""The dual of the kernel ball by particles: one step by hand, and the distribution that they come
+to."""
 
 from unittest.mock import patch
 
@@ -64,7 +65,7 @@ def test_a_step_is_the_one_of_its_formula(name, precision):
     manifold = make()
     rules = KernelDual(manifold, Square(), RADIUS, 3.0, embedding=embedding, copies=2)
     rows = rows.astype(precision)
-    state = rules.init(manifold.law, jnp.asarray(rows), key=jax.random.key(0))
+    state = rules.init(manifold.distribution, jnp.asarray(rows), key=jax.random.key(0))
     y = np.asarray(state.particles, float)
     noise = np.random.default_rng(2).normal(size=y.shape)
     with patch.object(jax.random, "normal", lambda key, shape, dtype: jnp.asarray(noise, dtype)):
@@ -102,7 +103,7 @@ def test_the_energy_is_the_law_tilted_by_the_function_that_tells_them_apart_best
     make, _, by_hand, rows = MANIFOLDS["image"]
     manifold = make()
     rules = KernelDual(manifold, Square(), RADIUS, 1.0, copies=3)
-    state = rules.init(manifold.law, jnp.asarray(rows, precision), key=jax.random.key(0))
+    state = rules.init(manifold.distribution, jnp.asarray(rows, precision), key=jax.random.key(0))
     energy = rules.energy(state)
     assert type(energy) is Tilt
     of_model, of_rows = (
@@ -148,12 +149,13 @@ def moments(x):
 def test_the_particles_come_to_the_optimal_law(name, precision, key):
     """Averages along each walk of how far it leans as the optimum does; margin 5% for step size.
 
-    False alarm 1e-6; the uniform law, and the optimum of three times the radius, are told apart.
+    False alarm 1e-6; the uniform distribution, and the optimum of three times the radius, are told
+    apart.
     """
     at, radius, copies, rate = problem(name)
     manifold, rows = Sphere(at.rows.shape[1:]), jnp.asarray(at.rows, precision)
     rules = KernelDual(manifold, at.feature, radius, rate, copies=copies)
-    run = train.start(rules, manifold.law, rows, key=key, batch_size=None)
+    run = train.start(rules, manifold.distribution, rows, key=key, batch_size=None)
 
     @eqx.filter_jit
     def walked(state, keys):
@@ -167,7 +169,9 @@ def test_the_particles_come_to_the_optimal_law(name, precision, key):
     path, distance = walked(run.state, jax.random.split(key, 300))
     assert path.dtype == precision
     (_, nu), (_, other) = kernel_dual(at, radius), kernel_dual(at, 3 * radius)
-    flat, right, wrong = (law @ moments(at.nodes) for law in (at.shares, nu, other))
+    flat, right, wrong = (
+        distribution @ moments(at.nodes) for distribution in (at.shares, nu, other)
+    )
     towards = (right - flat) / np.linalg.norm(right - flat)
     leans = np.mean((moments(np.asarray(path[100:], float)) - flat) @ towards, axis=0)
     expected = np.linalg.norm(right - flat)

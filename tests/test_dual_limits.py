@@ -33,7 +33,7 @@ def players(dim, shape):
     network = Shallow(
         jnp.asarray(z), jnp.asarray(w, float), jnp.array([1, -1, 1, 1, -1]), Square(), plain
     )
-    return Tilt(Sphere(shape).law, network)
+    return Tilt(Sphere(shape).distribution, network)
 
 
 def moves(shape, count, h, rows):
@@ -115,18 +115,18 @@ A, K, H = 1.7, 1.25, 0.1
 
 def gaussian_players():
     """E = x^2 / 2 + w x^2 / 4, so that K = 1 + w / 2: by a neuron along the axis."""
-    law = Gaussian(jnp.zeros(1))
+    distribution = Gaussian(jnp.zeros(1))
     weights = jnp.full(1, 2 * (K - 1))
     z = jnp.array([[1.0, 0.0]])
-    return Tilt(law, Shallow(z, weights, jnp.array([1]), Square(), with_bias))
+    return Tilt(distribution, Shallow(z, weights, jnp.array([1]), Square(), with_bias))
 
 
 def particles_after(updates, count, key, **settings):
     """Particles whose neurons stand still, with their rows of square A."""
     energy = gaussian_players()
-    law = energy.law
+    distribution = energy.distribution
     neurons = Neurons(0.0, 0.0, VariationBall())
-    rules = DualTraining(OnManifold(Flat(law), H), neurons, **settings)
+    rules = DualTraining(OnManifold(Flat(distribution), H), neurons, **settings)
     rows = math.sqrt(A) * jnp.asarray([[-1.0], [1.0]] * (count // 2))
     state = rules.init(energy, rows, key=key)
 

@@ -41,7 +41,7 @@ def dual(made=None, rows=ROWS, manifold=SPHERE, **settings):
     rules = DualTraining(
         OnManifold(manifold, 0.1), settings.pop("neurons", None) or neurons(), **settings
     )
-    players = Tilt(manifold.law, network()) if made is None else made
+    players = Tilt(manifold.distribution, network()) if made is None else made
     return rules.init(players, jnp.asarray(rows), key=jax.random.key(0))
 
 
@@ -58,12 +58,16 @@ def spoilt(at, value):
 
 
 def tilt(**parts):
-    return Tilt(SPHERE.law, network(**parts))
+    return Tilt(SPHERE.distribution, network(**parts))
 
 
-def kernel(radius=1.0, rate=0.1, rows=ROWS, law=None, **settings):
+def kernel(radius=1.0, rate=0.1, rows=ROWS, distribution=None, **settings):
     rules = KernelDual(SPHERE, Relu(), radius, rate, **settings)
-    return rules.init(SPHERE.law if law is None else law, jnp.asarray(rows), key=jax.random.key(0))
+    return rules.init(
+        SPHERE.distribution if distribution is None else distribution,
+        jnp.asarray(rows),
+        key=jax.random.key(0),
+    )
 
 
 FLAT = Flat(Gaussian(jnp.zeros(2)))
@@ -121,9 +125,10 @@ REFUSED = {
         lambda: dual(neurons=neurons(KernelBall(1.0))),
         "`direction_step` must be 0 in the kernel ball.*got 0.1: use `VariationBall`",
     ),
-    "players of another law": (
+    "players of another distribution": (
         lambda: dual(Tilt(Gaussian(jnp.zeros(3)), network())),
-        "`players` must tilt the law of `manifold`: build them with `manifold.law`",
+        "`players` must tilt the distribution of `manifold`: build them with "
+        "`manifold.distribution`",
     ),
     "players of another shape": (
         lambda: dual(Tilt(UniformSphere((4,)), network())),
@@ -131,7 +136,7 @@ REFUSED = {
     ),
     "directions of another dimension": (
         lambda: dual(
-            Tilt(FLAT.law, shallow((3,), 3, embedding=with_bias, key=jax.random.key(0))),
+            Tilt(FLAT.distribution, shallow((3,), 3, embedding=with_bias, key=jax.random.key(0))),
             np.ones((5, 2)),
             FLAT,
         ),
@@ -148,9 +153,9 @@ REFUSED = {
     "kernel rate": (lambda: kernel(rate=0.0), "`rate` must be above 0 and finite; got 0"),
     "kernel copies": (lambda: kernel(copies=0), "`copies` must be at least 1; got 0"),
     "kernel rows": (lambda: kernel(rows=2 * ROWS), "`rows` must be rows of length 1.*row 0"),
-    "kernel of another law": (
-        lambda: kernel(law=Gaussian(jnp.zeros(3))),
-        "`players` must be the law of `manifold`: give `manifold.law`",
+    "kernel of another distribution": (
+        lambda: kernel(distribution=Gaussian(jnp.zeros(3))),
+        "`players` must be the distribution of `manifold`: give `manifold.distribution`",
     ),
     "a sphere of one number": (lambda: UniformSphere((1,)), "`shape` must have at least 2 numbers"),
     "a grid of one point": (lambda: sphere_grid(1), "`points` must be at least 2; got 1"),
@@ -185,12 +190,17 @@ def test_what_is_right_is_taken():
     FLAT.check("rows", np.ones((2, 2)))
 
 
-@pytest.mark.parametrize("made", ["a law", "another network"])
+@pytest.mark.parametrize("made", ["a distribution", "another network"])
 def test_players_of_another_kind_are_refused(made):
     """By the type where annotations are checked, by `checked` where they are not."""
-    law = SPHERE.law
-    players = {"a law": law, "another network": Tilt(law, lambda x: jnp.sum(x))}[made]
-    with pytest.raises(TypeError, match="`players` must be a `Tilt` of a law by a `Shallow`"):
+    distribution = SPHERE.distribution
+    players = {
+        "a distribution": distribution,
+        "another network": Tilt(distribution, lambda x: jnp.sum(x)),
+    }[made]
+    with pytest.raises(
+        TypeError, match="`players` must be a `Tilt` of a distribution by a `Shallow`"
+    ):
         checked(players, SPHERE)
 
 

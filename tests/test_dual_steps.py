@@ -35,7 +35,7 @@ def rows_of(shape, count=10, dtype=float):
 
 def players(shape, **settings):
     network = shallow(shape, 6, key=jax.random.key(3), weight=1.5, **settings)
-    return Tilt(Sphere(shape).law, network)
+    return Tilt(Sphere(shape).distribution, network)
 
 
 def dual(shape, neurons, **settings):
@@ -135,19 +135,19 @@ def test_what_holds_after_every_step(shape, radius, precision, key):
 @pytest.mark.parametrize("antithetic", [True, False])
 def test_after_a_restart_antithetic_halves_have_noise_that_sums_to_zero(antithetic, precision, key):
     """In flat space the two halves' mean is the step without noise; plain noise leaves it."""
-    law = Gaussian(jnp.zeros((1, 2, 2)), 0.8)
+    distribution = Gaussian(jnp.zeros((1, 2, 2)), 0.8)
     network = shallow((1, 2, 2), 5, Square(), with_bias, key=key)
     neurons = Neurons(0.0, 0.0, VariationBall())
     rules = DualTraining(
-        OnManifold(Flat(law), H), neurons, restart=1.0, copies=4, antithetic=antithetic
+        OnManifold(Flat(distribution), H), neurons, restart=1.0, copies=4, antithetic=antithetic
     )
     rows = 2 * rows_of((1, 2, 2), 6, precision)
-    state = rules.init(Tilt(law, network), rows, key=key)
+    state = rules.init(Tilt(distribution, network), rows, key=key)
     once = eqx.filter_jit(lambda state, key: rules.step(state, rows, key=key)[0])
     for step in range(2):
         state = once(state, jax.random.fold_in(key, step))
     halves = np.asarray(state.particles).reshape(2, 12, 1, 2, 2)
-    still = rows - H * jax.vmap(jax.grad(Tilt(law, network)))(rows)
+    still = rows - H * jax.vmap(jax.grad(Tilt(distribution, network)))(rows)
     still = np.concatenate([np.asarray(still)] * 2)
     exact = np.allclose(halves.mean(axis=0), still, atol=1e-5)
     assert exact == antithetic
@@ -172,7 +172,7 @@ LEARNERS = {
     ),
     "kernel": lambda rows: (
         KernelDual(Sphere((3,)), Relu(), 2.0, 0.5, embedding=plain, copies=2),
-        Sphere((3,)).law,
+        Sphere((3,)).distribution,
     ),
 }
 
@@ -243,7 +243,7 @@ def test_neurons_slow_down_along_a_cosine_to_rest():
 def test_the_average_is_that_of_directions_and_weights():
     shape, decay = (3,), 0.5
     neurons = Neurons(0.3, 0.7, VariationBall())
-    learner = dual(shape, neurons, decay=decay)
+    learner = dual(shape, neurons, ema_decay=decay)
     rows = rows_of(shape)
     state = learner.init(players(shape), rows, key=jax.random.key(0))
     expected = np.asarray(state.energy.network.directions)

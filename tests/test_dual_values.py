@@ -78,7 +78,7 @@ def tilted(at, h, directions=None, dtype=float):
     z = jnp.asarray(at.directions if directions is None else directions, dtype)
     signs = jnp.where(jnp.asarray(h) < 0, -1, 1)
     network = Shallow(z, jnp.asarray(np.abs(h), dtype), signs, at.feature, plain)
-    return Tilt(Sphere(at.nodes.shape[1:]).law, network)
+    return Tilt(Sphere(at.nodes.shape[1:]).distribution, network)
 
 
 class Charges(eqx.Module):
@@ -94,17 +94,18 @@ class Charges(eqx.Module):
 
 
 def test_the_kernel_gap_closes_at_the_optimum(at, kernel):
-    """The witness of the optimal law is the optimal f, and both values are the SciPy ones."""
+    """The witness of the optimal distribution is the optimal f, and both values are the SciPy
+    ones."""
     (best, f), (_, nu) = kernel
     points, charge, distance = charge_of(at, nu)
     parts = jnp.asarray(points), jnp.asarray(charge * RADIUS / distance)
-    energy = Tilt(Sphere(at.nodes.shape[1:]).law, Charges(*parts, at.feature, plain))
+    energy = Tilt(Sphere(at.nodes.shape[1:]).distribution, Charges(*parts, at.feature, plain))
     np.testing.assert_allclose(jax.vmap(energy.network)(jnp.asarray(at.nodes)), f, atol=1e-6)
     found = kernel_duality(energy, RADIUS, *arrays(at))
     assert float(found.primal) == pytest.approx(best, abs=1e-8)
     assert float(found.dual) == pytest.approx(best, abs=1e-8)
     assert abs(float(found.gap)) < 1e-8
-    other = Tilt(energy.law, Charges(parts[0], -parts[1], at.feature, plain))
+    other = Tilt(energy.distribution, Charges(parts[0], -parts[1], at.feature, plain))
     assert float(kernel_duality(other, RADIUS, *arrays(at)).gap) > 0.1
 
 
@@ -178,9 +179,9 @@ def test_exact_steps_reach_the_optimum_of_the_variation_ball(at, variation, prec
     (best, _), (_, nu) = variation
     ball, dtype = VariationBall(RADIUS), jnp.dtype(precision)
     energy, metrics = trained(at, ball, both_signs(at, dtype), 0.0, 10.0, 1500, dtype)
-    value, law = values_of(at, energy)
+    value, distribution = values_of(at, energy)
     assert value == pytest.approx(best, abs=TOLERANCE[precision])
-    np.testing.assert_allclose(law, nu, atol=1e-5)
+    np.testing.assert_allclose(distribution, nu, atol=1e-5)
     assert metrics["distance"][-1] == pytest.approx(
         np.max(np.abs(gaps(at, nu, at.directions))), abs=1e-5
     )
@@ -200,9 +201,9 @@ def test_exact_steps_reach_the_optimum_of_the_kernel_ball(precision):
     (best, _), (_, nu) = kernel_primal(at), kernel_dual(at)
     start = tilted(at, np.full(len(at.directions), 0.1), dtype=dtype)
     energy, metrics = trained(at, KernelBall(RADIUS), start, 0.0, 10.0, 500, dtype)
-    value, law = values_of(at, energy)
+    value, distribution = values_of(at, energy)
     assert value == pytest.approx(best, abs=TOLERANCE[precision])
-    np.testing.assert_allclose(law, nu, atol=1e-5)
+    np.testing.assert_allclose(distribution, nu, atol=1e-5)
     assert metrics["distance"][-1] == pytest.approx(charge_of(at, nu)[2], abs=1e-5)
     assert float(KernelBall().norm(energy.network)) == pytest.approx(RADIUS, rel=1e-5)
     energy, _ = trained(at, VariationBall(RADIUS), start, 0.0, 10.0, 500, dtype)

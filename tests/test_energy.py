@@ -1,4 +1,5 @@
-"""Every law is normalised and its draws follow it; energies made of energies obey their algebra."""
+"""Every distribution is normalised and its draws follow it; energies made of energies obey their
+algebra."""
 
 import equinox as eqx
 import jax
@@ -10,8 +11,8 @@ from laws import agrees
 from scipy.stats import multivariate_normal, norm
 
 from energax.energy import (
+    AbstractDistribution,
     AbstractEnergy,
-    AbstractLaw,
     Bridge,
     Gaussian,
     GaussianMixture,
@@ -21,7 +22,7 @@ from energax.energy import (
     Tempered,
     Tilt,
     UniformBox,
-    fitted_mixture,
+    fit_mixture,
     log_density,
     score,
 )
@@ -74,16 +75,16 @@ EXACT = [name for name in LAWS if name != "tilted by nothing"]
 
 @pytest.mark.parametrize("name", EXACT)
 def test_a_law_integrates_to_its_log_z(name):
-    law = LAWS[name]()
-    assert log_z_of(law) == pytest.approx(float(law.log_z()), abs=1e-9)
+    distribution = LAWS[name]()
+    assert log_z_of(distribution) == pytest.approx(float(distribution.log_z()), abs=1e-9)
 
 
 @pytest.mark.parametrize("name", EXACT)
 def test_draws_have_the_moments_of_the_density(name, precision, key):
-    law = LAWS[name]()
-    rows = draws(law, 20_000, key=key)
+    distribution = LAWS[name]()
+    rows = draws(distribution, 20_000, key=key)
     assert rows.dtype == precision
-    points, mass = masses(law, law.log_z())
+    points, mass = masses(distribution, distribution.log_z())
 
     def moments(x):
         x = np.asarray(x, np.float64)
@@ -106,14 +107,16 @@ def test_draws_of_a_gaussian_have_its_moments_on_each_axis(shape, key):
 
 def test_log_density_is_that_of_scipy():
     x = jnp.asarray([0.3, -1.1])
-    law = gaussian()
-    assert float(log_density(law, x)) == pytest.approx(
-        norm.logpdf(x, law.mean, law.std).sum(), rel=1e-12
+    distribution = gaussian()
+    assert float(log_density(distribution, x)) == pytest.approx(
+        norm.logpdf(x, distribution.mean, distribution.std).sum(), rel=1e-12
     )
-    shares, law = np.array([1, np.e]) / (1 + np.e), mixture()
+    shares, distribution = np.array([1, np.e]) / (1 + np.e), mixture()
     weighed = [
         np.log(share) + multivariate_normal.logpdf(x, mean, factor @ factor.T)
-        for share, mean, factor in zip(shares, law.means, law.factors, strict=True)
+        for share, mean, factor in zip(
+            shares, distribution.means, distribution.factors, strict=True
+        )
     ]
     assert float(log_density(mixture(), x)) == pytest.approx(np.logaddexp(*weighed), rel=1e-12)
     assert float(log_density(UniformBox((2,), -1.6, 0.4), x)) == pytest.approx(-2 * np.log(2))
@@ -126,24 +129,24 @@ def test_a_full_covariance_lives_on_images_too(key):
     covariance = noise @ noise.T / 16 + np.eye(16)
     mean = np.linspace(-1, 1, 16)
     factor = np.linalg.cholesky(covariance)
-    law = GaussianMixture(np.zeros(1), mean.reshape(1, *shape), factor[None])
-    rows = np.asarray(draws(law, 3000, key=key))
+    distribution = GaussianMixture(np.zeros(1), mean.reshape(1, *shape), factor[None])
+    rows = np.asarray(draws(distribution, 3000, key=key))
     assert rows.shape == (3000, *shape)
     flat = rows.reshape(3000, 16) - mean
     assert agrees(flat[:, :, None] * flat[:, None, :], covariance)
     assert not agrees(flat[:, :, None] * flat[:, None, :], factor)
     assert np.allclose(
-        jax.vmap(lambda x: log_density(law, x))(rows[:5]),
+        jax.vmap(lambda x: log_density(distribution, x))(rows[:5]),
         multivariate_normal.logpdf(rows[:5].reshape(5, 16), mean, covariance),
     )
 
 
 def test_low_energy_is_likely_and_the_score_climbs():
     """The sign, pinned once: p = exp(-E) / Z."""
-    law, x = Gaussian(jnp.asarray([1.0, 2.0]), 0.5), jnp.asarray([3.0, 1.0])
-    assert np.allclose(score(law, x), (law.mean - x) / 0.25)
-    assert float(law(law.mean)) < float(law(x))
-    assert float(log_density(law, law.mean)) > float(log_density(law, x))
+    distribution, x = Gaussian(jnp.asarray([1.0, 2.0]), 0.5), jnp.asarray([3.0, 1.0])
+    assert np.allclose(score(distribution, x), (distribution.mean - x) / 0.25)
+    assert float(distribution(distribution.mean)) < float(distribution(x))
+    assert float(log_density(distribution, distribution.mean)) > float(log_density(distribution, x))
     assert np.allclose(score(lambda y: jnp.sum(y**2) / 2, x), -x)
 
 
@@ -155,13 +158,13 @@ X = np.array([0.3, -1.1])
 
 
 def test_tilt_is_the_normalised_base_times_the_exponential():
-    law = gaussian()
-    tilt, x = Tilt(law, bump), jnp.asarray(X)
-    assert float(tilt(x)) == pytest.approx(float(-log_density(law, x) + bump(x)))
-    assert tilt.law is law
+    distribution = gaussian()
+    tilt, x = Tilt(distribution, bump), jnp.asarray(X)
+    assert float(tilt(x)) == pytest.approx(float(-log_density(distribution, x) + bump(x)))
+    assert tilt.distribution is distribution
     assert tilt.shape == (2,)
-    leaned = Tilt(law, lambda x: jnp.sum(x) / 2)
-    right = float(jnp.sum(law.std**2 / 8 - law.mean / 2))
+    leaned = Tilt(distribution, lambda x: jnp.sum(x) / 2)
+    right = float(jnp.sum(distribution.std**2 / 8 - distribution.mean / 2))
     assert log_z_of(leaned) == pytest.approx(right, abs=1e-6)
     assert log_z_of(LAWS["tilted by nothing"]()) == pytest.approx(0, abs=1e-9)
 
@@ -221,7 +224,7 @@ def test_a_number_given_in_python_does_not_raise_the_precision_of_the_rest(name)
     assert jax.eval_shape(energy, jnp.zeros(2, jnp.float32)).dtype == jnp.float32
 
 
-@pytest.mark.parametrize("abstract", [AbstractEnergy, AbstractLaw])
+@pytest.mark.parametrize("abstract", [AbstractEnergy, AbstractDistribution])
 def test_a_contract_cannot_be_made(abstract):
     with pytest.raises(TypeError, match=r"abstract|instantiate"):
         abstract()
@@ -257,8 +260,8 @@ PAIR = (Gaussian(jnp.zeros(2, jnp.float64)), Gaussian(jnp.zeros(3, jnp.float64))
         (lambda: Sum(), "`terms` must be at least one energy"),
         (lambda: Sum(*PAIR), r"all of one shape; got shapes \[\(2,\), \(3,\)\]"),
         (lambda: Bridge(*PAIR, 0.5), r"Shapes must agree; got \(2,\) and \(3,\)"),
-        (lambda: fitted_mixture(np.zeros((3, 2)), 4), "4 components cannot be fitted to 3 rows"),
-        (lambda: fitted_mixture(np.zeros((1, 2))), "1 components cannot be fitted to 1 rows"),
+        (lambda: fit_mixture(np.zeros((3, 2)), 4), "4 components cannot be fitted to 3 rows"),
+        (lambda: fit_mixture(np.zeros((1, 2))), "1 components cannot be fitted to 1 rows"),
     ],
 )
 def test_bad_arguments_are_named(build, words):

@@ -150,7 +150,9 @@ def test_paths_agree_on_what_a_tilt_is(key):
     tilt = Normalised(Tilt(base, lambda x: jnp.sum(jnp.sin(x))), 0.7)
     short, long = path_between(base, tilt), Between(base, tilt)
     assert isinstance(short, Tilting)
-    assert isinstance(path_between(mixture(2, 3), tilt), Between)  # another law, though equal
+    assert isinstance(
+        path_between(mixture(2, 3), tilt), Between
+    )  # another distribution, though equal
     assert isinstance(path_between(base, Sum(tilt)), Between)
     x, time = jnp.array([0.3, -1.2]), jnp.asarray(0.4)
     assert np.isclose(float(short.gap(x)), float(long.gap(x)))
@@ -180,7 +182,7 @@ def test_moves_leave_their_law_as_it_is(key):
     still, elsewhere = (np.asarray(moved(time, second), np.float64) for time in (one, 0.7 * one))
     assert agrees(still, mean)
     assert agrees(still**2, square)
-    # Negative control: moves at another time lead to another law.
+    # Negative control: moves at another time lead to another distribution.
     assert not agrees(elsewhere**2, square)
 
 

@@ -31,15 +31,17 @@ MODAL = {
 
 @pytest.mark.parametrize("name", MODAL)
 def test_every_draw_has_a_mode_and_modes_are_equally_likely(name):
-    law = MODAL[name]
-    rows = draws(law, 20_000, key=jax.random.key(0))
-    found = np.asarray(jax.vmap(law.mode)(rows))
-    counted = found[:, None] == np.arange(law.modes)
+    distribution = MODAL[name]
+    rows = draws(distribution, 20_000, key=jax.random.key(0))
+    found = np.asarray(jax.vmap(distribution.mode)(rows))
+    counted = found[:, None] == np.arange(distribution.modes)
     assert counted.any(axis=1).all()
-    shares = [0.7, 0.3] if name == "mixture" else np.full(law.modes, 1 / law.modes)
+    shares = (
+        [0.7, 0.3] if name == "mixture" else np.full(distribution.modes, 1 / distribution.modes)
+    )
     # Tails cross the border between modes: up to 0.2% of moons and mixture here.
     assert agrees(counted.astype(float), shares, margin=0.002)
-    wrong = np.asarray(shares) * [1.2, *[1] * (law.modes - 1)]
+    wrong = np.asarray(shares) * [1.2, *[1] * (distribution.modes - 1)]
     assert not agrees(counted.astype(float), wrong, margin=0.002)
 
 
@@ -50,17 +52,17 @@ def test_a_point_on_a_white_square_has_no_mode():
     assert int(board.mode(jnp.array([9.0, 9.0]))) == board.modes
 
 
-def _mode(law, x):
-    return law.mode(x)
+def _mode(distribution, x):
+    return distribution.mode(x)
 
 
 def test_shares_of_modes_are_those_of_the_law():
     """Weights 0.7 and 0.3, cut half-way where both are equally likely; 0.8 must be noticed."""
-    law, model = two(0.5), two(0.7)
-    found = mode_shares(model, Partial(_mode, law), 2, -8.0, 8.0)
+    distribution, model = two(0.5), two(0.7)
+    found = mode_shares(model, Partial(_mode, distribution), 2, -8.0, 8.0)
     left = 0.7 * norm.cdf(3.0) + 0.3 * norm.cdf(-3.0)
     assert np.allclose(found, [left, 1 - left, 0.0], atol=1e-4)
-    other = mode_shares(two(0.8), Partial(_mode, law), 2, -8.0, 8.0)
+    other = mode_shares(two(0.8), Partial(_mode, distribution), 2, -8.0, 8.0)
     assert not np.allclose(other, found, atol=1e-2)
     assert np.isclose(other.sum(), 1)
 
@@ -93,9 +95,9 @@ def test_coverage_needs_more_rows_than_neighbours():
 @pytest.mark.parametrize("shape", [(3,), (1, 4, 4)])
 @pytest.mark.parametrize("kernel", ["multiquadric", "gaussian"])
 def test_stein_is_zero_for_rows_of_the_model_and_its_error_is_honest(shape, kernel):
-    law = Gaussian(jnp.zeros(shape), 1.3)
-    rows = draws(law, 80 * 200, key=jax.random.key(1)).reshape(200, 80, *shape)
-    found = [kernel_stein(law, part, kernel) for part in rows]
+    distribution = Gaussian(jnp.zeros(shape), 1.3)
+    rows = draws(distribution, 80 * 200, key=jax.random.key(1)).reshape(200, 80, *shape)
+    found = [kernel_stein(distribution, part, kernel) for part in rows]
     values, errors = (np.array([float(getattr(f, n)) for f in found]) for n in ("value", "error"))
     assert agrees(values, 0.0)
     # The error it states is the spread that it has: within a quarter, 200 repetitions say.
@@ -107,10 +109,10 @@ def test_stein_is_zero_for_rows_of_the_model_and_its_error_is_honest(shape, kern
 
 
 def test_stein_is_the_objective_of_the_same_name():
-    law = Gaussian(jnp.zeros(2), 1.3)
-    rows = draws(law, 100, key=jax.random.key(1)) + 0.5
-    loss, _ = KernelStein("multiquadric")(law, rows, None, key=jax.random.key(0))
-    assert np.isclose(float(kernel_stein(law, rows).value), float(loss), rtol=1e-9)
+    distribution = Gaussian(jnp.zeros(2), 1.3)
+    rows = draws(distribution, 100, key=jax.random.key(1)) + 0.5
+    loss, _ = KernelStein("multiquadric")(distribution, rows, None, key=jax.random.key(0))
+    assert np.isclose(float(kernel_stein(distribution, rows).value), float(loss), rtol=1e-9)
 
 
 def test_stein_needs_rows():

@@ -79,7 +79,7 @@ def c4(size):
 
 
 def estimates(distance, laws, sizes, repetitions, seed=0):
-    """Values and errors on pairs of normal samples; each law a mean and a factor."""
+    """Values and errors on pairs of normal samples; each distribution a mean and a factor."""
     rng = np.random.default_rng(seed)
     found = [
         distance(
@@ -146,7 +146,10 @@ def moments(mean, factor):
 def exact_kernel(laws):
     """3 |dM_1|^2 / dim + 3 |dM_2|^2 / dim^2 + |dM_3|^2 / dim^3."""
     dim = len(laws[0][0])
-    gaps = [np.sum((a - b) ** 2) for a, b in zip(*(moments(*law) for law in laws), strict=True)]
+    gaps = [
+        np.sum((a - b) ** 2)
+        for a, b in zip(*(moments(*distribution) for distribution in laws), strict=True)
+    ]
     return sum(c * gap / dim**j for j, (c, gap) in enumerate(zip((3, 3, 1), gaps, strict=True), 1))
 
 

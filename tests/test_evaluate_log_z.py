@@ -62,12 +62,12 @@ def test_quadrature_refuses_what_it_cannot_do():
 
 
 def test_kl_on_a_grid_is_the_closed_form():
-    law, model = Gaussian(jnp.array([0.3, -0.2]), 0.5), Gaussian(jnp.zeros(2), 0.8)
+    distribution, model = Gaussian(jnp.array([0.3, -0.2]), 0.5), Gaussian(jnp.zeros(2), 0.8)
     exact = 2 * (math.log(0.8 / 0.5) + 0.25 / 1.28 - 0.5) + 0.13 / 1.28
-    found = kl_by_quadrature(law, model, model.log_z(), -5, 5, points=200)
+    found = kl_by_quadrature(distribution, model, model.log_z(), -5, 5, points=200)
     assert abs(float(found.value) - exact) < 1e-9
     # Negative control: the other direction is another number.
-    other = kl_by_quadrature(model, law, law.log_z(), -5, 5, points=200)
+    other = kl_by_quadrature(model, distribution, distribution.log_z(), -5, 5, points=200)
     assert abs(float(other.value) - exact) > 0.1
 
 

@@ -127,7 +127,7 @@ def plain(patch):
 
 
 def no_entropy(patch):
-    patch.setattr(f"{HERE}.adversarial.log_density", lambda law, x: 0 * jnp.sum(x))
+    patch.setattr(f"{HERE}.adversarial.log_density", lambda distribution, x: 0 * jnp.sum(x))
 
 
 def loud_slope(patch):
@@ -154,7 +154,7 @@ def wrong_trace(patch):
 
 
 def still_weights(patch):
-    """The law that the model's mean is over is held constant."""
+    """The distribution that the model's mean is over is held constant."""
     module = __import__(f"{HERE}.f_divergence", fromlist=["shares"])
     right = module.shares
     patch.setattr(module, "shares", lambda *given: jax.lax.stop_gradient(right(*given)))
@@ -176,7 +176,7 @@ FAULTS = {  # fault -> (game that must notice, patch, change of the rules, playe
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_seen(fault, key, monkeypatch):
-    """Negative control of the law above."""
+    """Negative control of the distribution above."""
     name, plant, changed, player = FAULTS[fault]
     case = GAMES[name]
     at = case.at(case.shape)

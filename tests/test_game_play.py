@@ -12,7 +12,7 @@ from games import GAMES
 from energax import train
 from energax.energy import Gaussian, Tilt
 from energax.errors import Diverged
-from energax.learner import AdversarialLikelihood, FDivergence, FromLaw, Game, Players
+from energax.learner import AdversarialLikelihood, FDivergence, FromDistribution, Game, Players
 from energax.network import MLP
 
 
@@ -61,7 +61,7 @@ def test_a_step_is_one_of_the_energy_then_rounds_of_the_rival(key):
 
 def test_the_average_is_of_the_energy_alone_and_is_what_is_evaluated(key):
     at, rules, start = players("adversarial")
-    learner = Game(rules, optax.adam(0.1), optax.adam(0.1), decay=0.6)
+    learner = Game(rules, optax.adam(0.1), optax.adam(0.1), ema_decay=0.6)
     state, right = learner.init(start, rows_of(at, (16,)), key=key), start.energy.energy.mean
     step = eqx.filter_jit(learner.step)
     for t, now in enumerate(jax.random.split(key, 6)):
@@ -81,7 +81,7 @@ def test_every_game_runs_in_single_precision_and_names_its_players(name, key):
         at, rules, start = players(name)
         case = GAMES[name]
         batch = jnp.asarray(rows_of(at, (case.batch,)), jnp.float32)
-        learner = Game(rules, optax.adam(0.1), optax.adam(0.1), rounds=2, decay=0.9)
+        learner = Game(rules, optax.adam(0.1), optax.adam(0.1), rounds=2, ema_decay=0.9)
         state = learner.init(start, batch, key=jax.random.key(1))
         after, metrics = eqx.filter_jit(learner.step)(state, batch, key=jax.random.key(2))
     assert {str(value.dtype) for value in metrics.values()} == {"float32"}
@@ -97,11 +97,11 @@ def test_every_game_runs_in_single_precision_and_names_its_players(name, key):
 
 
 def test_what_is_fixed_in_either_player_never_moves_not_even_by_decay(key):
-    """The base law, which both players tilt."""
-    law = Gaussian(jnp.zeros(2), 1.5)
-    start = Players(*(Tilt(law, MLP((2,), 4, 1, key=k)) for k in jax.random.split(key)))
+    """The base distribution, which both players tilt."""
+    distribution = Gaussian(jnp.zeros(2), 1.5)
+    start = Players(*(Tilt(distribution, MLP((2,), 4, 1, key=k)) for k in jax.random.split(key)))
     pull = optax.adamw(0.1, weight_decay=0.5)
-    learner = Game(FDivergence(FromLaw(law)), pull, pull, decay=0.9)
+    learner = Game(FDivergence(FromDistribution(distribution)), pull, pull, ema_decay=0.9)
     rows = jax.random.normal(key, (8, 2))
     state = learner.init(start, rows, key=key)
     after, _ = eqx.filter_jit(learner.step)(state, rows, key=key)
@@ -111,9 +111,11 @@ def test_what_is_fixed_in_either_player_never_moves_not_even_by_decay(key):
 
 
 def test_the_state_shares_no_memory_with_the_caller_or_within_itself(key):
-    law = Gaussian(jnp.zeros(2), 1.5)
-    start = Players(Tilt(law, MLP((2,), 4, 1, key=key)), Tilt(law, MLP((2,), 4, 1, key=key)))
-    learner = Game(AdversarialLikelihood(), optax.adam(0.1), optax.adam(0.1), decay=0.9)
+    distribution = Gaussian(jnp.zeros(2), 1.5)
+    start = Players(
+        Tilt(distribution, MLP((2,), 4, 1, key=key)), Tilt(distribution, MLP((2,), 4, 1, key=key))
+    )
+    learner = Game(AdversarialLikelihood(), optax.adam(0.1), optax.adam(0.1), ema_decay=0.9)
     state = learner.init(start, jnp.zeros((4, 2)), key=key)
 
     def places(tree):
@@ -146,7 +148,7 @@ def test_training_finds_the_mean_and_the_precision_of_a_gaussian(name, key):
         optax.adam(fall(rate, 400)),
         optax.adam(fall(answer, 400 * rounds), b1=0.5),
         rounds=rounds,
-        decay=0.97,
+        ema_decay=0.97,
     )
     run = train.start(learner, start, rows, key=key, batch_size=256)
     run, _ = next(train.fit(learner, run, rows, batch_size=256, chunk_steps=400))
@@ -176,5 +178,5 @@ def test_bad_settings_are_named():
     rules = AdversarialLikelihood()
     with pytest.raises(ValueError, match="`rounds` must be at least 1"):
         Game(rules, optax.sgd(0.1), optax.sgd(0.1), rounds=0)
-    with pytest.raises(ValueError, match=r"`decay` must lie in \[0, 1\) or be None"):
-        Game(rules, optax.sgd(0.1), optax.sgd(0.1), decay=1.0)
+    with pytest.raises(ValueError, match=r"`ema_decay` must lie in \[0, 1\) or be None"):
+        Game(rules, optax.sgd(0.1), optax.sgd(0.1), ema_decay=1.0)

@@ -21,13 +21,13 @@ from energax.learner import (
     FDivergence,
     FlowContrastive,
     FromChains,
-    FromLaw,
+    FromDistribution,
     LearnedStein,
     Players,
 )
 from energax.learner.game import AbstractSource
-from energax.learner.game.cloud import Cloud, shares
 from energax.learner.game.posterior import density_slope
+from energax.learner.game.weighted import WeightedSamples, shares
 from energax.network import ArrayMLP, NoisyGenerator
 from energax.sampler import Langevin, hmc
 
@@ -35,7 +35,8 @@ SEEDS, BATCH = 2000, 16
 
 
 def losses(rules, energy, rival, at, key, side):
-    """Values of one player's loss and its metrics, of independent batches of the data's law."""
+    """Values of one player's loss and its metrics, of independent batches of the data's
+    distribution."""
 
     def one(batch, key):
         if side == "rival":
@@ -141,7 +142,7 @@ class OnGrid(AbstractSource):
         return None
 
     def __call__(self, energy, rows, memory, *, key):
-        return Cloud(jnp.asarray(GRID)[:, None], jnp.zeros(len(GRID))), None, {}
+        return WeightedSamples(jnp.asarray(GRID)[:, None], jnp.zeros(len(GRID))), None, {}
 
 
 def toy():
@@ -215,7 +216,8 @@ FAR = {  # kind -> slopes in u of f'(e^u) - f*(f'(e^u)) at u = OFF and at -OFF, 
 
 @pytest.mark.parametrize("kind", FAR)
 def test_a_rival_that_is_far_off_is_called_back_by_a_slope_with_a_bound(kind, key):
-    """The data's law against itself plus a constant. Exponentials without the limit are told."""
+    """The data's distribution against itself plus a constant. Exponentials without the limit are
+    told."""
     rows = toy_rows()
 
     def slope(off, limit):
@@ -245,8 +247,10 @@ def test_chains_and_weighted_draws_of_a_law_give_the_model_its_moments(key):
     rows = jnp.zeros((64, 1))
     right = np.array([0.4, 0.4**2 + 1 / 1.6])
     sources = {
-        "law": FromLaw(wide, 8),
-        "chains": FromChains(hmc(0.5, 4, jnp.ones(1)), wide, steps=30, size=64, fresh=1.0),
+        "distribution": FromDistribution(wide, 8),
+        "chains": FromChains(
+            hmc(0.5, 4, jnp.ones(1)), wide, steps=30, size=64, reinit_probability=1.0
+        ),
     }
     for name, source in sources.items():
 
@@ -270,8 +274,10 @@ BAD = {
     "`penalty` must be above 0": lambda: LearnedStein(0.0),
     "`projections` must be at least 1 or None": lambda: LearnedStein(1.0, 0),
     "`clip` must be above 0": lambda: FDivergence(OnGrid(), "js", 0.0),
-    "`ratio` must be at least 1;": lambda: FromLaw(toy(), 0),
-    r"`fresh` must lie in \[0, 1\]": lambda: FromChains(Langevin(0.1), toy(), fresh=2.0),
+    "`ratio` must be at least 1;": lambda: FromDistribution(toy(), 0),
+    r"`reinit_probability` must lie in \[0, 1\]": lambda: FromChains(
+        Langevin(0.1), toy(), reinit_probability=2.0
+    ),
     "`latent` must be at least 1": lambda: NoisyGenerator(jnp.tanh, 0),
     "`noise` must be above 0": lambda: NoisyGenerator(jnp.tanh, 1, 0.0),
     "`width` and `depth` must be at least 1": lambda: ArrayMLP(

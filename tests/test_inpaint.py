@@ -1,4 +1,5 @@
-"""Rows filled in: by the law of Bayes in the user's units, and of nothing that is hidden."""
+"""Rows filled in: by the distribution of Bayes in the user's units, and of nothing that is
+hidden."""
 
 import equinox as eqx
 import jax
@@ -13,7 +14,7 @@ from PIL import Image
 from energax import data
 from energax.energy import Gaussian, GaussianMixture, free_axes
 from energax.errors import Diverged
-from energax.learner import Trio
+from energax.learner import TeachingPlayers
 from energax.network import Encoder, NoisyGenerator
 from energax.recipe import Model, filled, load, load_trio
 from energax.recipe.defaults import resolved
@@ -51,8 +52,10 @@ def gaussian(name, **changes):
     cholesky = np.linalg.cholesky(root @ root.T)
     energy = GaussianMixture(np.zeros(1), mean[None].astype(np.float32), cholesky[None])
     settings = resolved({"objective": "nce"} | changes, data.two_moons())
-    law = Gaussian(jnp.asarray(mean, jnp.float32), jnp.asarray(np.diagonal(cholesky), jnp.float32))
-    return Model(energy, law, transform, settings, None)
+    distribution = Gaussian(
+        jnp.asarray(mean, jnp.float32), jnp.asarray(np.diagonal(cholesky), jnp.float32)
+    )
+    return Model(energy, distribution, transform, settings, None)
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)
@@ -64,7 +67,7 @@ def test_hidden_numbers_have_their_conditional_law(name):
     found = filled(model, None, np.where(masks, np.nan, rows), masks, STEPS, key=KEY)
     assert np.array_equal(found.rows[~masks], rows[~masks]), "to the bit"
     assert "by 200 Hamiltonian transitions" in found.words
-    assert "draws of the base law" in found.words
+    assert "draws of the base distribution" in found.words
     scale = np.sqrt(np.diagonal(COVARIANCE))
     for mask, part in zip(hidden, np.split(found.rows, 2), strict=True):
         centre, precision = conditional(MEAN, COVARIANCE, mask, KNOWN)
@@ -77,7 +80,7 @@ def test_hidden_numbers_have_their_conditional_law(name):
 
 
 def test_held_in_model_units_a_whitened_row_is_filled_wrongly(monkeypatch):
-    """Planted: without the matrix of the transform the fill is of another law."""
+    """Planted: without the matrix of the transform the fill is of another distribution."""
     mask = np.array([True, False, False])
     masks, rows = np.tile(mask, (COUNT, 1)), np.tile(KNOWN, (COUNT, 1))
     monkeypatch.setattr("energax.recipe.fill._factor", lambda transform: None)
@@ -87,17 +90,17 @@ def test_held_in_model_units_a_whitened_row_is_filled_wrongly(monkeypatch):
 
 
 def test_short_runs_are_filled_by_their_own_chains():
-    """Two steps of Langevin from the base law: mean and variance after each are known."""
+    """Two steps of Langevin from the base distribution: mean and variance after each are known."""
     step = 0.1
     model = gaussian("standardise", objective="shortrun", step_size=step, chain_steps=2)
     mask = np.array([False, True, False])
     rows = np.tile(KNOWN, (COUNT, 1))
     found = filled(model, None, rows, np.tile(mask, (COUNT, 1)), key=KEY)
-    assert "by 2 Langevin steps as in training from draws of the base law" in found.words
-    scale, law = np.asarray(model.transform.std, float)[1], model.law
+    assert "by 2 Langevin steps as in training from draws of the base distribution" in found.words
+    scale, distribution = np.asarray(model.transform.std, float)[1], model.distribution
     centre, precision = (part.squeeze() for part in conditional(MEAN, COVARIANCE, mask, KNOWN))
     keep = 1 - step * precision * scale**2
-    mean, variance = MEAN[1], float(law.std[1] * scale) ** 2
+    mean, variance = MEAN[1], float(distribution.std[1] * scale) ** 2
     for _ in range(2):
         mean, variance = centre + keep * (mean - centre), keep**2 * variance + 2 * step * scale**2
     u = found.rows[:, mask]
@@ -124,7 +127,7 @@ class Guess(eqx.Module):
 def test_codes_are_inferred_from_what_is_known(encoder):
     """The first number hidden: its z keeps the prior, N(0, 1), the other has its posterior."""
     step, noise = 0.05, 0.5
-    trio = Trio(None, NoisyGenerator(Line(), 2, noise), encoder)
+    trio = TeachingPlayers(None, NoisyGenerator(Line(), 2, noise), encoder)
     rows = jnp.tile(jnp.array([6.0, -1.0]), (COUNT, 1))
     hidden = np.array([True, False])
     axes, keys = jnp.asarray(free_axes(hidden), jnp.float32), jax.random.split(KEY, COUNT)

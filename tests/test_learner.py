@@ -32,7 +32,7 @@ def bowl():
 
 
 def tilted(key):
-    """A network on a base law: weights beside constants, arrays beside functions."""
+    """A network on a base distribution: weights beside constants, arrays beside functions."""
     return Tilt(base(), Normalised(Neural(MLP((2,), 4, 1, key=key), (2,))))
 
 
@@ -80,7 +80,7 @@ def stepped(learner, energy, key, count):
 
 
 def test_the_average_follows_its_formula_and_is_what_is_evaluated(key):
-    learner = Descent(DenoisingScoreMatching(0.3), optax.adam(0.1), decay=0.6)
+    learner = Descent(DenoisingScoreMatching(0.3), optax.adam(0.1), ema_decay=0.6)
     states = stepped(learner, bowl(), key, 8)
     right = np.asarray(bowl().mean)
     for t, state in enumerate(states[1:]):
@@ -116,7 +116,9 @@ def test_clipping_bounds_the_step_and_leaves_the_reported_norm_alone(key):
 
 def test_a_weight_in_fixed_never_moves_not_even_by_decay(key):
     """AdamW pulls every weight it knows of towards 0, gradient or none."""
-    learner = Descent(DenoisingScoreMatching(0.3), optax.adamw(0.1, weight_decay=0.5), decay=0.9)
+    learner = Descent(
+        DenoisingScoreMatching(0.3), optax.adamw(0.1, weight_decay=0.5), ema_decay=0.9
+    )
     start = tilted(key)
     state = stepped(learner, start, key, 3)[-1]
     for energy in (state.energy, learner.energy(state)):
@@ -129,7 +131,7 @@ def test_a_weight_in_fixed_never_moves_not_even_by_decay(key):
 
 def test_the_state_shares_no_memory_with_the_caller_or_within_itself(key):
     """The loop donates its state: a shared buffer would be freed under the caller's hands."""
-    energy, learner = tilted(key), Descent(OBJECTIVES["pcd"](), optax.adam(0.1), decay=0.9)
+    energy, learner = tilted(key), Descent(OBJECTIVES["pcd"](), optax.adam(0.1), ema_decay=0.9)
     state = learner.init(energy, rows(key), key=key)
 
     def places(tree):
@@ -142,5 +144,5 @@ def test_the_state_shares_no_memory_with_the_caller_or_within_itself(key):
 
 @pytest.mark.parametrize("decay", [1.0, -0.1, float("nan")])
 def test_bad_settings_are_named(decay):
-    with pytest.raises(ValueError, match=r"`decay` must lie in \[0, 1\) or be None"):
+    with pytest.raises(ValueError, match=r"`ema_decay` must lie in \[0, 1\) or be None"):
         Descent(DenoisingScoreMatching(), optax.sgd(0.1), decay)

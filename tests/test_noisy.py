@@ -16,7 +16,7 @@ from energax.sampler import Langevin, anneal, chains, geometric
 SHARE, STD = 0.8, 0.5
 
 
-def law(shape, share=SHARE, std=STD):
+def distribution(shape, share=SHARE, std=STD):
     """Two modes 10 apart on the first axis."""
     dim = int(np.prod(shape))
     far = np.zeros((2, dim))
@@ -27,7 +27,7 @@ def law(shape, share=SHARE, std=STD):
 
 def energy(shape):
     """The exact energy at every level: the mixture with its own width and the noise together."""
-    base = law(shape)
+    base = distribution(shape)
 
     def network(x, noise):
         spread = jnp.sqrt(STD**2 + noise**2).astype(x.dtype)
@@ -76,7 +76,7 @@ def test_scores_are_blind_to_shares_where_modes_are_far_and_see_them_where_noise
     at = jnp.array([[-5.3, 0.1], [4.6, -0.2]])
 
     def difference(std):
-        one, other = law((2,), std=std), law((2,), 0.5, std)
+        one, other = distribution((2,), std=std), distribution((2,), 0.5, std)
         return np.abs(jax.vmap(lambda x: score(one, x) - score(other, x))(at)).max()
 
     assert difference(STD) < 1e-6
@@ -96,7 +96,7 @@ def test_a_network_of_all_levels_learns_the_score(kind, key):
     """Fisher divergence to the exact noisy score, at every level, below a tenth of the start."""
     build, begin, rows, check = jax.random.split(key, 4)
     exact, levels = energy((2,)), geometric(4.0, 0.4, 6)
-    data = draws(law((2,)), 4096, key=rows)
+    data = draws(distribution((2,)), 4096, key=rows)
     net = NoisyMLP((2,), 64, kind=kind, key=build)
     model = (NoisyEnergy if kind == "scalar" else NoisyScore)(net, (2,))
     descent = learner.Descent(MultiLevelDenoising(levels), optax.adam(5e-3))

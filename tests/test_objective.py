@@ -35,7 +35,7 @@ from energax.sampler import AbstractSampler, Info, Langevin, State
 
 
 def gradients(objective, at, key, seeds=2000):
-    """The gradient in all weights, of independent batches from the data's law."""
+    """The gradient in all weights, of independent batches from the data's distribution."""
 
     def one(batch, key):
         first, then = jax.random.split(key)
@@ -110,7 +110,7 @@ class LoudLangevin(AbstractSampler):
 def unfrozen(patch):
     """The chain is differentiated through."""
     patch.setattr(jax.lax, "stop_gradient", lambda x: x)
-    patch.setattr("energax.objective.likelihood.detached", lambda energy: energy)
+    patch.setattr("energax.objective.likelihood.stop_gradient", lambda energy: energy)
 
 
 def wrong_noise(patch):
@@ -136,7 +136,9 @@ def wrong_ratio(patch):
 
 
 def unnormalised_noise(patch):
-    patch.setattr("energax.objective.contrast.log_density", lambda law, x: -law(x))
+    patch.setattr(
+        "energax.objective.contrast.log_density", lambda distribution, x: -distribution(x)
+    )
 
 
 def plain(patch):
@@ -167,7 +169,7 @@ FAULTS = {  # fault -> (method that must notice, patch, change of the objective)
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_seen(fault, key, monkeypatch):
-    """Negative control of the law above."""
+    """Negative control of the distribution above."""
     name, plant, changed = FAULTS[fault]
     plant(monkeypatch)
     values = found(name, METHODS[name].shape, key, changed)

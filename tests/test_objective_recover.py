@@ -16,7 +16,8 @@ RUNS, UPDATES, MARGIN = 16, 160, 0.06
 
 
 def ends(objective, at, key):
-    """Weights after training, of independent runs, each update on fresh draws of the data's law."""
+    """Weights after training, of independent runs, each update on fresh draws of the data's
+    distribution."""
     learner = Descent(objective, optax.adam(optax.cosine_decay_schedule(0.06, UPDATES), b2=0.99))
 
     def one(rows, keys):
@@ -47,9 +48,10 @@ TRAINED = [n for n, method in METHODS.items() if method.best is not None and met
 
 
 def recovers(name, shape, key):
-    """One run of the check: does training end at the minimiser, and not at the law of the data?
+    """One run of the check: does training end at the minimiser, and not at the distribution of the
+    data?
 
-    The second half holds for the methods whose minimiser is not the law of the data.
+    The second half holds for the methods whose minimiser is not the distribution of the data.
     """
     method, at = METHODS[name], METHODS[name].at(SHAPES[shape])
     values = ends((method.trained or method.make)(at), at, key)

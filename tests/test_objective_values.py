@@ -94,19 +94,29 @@ def test_value_of_the_loss_is_the_divergence_up_to_its_constant(name, key):
 
 
 def from_itself(objective, key):
-    """The loss for draws of a law, with that very law as the model."""
-    law = objective.noise
-    return float(objective(Normalised(law, law.log_z()), draws(law, 4, key=key), None, key=key)[0])
+    """The loss for draws of a distribution, with that very distribution as the model."""
+    distribution = objective.noise
+    return float(
+        objective(
+            Normalised(distribution, distribution.log_z()),
+            draws(distribution, 4, key=key),
+            None,
+            key=key,
+        )[0]
+    )
 
 
 @pytest.mark.parametrize("ratio", [1, RATIO])
 def test_other_contrasts_of_a_law_with_itself(ratio, key):
     """u = 1 / r everywhere; and of r + 1 rows that look alike each is picked as often."""
-    law = Gaussian(jnp.ones(2), 2.0)
+    distribution = Gaussian(jnp.ones(2), 2.0)
     values = [
-        (NoiseContrastiveEstimation(law, ratio, "kl"), (np.log(ratio) + 1) / (1 + ratio)),
-        (NoiseContrastiveEstimation(law, ratio, "squared"), -1 / (2 * ratio * (1 + ratio))),
-        (RankingNoiseContrastiveEstimation(law, ratio), np.log(1 + ratio)),
+        (NoiseContrastiveEstimation(distribution, ratio, "kl"), (np.log(ratio) + 1) / (1 + ratio)),
+        (
+            NoiseContrastiveEstimation(distribution, ratio, "squared"),
+            -1 / (2 * ratio * (1 + ratio)),
+        ),
+        (RankingNoiseContrastiveEstimation(distribution, ratio), np.log(1 + ratio)),
     ]
     for objective, value in values:
         assert from_itself(objective, key) == pytest.approx(value)
@@ -178,9 +188,14 @@ def test_a_narrow_gaussian_kernel_is_the_fisher_divergence_weighted_by_the_densi
 @pytest.mark.parametrize("ratio", [1, RATIO])
 def test_telling_a_law_from_itself_costs_the_bayes_value(ratio, key):
     """A11: every posterior is 1 / (1 + r), so the loss is the entropy of that coin."""
-    law, share = Gaussian(jnp.ones(2), 2.0), 1 / (1 + ratio)
-    objective = NoiseContrastiveEstimation(law, ratio)
-    loss, _ = objective(Normalised(law, law.log_z()), draws(law, 4, key=key), None, key=key)
+    distribution, share = Gaussian(jnp.ones(2), 2.0), 1 / (1 + ratio)
+    objective = NoiseContrastiveEstimation(distribution, ratio)
+    loss, _ = objective(
+        Normalised(distribution, distribution.log_z()),
+        draws(distribution, 4, key=key),
+        None,
+        key=key,
+    )
     entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
     assert float(loss) == pytest.approx(entropy)
 
@@ -209,10 +224,10 @@ def test_penalty_is_the_spread_of_both_energies_and_blind_to_a_constant(key):
 
 def test_persistent_chains_go_on_from_where_they_stopped(key):
     """A buffer as large as the batch, nothing fresh, no noise: n calls shrink it as n walks do."""
-    h, k, law = 0.1, 1.5, Gaussian(jnp.zeros(2), 1.0)
+    h, k, distribution = 0.1, 1.5, Gaussian(jnp.zeros(2), 1.0)
     energy, rows = Bowl(jnp.zeros(2), jnp.full(2, k)), jnp.zeros((6, 2))
     objective = PersistentContrastiveDivergence(
-        Langevin(h, noise=0.0), law, steps=2, size=6, fresh=0.0
+        Langevin(h, noise=0.0), distribution, steps=2, size=6, reinit_probability=0.0
     )
     memory = first = objective.init(energy, rows, key=key)
     call = eqx.filter_jit(lambda memory, key: objective(energy, rows, memory, key=key)[1])
@@ -264,7 +279,10 @@ WALK = Langevin(0.1)
         (lambda: ContrastiveDivergence(WALK, steps=0), "`steps` must be at least 1; got 0"),
         (lambda: ContrastiveDivergence(WALK, penalty=-1.0), "`penalty` must be at least 0"),
         (lambda: ShortRun(WALK, LAW, steps=-3), "`steps` must be at least 1; got -3"),
-        (lambda: PersistentContrastiveDivergence(WALK, LAW, fresh=1.5), r"lie in \[0, 1\]"),
+        (
+            lambda: PersistentContrastiveDivergence(WALK, LAW, reinit_probability=1.5),
+            r"lie in \[0, 1\]",
+        ),
         (lambda: PersistentContrastiveDivergence(WALK, LAW, size=0), "`size` must be at least 1"),
         (lambda: DenoisingScoreMatching(0.0), "`noise` must be above 0; got 0.0"),
         (lambda: DenoisingScoreMatching(float("nan")), "`noise` must be above 0; got nan"),

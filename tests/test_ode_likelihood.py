@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from laws import agrees
-from noisy_laws import bowl, energy, law, scores, shrunk
+from noisy_laws import bowl, distribution, energy, scores, shrunk
 
 from energax.energy import Gaussian, NoisyScore, Unshrunk, draws, log_density
 from energax.evaluate import flow_log_density, flow_log_density_by_probes, flow_ode
@@ -19,17 +19,17 @@ SETTINGS = pytest.mark.parametrize(
 )
 
 
-def truth(law, rows):
-    return np.asarray(jax.vmap(lambda x: log_density(law, x))(rows), np.float64)
+def truth(distribution, rows):
+    return np.asarray(jax.vmap(lambda x: log_density(distribution, x))(rows), np.float64)
 
 
 def measured(model, key, prior=None, **tolerances):
     """The estimate for draws of the mixture at the finest level, and the truth."""
     shape = model.shape
-    rows = draws(law(shape, FINE), COUNT, key=key)
-    prior = law(shape, BROAD) if prior is None else prior
+    rows = draws(distribution(shape, FINE), COUNT, key=key)
+    prior = distribution(shape, BROAD) if prior is None else prior
     found = flow_log_density(model, prior, BROAD, FINE, rows, **tolerances)
-    return found, truth(law(shape, FINE), rows)
+    return found, truth(distribution(shape, FINE), rows)
 
 
 def within(found, expected):
@@ -111,11 +111,11 @@ def test_a_field_that_is_no_gradient_has_a_density_too(kind, key):
 def probed(model, count, probes, key):
     shape = model.shape
     first, then = jax.random.split(key)
-    rows = draws(law(shape, FINE), count, key=first)
+    rows = draws(distribution(shape, FINE), count, key=first)
     found = flow_log_density_by_probes(
-        model, law(shape, BROAD), BROAD, FINE, rows, probes=probes, key=then
+        model, distribution(shape, BROAD), BROAD, FINE, rows, probes=probes, key=then
     )
-    return found, truth(law(shape, FINE), rows)
+    return found, truth(distribution(shape, FINE), rows)
 
 
 @SETTINGS
@@ -156,5 +156,5 @@ def test_a_solve_that_fails_raises():
 def test_bad_settings_are_named(noises, settings, words, key):
     with pytest.raises(ValueError, match=words):
         flow_log_density_by_probes(
-            energy((3,)), law((3,)), *noises, jnp.ones((2, 3)), **settings, key=key
+            energy((3,)), distribution((3,)), *noises, jnp.ones((2, 3)), **settings, key=key
         )

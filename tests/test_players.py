@@ -16,7 +16,7 @@ from PIL import Image
 from energax import train
 from energax.energy import Gaussian, weights
 from energax.errors import InputError
-from energax.learner import Players, Trio
+from energax.learner import Players, TeachingPlayers
 from energax.network import Encoder, NoisyGenerator
 from energax.recipe import interpolated, load, load_players, load_trio, methods, reconstructed
 from energax.recipe.draw import drawn
@@ -67,10 +67,13 @@ KINDS = {
 def checkpoint(run):
     """The state of training at the newest checkpoint."""
     folder = Folder(run)
-    settings, law, transform = folder.settings(), folder.law(), folder.transform()
+    settings, distribution, transform = folder.settings(), folder.distribution(), folder.transform()
     rows = folder.dataset()
-    moved = methods.players(settings, law, transform, rows, key=KEY)
-    learner, told = methods.learner(settings, law, rows), methods.training_rows(settings, rows)
+    moved = methods.players(settings, distribution, transform, rows, key=KEY)
+    learner, told = (
+        methods.learner(settings, distribution, rows),
+        methods.training_rows(settings, rows),
+    )
     size = settings.batch_size
     like = train.start(learner, moved, told, key=KEY, batch_size=size, transform=transform)
     return learner, Checkpoints(run / "checkpoints").restore(like).state
@@ -99,7 +102,7 @@ def test_all_players_come_back_as_at_the_checkpoint(words, runs):
             load_players(run)
         return
     found = load_players(run)
-    assert type(found) is (Trio if "generator" in names else Players)
+    assert type(found) is (TeachingPlayers if "generator" in names else Players)
     assert {name for name, part in partners(found).items() if part is not None} == names
     for name in names:
         assert same(partners(found)[name], partners(state)[name]), name
@@ -150,7 +153,7 @@ def test_the_chain_begins_at_the_generator_as_in_training(words, runs, tmp_path)
     h, s, n = 0.05, 0.5, 8000
     walk = {"step_size": h, "chain_noise": (2 * h) ** 0.5, "chain_clip": 0.0}
     settings = dataclasses.replace(load(run).settings, **walk)
-    trio = Trio(Gaussian(jnp.zeros(2)), NoisyGenerator(Flat(), 2, s))
+    trio = TeachingPlayers(Gaussian(jnp.zeros(2)), NoisyGenerator(Flat(), 2, s))
     found = np.asarray(revised(trio, settings, n // 2, key=KEY), float).var()
     right, unblurred = s**2, 0.0
     for _ in range(settings.chain_steps):
@@ -163,7 +166,8 @@ def test_the_chain_begins_at_the_generator_as_in_training(words, runs, tmp_path)
 
 @pytest.mark.parametrize("word", ["teaching --network mlp", "cooperative"])
 def test_draws_of_a_cold_run_begin_at_its_generator(word, runs, tmp_path):
-    """By the very chains of training; draws that begin at the base law are far from them."""
+    """By the very chains of training; draws that begin at the base distribution are far from
+    them."""
     run = runs(f"{word} --chain-noise 0.01 --step-size 0.01")
     found = []
     for by in ("energy", "generator-chain"):
@@ -178,10 +182,10 @@ def test_draws_of_a_cold_run_begin_at_its_generator(word, runs, tmp_path):
     generator = NoisyGenerator(Flat(), 2, 0.5)
     still = dataclasses.replace(model.settings, step_size=1e-12, chain_noise=1e-9)
     still_model = dataclasses.replace(model, settings=still)
-    mine = drawn(still_model, 4000, Trio(trio.energy, generator), key=KEY)
+    mine = drawn(still_model, 4000, TeachingPlayers(trio.energy, generator), key=KEY)
     from_base = drawn(still_model, 4000, None, key=KEY)
     assert "from draws of the generator" in mine.sampler
-    assert "from the base law" in from_base.sampler
+    assert "from the base distribution" in from_base.sampler
     assert stays(mine.x, 0.0), "cold chains begin without noise"
     assert not stays(from_base.x, 0.0), "planted"
     assert mine.energies.shape == (*from_base.energies.shape[:1], still.chain_steps + 1)
@@ -210,7 +214,9 @@ class Flat(eqx.Module):
 def test_cold_chains_begin_without_noise(runs):
     run = runs("teaching --network mlp")
     trio, settings = load_trio(run), load(run).settings
-    flat = Trio(trio.energy, eqx.tree_at(lambda g: g.network, trio.generator, Flat()), None)
+    flat = TeachingPlayers(
+        trio.energy, eqx.tree_at(lambda g: g.network, trio.generator, Flat()), None
+    )
     cold = dataclasses.replace(settings, step_size=1e-12, chain_noise=0.0)
     assert np.abs(revised(flat, cold, 100, key=KEY)).max() < 1e-6
 
@@ -237,7 +243,7 @@ def test_codes_are_draws_of_the_posterior(runs):
     run = runs("teaching --network mlp")
     noise, step, size = 1.0, 0.05, 4000
     settings = dataclasses.replace(load(run).settings, latent_step_size=step)
-    trio = Trio(load(run).raw, NoisyGenerator(Line(), 2, noise), Encoder(Guess(), 2))
+    trio = TeachingPlayers(load(run).raw, NoisyGenerator(Line(), 2, noise), Encoder(Guess(), 2))
     rows = jnp.tile(jnp.array([2.0, -1.0]), (size, 1))
     found = codes(trio, settings, rows, 400, key=KEY)
     assert np.all(found.starts == 0), "from the encoder's mean, and not from a draw"

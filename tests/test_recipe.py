@@ -18,7 +18,7 @@ from energax import data
 from energax.data import Dataset, Labelled
 from energax.energy import Gaussian, flow, weights
 from energax.errors import InputError
-from energax.learner import FromEncoder, FromPrior, Kept, Variational
+from energax.learner import FromEncoder, FromPrior, PersistentPosterior, Variational
 from energax.recipe import Train, build, methods, optimise
 from energax.recipe.begin import free_path, repeated
 from energax.recipe.defaults import kind_of, resolved
@@ -67,9 +67,11 @@ def test_what_is_given_wins_and_the_rest_is_chosen(kind, objective):
 def test_dual_makes_a_learner_that_takes_a_step():
     """Its start looks at the numbers of the rows, so it is carried out, not only traced."""
     settings = resolved({"objective": "dual", "batch_size": 16, "width": 8}, LABELLED)
-    law, none, rows = Gaussian(jnp.zeros(2)), data.Pipeline(()), jnp.zeros((16, 2))
-    made = methods.learner(settings, law, LABELLED)
-    state = made.init(methods.players(settings, law, none, LABELLED, key=KEY), rows, key=KEY)
+    distribution, none, rows = Gaussian(jnp.zeros(2)), data.Pipeline(()), jnp.zeros((16, 2))
+    made = methods.learner(settings, distribution, LABELLED)
+    state = made.init(
+        methods.players(settings, distribution, none, LABELLED, key=KEY), rows, key=KEY
+    )
     metrics = eqx.filter_eval_shape(made.step, state, rows, key=KEY)[1]
     assert {"loss", "distance", "variation"} <= set(metrics)
     assert all(value.shape == () for value in metrics.values())
@@ -77,11 +79,11 @@ def test_dual_makes_a_learner_that_takes_a_step():
 
 @pytest.mark.parametrize("word", [word for word in OBJECTIVES if word != "dual"])
 def test_every_word_makes_a_learner_that_takes_a_step(word, monkeypatch):
-    monkeypatch.setattr(methods, "fitted_flow", lambda rows, seed: flow(rows.shape[1:], key=KEY))
+    monkeypatch.setattr(methods, "fit_flow", lambda rows, seed: flow(rows.shape[1:], key=KEY))
     settings = resolved({"objective": word, "batch_size": 16}, LABELLED)
-    law, none = Gaussian(jnp.zeros(2)), data.Pipeline(())
-    made = methods.learner(settings, law, LABELLED)
-    players = methods.players(settings, law, none, LABELLED, key=KEY)
+    distribution, none = Gaussian(jnp.zeros(2)), data.Pipeline(())
+    made = methods.learner(settings, distribution, LABELLED)
+    players = methods.players(settings, distribution, none, LABELLED, key=KEY)
 
     def call(rows, key):
         return made.step(made.init(players, rows, key=key), rows, key=key)[1]
@@ -97,7 +99,7 @@ def test_every_word_makes_a_learner_that_takes_a_step(word, monkeypatch):
 POSTERIORS = {
     "encoder": FromEncoder,
     "prior": FromPrior,
-    "kept": Kept,
+    "kept": PersistentPosterior,
     "variational": Variational,
     "none": type(None),
 }
@@ -110,9 +112,9 @@ def test_every_member_of_the_teaching_family_takes_a_step(word, kind):
     rows = ROWS[kind]
     given = {"objective": "teaching", "posterior": word, "batch_size": 16}
     settings = resolved(given | ({"chain_steps": 0} if word == "variational" else {}), rows)
-    law, none = Gaussian(jnp.zeros(rows.shape)), data.Pipeline(())
-    made = methods.learner(settings, law, rows)
-    players = methods.players(settings, law, none, rows, key=KEY)
+    distribution, none = Gaussian(jnp.zeros(rows.shape)), data.Pipeline(())
+    made = methods.learner(settings, distribution, rows)
+    players = methods.players(settings, distribution, none, rows, key=KEY)
     few = jnp.zeros((16, *rows.shape))
     batch = Labelled(few, np.arange(16)) if word == "kept" else few
     assert type(methods.training_rows(settings, rows)) is (
@@ -309,9 +311,9 @@ def test_an_update_at_published_settings_moves_all_three_players():
     assert settings.fresh == 1, "all chains begin at the generator"
     with as_a_user():
         transform = build.transform(settings, rows)
-        law = build.base_law(settings, rows, transform)
-        players = methods.players(settings, law, transform, rows, key=KEY)
-        made = methods.learner(settings, law, rows)
+        distribution = build.base_distribution(settings, rows, transform)
+        players = methods.players(settings, distribution, transform, rows, key=KEY)
+        made = methods.learner(settings, distribution, rows)
         told = {"batch_size": 4, "transform": transform}
         run = start(made, players, rows.train, key=KEY, **told)
         before = players_of(run)

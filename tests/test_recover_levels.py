@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from cases import SHAPES, flat, place, rows_of
 from laws import agrees
-from noisy_laws import SHARE, STDS, bowl, centres, energy, law
+from noisy_laws import SHARE, STDS, bowl, centres, distribution, energy
 
 from energax.energy import NoisyEnergy, Posterior, draws
 from energax.objective import MultiLevelRecovery
@@ -20,7 +20,7 @@ LEVELS, STEP, STEPS, BATCH = np.array([1.2, 0.7, 0.4]), 0.2, 3, 16
 
 
 def reaching(shape):
-    """A chain that is at its law by the end."""
+    """A chain that is at its distribution by the end."""
     return hmc(0.3, 4, jnp.ones(shape)), 6
 
 
@@ -28,7 +28,7 @@ def chain(precision, centre, added, steps, mean, variance):
     """Mean and variance of Langevin chains that start at noisier rows of N(mean, variance).
 
     In units of `added` the walk of a row is linear, so this is exact, bias of the step and all;
-    infinitely many `steps` stand for the law that a perfect chain reaches.
+    infinitely many `steps` stand for the distribution that a perfect chain reaches.
     """
     bend = 1 + added**2 * precision
     keep = (1 - STEP * bend) ** steps
@@ -57,7 +57,8 @@ def expected(at, steps, fault=""):
 
 
 def gradients(objective, model, weights, at, key, seeds=8000):
-    """The gradient in all `weights` of the model, of independent batches from the data's law."""
+    """The gradient in all `weights` of the model, of independent batches from the data's
+    distribution."""
 
     def one(batch, key):
         return weights(jax.grad(lambda e: objective(e, batch, None, key=key)[0])(model))
@@ -114,7 +115,7 @@ class Bowls(eqx.Module):
 
 
 def pull(sampler, steps, shape, key, off=0.0):
-    """Gradients at the law of the data, or `off` it in the variance."""
+    """Gradients at the distribution of the data, or `off` it in the variance."""
     at = place(shape)
     network = Bowls(jnp.asarray(at.mean, float), jnp.asarray(np.log(at.variance) + off, float))
     return gradients(
@@ -174,7 +175,7 @@ def test_walking_down_has_the_bias_of_its_linear_chains(precision, key):
 def test_walking_down_gives_far_modes_their_shares(shape, key):
     first, then = jax.random.split(key)
     levels, (sampler, steps) = geometric(16.0, 0.3, 12), reaching(shape)
-    starts = draws(law(shape, levels[0]), 2000, key=first)
+    starts = draws(distribution(shape, levels[0]), 2000, key=first)
     x = recover(sampler, energy(shape), levels, starts, steps, key=then)
     rows, modes = np.asarray(x).reshape(len(x), -1), centres(shape).reshape(2, -1)
     side = rows @ modes[0] > 0

@@ -127,7 +127,7 @@ def test_forest_is_ordered_and_to_scale():
 def test_the_true_law_has_a_line_but_is_no_rival():
     entries, truth = {"low": {"value": 0.0, "error": 1.0}}, Number(30.0, 0.5, 100.0)
     first = forest(MODEL_LINE, entries, truth).rows[0]
-    assert (first.kind, first.name, first.ends) == ("truth", "True law", (29.5, 30.5))
+    assert (first.kind, first.name, first.ends) == ("truth", "True distribution", (29.5, 30.5))
     assert verdict(MODEL_LINE, entries)[0] == "good"
 
 

@@ -1,4 +1,5 @@
-"""Published experiments again: one command, resumed, counted and refused; its settings and law."""
+"""Published experiments again: one command, resumed, counted and refused; its settings and
+distribution."""
 
 import dataclasses
 import json
@@ -202,6 +203,6 @@ def test_rows_of_two_neurons_lie_on_the_sphere_in_single_precision():
     with as_a_user():
         rows = two_neurons(teacher("bimodal"), train=31_000, test=0, seed=1).train
         assert np.abs(np.linalg.norm(rows.astype(np.float64), axis=1) - 1).max() < 1e-6
-        law, key = teacher("bimodal"), jax.random.key(0)
-        draws = jax.vmap(lambda k: law.sample(key=k))(jax.random.split(key, 20_000))
+        distribution, key = teacher("bimodal"), jax.random.key(0)
+        draws = jax.vmap(lambda k: distribution.sample(key=k))(jax.random.split(key, 20_000))
         assert np.abs(np.linalg.norm(np.asarray(draws, np.float64), axis=1) - 1).max() < 1e-6

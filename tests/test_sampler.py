@@ -1,4 +1,5 @@
-"""Each sampler draws from the law that theory gives it, bias included; `run` is a plain loop."""
+"""Each sampler draws from the distribution that theory gives it, bias included; `run` is a plain
+loop."""
 
 import functools
 
@@ -39,7 +40,8 @@ def unadjusted(temperature=1.0):
 
 
 def by_matrix(clip=np.inf, box=(-np.inf, np.inf)):
-    """Moments of the stationary law of one axis, from its transition matrix on a fine grid."""
+    """Moments of the stationary distribution of one axis, from its transition matrix on a fine
+    grid."""
 
     def one(centre, k):
         low, high = max(box[0], centre - 11), min(box[1], centre + 11)
@@ -48,8 +50,10 @@ def by_matrix(clip=np.inf, box=(-np.inf, np.inf)):
         mean = x - STEP * np.clip(k * (x - centre), -clip, clip)
         below = norm.cdf(edges, mean[:, None], (2 * STEP) ** 0.5)
         matrix = np.column_stack([below[:, 0], np.diff(below, axis=1), 1 - below[:, -1]])
-        law = functools.reduce(lambda law, _: law @ matrix, range(200), np.full(len(x), 1 / len(x)))
-        return law @ (x - centre), law @ (x - centre) ** 2
+        distribution = functools.reduce(
+            lambda distribution, _: distribution @ matrix, range(200), np.full(len(x), 1 / len(x))
+        )
+        return distribution @ (x - centre), distribution @ (x - centre) ** 2
 
     return np.vectorize(one)
 
@@ -82,9 +86,9 @@ def moments(sampler, shape, key):
     return np.concatenate([part.reshape(CHAINS, -1) for part in both], 1)
 
 
-def expected(law, shape):
+def expected(distribution, shape):
     at = place(shape)
-    return np.concatenate([np.ravel(part) for part in law(at.centre, at.precision)])
+    return np.concatenate([np.ravel(part) for part in distribution(at.centre, at.precision)])
 
 
 @pytest.mark.parametrize("name", LAWS)
@@ -100,8 +104,11 @@ def expected(law, shape):
 )
 def test_the_stationary_law_is_the_one_of_theory(name, shape, precision, key):
     """False alarm 1e-6 for each moment; a variance 15% off is seen."""
-    build, law = LAWS[name]
-    values, right = moments(build(SHAPES[shape]), SHAPES[shape], key), expected(law, SHAPES[shape])
+    build, distribution = LAWS[name]
+    values, right = (
+        moments(build(SHAPES[shape]), SHAPES[shape], key),
+        expected(distribution, SHAPES[shape]),
+    )
     half = right.size // 2
     assert agrees(values, right)
     assert not agrees(values, np.concatenate([right[:half], 1.15 * right[half:]]))
@@ -139,7 +146,7 @@ class Unmoved(AbstractSampler):
         return state, Info(jnp.ones(()), energy(state.x), jnp.zeros(()))
 
 
-FAULTS = {  # fault -> (sampler, the law that it claims)
+FAULTS = {  # fault -> (sampler, the distribution that it claims)
     "the slope has the wrong sign": (Broken(-1.0, 1.0), unadjusted()),
     "the slope is a tenth too steep": (Broken(1.1, 1.0), unadjusted()),
     "the noise is a twentieth too large": (Broken(1.0, 1.05), unadjusted()),
@@ -154,9 +161,9 @@ FAULTS = {  # fault -> (sampler, the law that it claims)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_seen(fault, key):
     """Negative control."""
-    sampler, law = FAULTS[fault]
+    sampler, distribution = FAULTS[fault]
     shape = SHAPES["vector"]
-    assert not agrees(moments(sampler, shape, key), expected(law, shape))
+    assert not agrees(moments(sampler, shape, key), expected(distribution, shape))
 
 
 @pytest.mark.parametrize("name", ["mala", "hmc"])

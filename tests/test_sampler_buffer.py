@@ -76,9 +76,9 @@ def test_a_shuffled_write_is_seen(key):
 
 
 def test_a_new_buffer_holds_draws_of_the_law_at_age_zero(precision, key):
-    law = Gaussian(jnp.asarray([1.0, -2.0]), 0.5)
-    buffer = filled(law, 2000, key=key)
+    distribution = Gaussian(jnp.asarray([1.0, -2.0]), 0.5)
+    buffer = filled(distribution, 2000, key=key)
     assert buffer.x.dtype == precision
     assert agrees(buffer.x, [1.0, -2.0])
-    assert agrees((buffer.x - law.mean[None]) ** 2, [0.25, 0.25])
+    assert agrees((buffer.x - distribution.mean[None]) ** 2, [0.25, 0.25])
     assert not np.any(buffer.age)

@@ -103,8 +103,8 @@ def test_chains_come_to_the_law_on_the_manifold(name, precision, key):
 def test_the_torus_drops_whole_turns_and_has_a_law_of_its_own():
     x = jnp.array([1.25, -0.25, 3.0, 0.5])
     assert np.allclose(Torus((4,)).project(x), [0.25, 0.75, 0.0, 0.5])
-    assert type(Torus((4,)).law) is UniformBox
-    assert float(Torus((4,)).law.log_z()) == 0
+    assert type(Torus((4,)).distribution) is UniformBox
+    assert float(Torus((4,)).distribution.log_z()) == 0
 
 
 def test_a_tangent_part_is_across_the_radius():

@@ -66,7 +66,7 @@ def test_page_shows_every_method_and_loads_nothing(study):
     page = (study / "comparison.html").read_text()
     assert "noise-contrastive estimation" in page
     assert "denoising score matching" in page
-    assert page.count("<svg") == 3, "the true law, and a density of each method"
+    assert page.count("<svg") == 3, "the true distribution, and a density of each method"
     assert not re.search(r"(src|href)=\"(?!data:|#)", page)
     assert "<script" not in page
 

@@ -32,8 +32,15 @@ from teaching import (
 
 from energax.data import Labelled
 from energax.energy import LatentPosterior, weights
-from energax.learner import FromEncoder, FromPrior, Kept, TeachingRules, Trio, Variational
-from energax.learner.teaching.posterior import inferred
+from energax.learner import (
+    FromEncoder,
+    FromPrior,
+    PersistentPosterior,
+    TeachingPlayers,
+    TeachingRules,
+    Variational,
+)
+from energax.learner.teaching.posterior import infer
 from energax.network import Encoder, NoisyGenerator
 from energax.sampler import Langevin, mala
 
@@ -46,7 +53,7 @@ def gradients(here, rules, player, key, *, trio=None, seeds=SEEDS, shift=0.0):
 
     What the chains begin from and walk by is made of the very weights that are differentiated.
     """
-    trio = here.trio if trio is None else trio
+    trio = here.players if trio is None else trio
     trio = eqx.tree_at(lambda t: t.energy.log_z, trio, replace_fn=lambda c: c + shift)
     moving, still = weights(getattr(trio, player))
 
@@ -119,8 +126,8 @@ def test_mean_gradients_are_those_in_closed_form(player, shape, steps, key):
 def unfrozen(patch):
     """The chains, and where they begin, are differentiated through."""
     patch.setattr(jax.lax, "stop_gradient", lambda x: x)
-    patch.setattr("energax.objective.likelihood.detached", lambda energy: energy)
-    patch.setattr("energax.learner.teaching.posterior.detached", lambda energy: energy)
+    patch.setattr("energax.objective.likelihood.stop_gradient", lambda energy: energy)
+    patch.setattr("energax.learner.teaching.posterior.stop_gradient", lambda energy: energy)
 
 
 class WithoutHalf(eqx.Module):
@@ -147,15 +154,15 @@ def posterior(kind, patch):
 
 def rolled(name, patch):
     """The z of another row, or of another draw."""
-    module = __import__("energax.learner.teaching.rules", fromlist=["Lesson"])
-    right = module.Lesson
+    module = __import__("energax.learner.teaching.rules", fromlist=["TeachingBatch"])
+    right = module.TeachingBatch
 
     def wrong(rows, z, seeds, x):
         z = jnp.roll(z, 1, axis=0) if name == "rows" else z
         mixed = dataclasses.replace(seeds, z=jnp.roll(seeds.z, 1, axis=0))
         return right(rows, z, mixed if name == "draws" else seeds, x)
 
-    patch.setattr(module, "Lesson", wrong)
+    patch.setattr(module, "TeachingBatch", wrong)
 
 
 FAULTS = {
@@ -172,7 +179,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_seen(fault, key, monkeypatch):
-    """Negative control of the law above."""
+    """Negative control of the distribution above."""
     player, plant = FAULTS[fault]
     here = scene(SHAPES["vector"])
     rules = here.rules()
@@ -190,14 +197,15 @@ def test_a_constant_in_the_energy_changes_nothing(player, key):
 
 
 def test_the_generator_minimises_the_divergences_that_the_paper_names_once_eq_13_is_put_right():
-    """Eq. 11 is a chain rule. Eq. 13 is one with the law of the kept z in place of a posterior."""
+    """Eq. 11 is a chain rule. Eq. 13 is one with the distribution of the kept z in place of a
+    posterior."""
     here = scene(SHAPES["image"])
     data, drawn = here.inferred(), here.revised()
 
-    def chain_rule(pair, w, b, law=None):
-        law = inverse_law(pair, of_x(pair)) if law is None else law
+    def chain_rule(pair, w, b, distribution=None):
+        distribution = inverse_law(pair, of_x(pair)) if distribution is None else distribution
         marginal = divergence(*of_x(pair), *of_model(w, b))
-        return marginal + mean_divergence(law, posterior_law(w, b), of_x(pair))
+        return marginal + mean_divergence(distribution, posterior_law(w, b), of_x(pair))
 
     posterior_before = posterior_law(here.w, here.b)
     for pair in (data, drawn):
@@ -218,10 +226,10 @@ def test_eq_13_as_printed_is_off_by_the_figures_of_one_dimension():
     zero = np.zeros(2)
     left = divergence(zero, joint, zero, model)
     printed = divergence(zero[:1], joint[:1, :1], zero[:1], model[:1, :1])
-    law = (np.array([[r * w / moved]]), zero[:1], np.array([[1 - (r * w) ** 2 / moved]]))
+    distribution = (np.array([[r * w / moved]]), zero[:1], np.array([[1 - (r * w) ** 2 / moved]]))
     precision = 1 + w**2 / noise**2
     true = (np.array([[w / noise**2 / precision]]), zero[:1], np.array([[1 / precision]]))
-    put_right = printed + mean_divergence(law, true, (zero[:1], joint[:1, :1]))
+    put_right = printed + mean_divergence(distribution, true, (zero[:1], joint[:1, :1]))
     assert float(left) == pytest.approx(1.0835, abs=1e-4)
     assert float(printed) == pytest.approx(0.0023, abs=1e-4)
     assert float(put_right) == pytest.approx(float(left), rel=1e-10)
@@ -235,11 +243,11 @@ def test_posterior_chains_have_their_exact_law_bias_included(shape, steps, key):
     The smallest fault that is seen is one of 6%.
     """
     here, count = scene(SHAPES[shape]), 40_000
-    trio, (row,) = here.trio, rows_of(here.at, (1,))
+    trio, (row,) = here.players, rows_of(here.at, (1,))
     mean, factor = np.array([0.5, -1.0]), np.array([[0.7, 0.0], [0.3, 0.4]])
     starts = mean + np.random.default_rng(5).normal(size=(count, 2)) @ factor.T
     rows = jnp.broadcast_to(row, (count, *row.shape))
-    z, _ = eqx.filter_jit(inferred)(
+    z, _ = eqx.filter_jit(infer)(
         Langevin(LATENT_STEP), trio.generator, rows, jnp.asarray(starts), steps, key=key
     )
     m = here.precision()
@@ -261,7 +269,7 @@ def test_posterior_chains_have_their_exact_law_bias_included(shape, steps, key):
 def test_the_latent_energy_is_the_joint_density(shape, precision):
     """Its slope is that of the posterior in closed form; in float32 as in float64."""
     here = scene(SHAPES[shape])
-    trio = jax.tree.map(lambda a: jnp.asarray(a, float) if eqx.is_array(a) else a, here.trio)
+    trio = jax.tree.map(lambda a: jnp.asarray(a, float) if eqx.is_array(a) else a, here.players)
     x = jnp.asarray(np.asarray(rows_of(here.at, (1,))[0]), float)
     z = jnp.asarray([0.3, -0.8], float)
     energy = LatentPosterior(trio.generator, x)
@@ -277,7 +285,8 @@ def test_the_latent_energy_is_the_joint_density(shape, precision):
 
 
 def ideal(shape, std=1.1):
-    """Data, energy and generator have one law, and the encoder is its posterior: all diagonal."""
+    """Data, energy and generator have one distribution, and the encoder is its posterior: all
+    diagonal."""
     size = int(np.prod(shape))
     w = np.linspace(0.8, 1.2, size)
     variance = (w**2 + SMEAR**2).reshape(shape)
@@ -289,7 +298,7 @@ def ideal(shape, std=1.1):
 
 
 def exact(steps=2, latent_steps=2, **changed):
-    """Chains that leave their law as it is."""
+    """Chains that leave their distribution as it is."""
     posterior = FromEncoder(mala(0.2), latent_steps)
     return TeachingRules(mala(0.2), posterior, steps, **changed)
 
@@ -297,15 +306,15 @@ def exact(steps=2, latent_steps=2, **changed):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_where_all_are_right_the_terms_of_the_data_rest_and_the_others_do_not(shape, key):
     here = ideal(SHAPES[shape])
-    resting = exact(synthetic=0.0, imitation=0.0)
+    resting = exact(generator_weight=0.0, encoder_weight=0.0)
     for player in PLAYERS:
         grads = gradients(here, resting, player, key, seeds=300)[1]
         assert agrees(grads, np.zeros(grads.shape[1]), 1e-9), player
-    restless = exact(synthetic=1.0, imitation=1.0)
+    restless = exact(generator_weight=1.0, encoder_weight=1.0)
     for player in ("generator", "encoder"):
         grads = gradients(here, restless, player, key, seeds=300)[1]
         assert not agrees(grads, np.zeros(grads.shape[1]), 1e-9), player
-    still = exact(steps=0, synthetic=1.0, imitation=1.0)
+    still = exact(steps=0, generator_weight=1.0, encoder_weight=1.0)
     for player in PLAYERS:
         grads = gradients(here, still, player, key, seeds=300)[1]
         assert agrees(grads, np.zeros(grads.shape[1]), 1e-9), player
@@ -313,7 +322,8 @@ def test_where_all_are_right_the_terms_of_the_data_rest_and_the_others_do_not(sh
 
 @pytest.mark.parametrize("steps", [1, 4, 40])
 def test_chains_that_forget_pull_the_generator_to_its_mean(steps, key):
-    """One axis: Langevin chains of the very law of the draws pull by (1 - rho^k) w / s^2."""
+    """One axis: Langevin chains of the very distribution of the draws pull by (1 - rho^k) w /
+    s^2."""
     w = 1.3
     variance = w**2 + SMEAR**2
     # The precision whose Langevin chains, at this step, have that variance.
@@ -321,7 +331,7 @@ def test_chains_that_forget_pull_the_generator_to_its_mean(steps, key):
     one = np.ones(1)
     at = Place(0 * one, variance * one, 0 * one, k * one)
     here = Scene(at, np.diag(w * one), 0 * one, np.diag(one), 0 * one, one)
-    rules = TeachingRules(Langevin(STEP), None, steps, synthetic=1.0)
+    rules = TeachingRules(Langevin(STEP), None, steps, generator_weight=1.0)
     grads = gradients(here, rules, "generator", key)[1]
     right = np.array([(1 - (1 - STEP * k) ** steps) * w / SMEAR**2, 0.0])
     assert agrees(grads, right)
@@ -336,7 +346,7 @@ def test_chains_of_no_steps_teach_nothing(key):
     told = FromEncoder(Langevin(LATENT_STEP), 0)
     for player in ("generator", "encoder"):
         posterior = None if player == "generator" else told
-        rules = here.rules(steps=0, imitation=0.0, synthetic=1.0, posterior=posterior)
+        rules = here.rules(steps=0, encoder_weight=0.0, generator_weight=1.0, posterior=posterior)
         grads = gradients(here, rules, player, key)[1]
         assert agrees(grads, np.zeros(grads.shape[1]))
 
@@ -345,12 +355,12 @@ def test_chains_of_no_steps_teach_nothing(key):
 def test_without_chains_it_is_the_divergence_triangle(shape, key):
     """Generator: KL(Q || P) + KL(P || energy, q); encoder: KL(Q || P) and -log q on draws."""
     here = scene(SHAPES[shape])
-    given = {"steps": 0, "synthetic": 0.0, "imitation": 1.0, "through": 1.0}
+    given = {"steps": 0, "generator_weight": 0.0, "encoder_weight": 1.0, "pathwise_weight": 1.0}
     rules = here.rules(posterior=Variational(), **given)
     size, latent = here.b.size, len(here.c)
     k, m = here.at.precision.ravel(), here.at.centre.ravel()
     row = np.hstack([np.diag(np.sqrt(here.at.variance.ravel())), np.zeros((size, latent))])
-    constant = float(here.trio.energy.log_z) - size * np.log(SMEAR * np.sqrt(2 * np.pi * np.e))
+    constant = float(here.players.energy.log_z) - size * np.log(SMEAR * np.sqrt(2 * np.pi * np.e))
 
     def drawn(w, b):
         x1 = jnp.hstack([w, SMEAR * jnp.eye(size)])
@@ -382,15 +392,16 @@ def test_without_chains_it_is_the_divergence_triangle(shape, key):
 
 
 def test_chains_from_the_prior_start_there_and_kept_ones_go_on(key):
-    """`Kept`: the rows of a batch, and no others, walk on from their last place; twins agree."""
+    """`PersistentPosterior`: the rows of a batch, and no others, walk on from their last place;
+    twins agree."""
     here = scene(SHAPES["vector"])
-    trio, steps = dataclasses.replace(here.trio, encoder=None), 3
+    trio, steps = dataclasses.replace(here.players, encoder=None), 3
     rows, number = rows_of(here.at, (4,)), jnp.array([5, 0, 5, 2])
-    posterior = Kept(Langevin(LATENT_STEP), 8, steps)
+    posterior = PersistentPosterior(Langevin(LATENT_STEP), 8, steps)
     batch = Labelled(rows, number)
     memory = posterior.init(trio, batch, key=key)
     z, after, _ = posterior(trio, batch, memory, key=key)
-    again, _ = inferred(posterior.sampler, trio.generator, rows, memory[number], steps, key=key)
+    again, _ = infer(posterior.sampler, trio.generator, rows, memory[number], steps, key=key)
     assert np.array_equal(z, again)
     assert np.array_equal(after[jnp.array([5, 0, 2])], z[jnp.array([0, 1, 3])])
     untouched = jnp.array([1, 3, 4, 6, 7])
@@ -411,21 +422,26 @@ def test_chains_from_the_prior_start_there_and_kept_ones_go_on(key):
 
 BAD = {
     "`steps` must be at least 0": lambda: TeachingRules(Langevin(0.1), None, -1),
-    "`synthetic` must be at least 0": lambda: TeachingRules(Langevin(0.1), None, synthetic=-1.0),
+    "`generator_weight` must be at least 0": lambda: TeachingRules(
+        Langevin(0.1), None, generator_weight=-1.0
+    ),
     "`steps` must be at least 0;": lambda: FromEncoder(Langevin(0.1), -1),
     "`steps` must be at least 1": lambda: FromPrior(Langevin(0.1), 0),
-    "`size` must be at least 1": lambda: Kept(Langevin(0.1), 0),
+    "`size` must be at least 1": lambda: PersistentPosterior(Langevin(0.1), 0),
     "`latent` must be at least 1": lambda: Encoder(jnp.tanh, 0),
     "`floor` must be at least 0": lambda: Encoder(jnp.tanh, 1, -1.0),
     "it gave an array of shape": lambda: Encoder(jnp.tanh, 3)(jnp.zeros(2)),
     "`energy` of the trio is None": lambda: TeachingRules(Langevin(0.1), None).check(
-        Trio(None, scene((3,)).trio.generator)
+        TeachingPlayers(None, scene((3,)).players.generator)
     ),
-    "`through` must be 0": lambda: TeachingRules(Langevin(0.1), None, through=1.0).check(
-        Trio(scene((3,)).at.model, scene((3,)).trio.generator)
-    ),
+    "`pathwise_weight` must be 0": lambda: TeachingRules(
+        Langevin(0.1), None, pathwise_weight=1.0
+    ).check(TeachingPlayers(scene((3,)).at.model, scene((3,)).players.generator)),
     "a chain cannot start at its draw": lambda: FromEncoder(Langevin(0.1), 1)(
-        Trio(None, scene((3,)).trio.generator), jnp.zeros((2, 3)), None, key=jax.random.key(0)
+        TeachingPlayers(None, scene((3,)).players.generator),
+        jnp.zeros((2, 3)),
+        None,
+        key=jax.random.key(0),
     ),
 }
 
@@ -437,6 +453,6 @@ def test_bad_settings_are_named(message):
 
 
 def test_kept_chains_want_numbered_rows():
-    posterior = Kept(Langevin(0.1), 4)
+    posterior = PersistentPosterior(Langevin(0.1), 4)
     with pytest.raises(TypeError, match="train on Labelled"):
-        posterior.init(scene((3,)).trio, jnp.zeros((2, 3)), key=jax.random.key(0))
+        posterior.init(scene((3,)).players, jnp.zeros((2, 3)), key=jax.random.key(0))

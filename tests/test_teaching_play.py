@@ -20,11 +20,11 @@ from energax.errors import Diverged
 from energax.learner import (
     FromEncoder,
     FromPrior,
-    Kept,
     Optimisers,
+    PersistentPosterior,
     Teaching,
+    TeachingPlayers,
     TeachingRules,
-    Trio,
     Variational,
 )
 from energax.sampler import Langevin
@@ -42,10 +42,11 @@ def arrays(tree):
     return [leaf for leaf in jax.tree.leaves(tree) if eqx.is_inexact_array(leaf)]
 
 
-def by_hand(rules, trio, batch, key, *, again=True, fresh=False, stale=False):
+def by_hand(rules, trio, batch, key, *, resample=True, reinit_probability=False, stale=False):
     """One update by plain descent: generator, encoder, then the energy against draws made anew.
 
-    `fresh` and `stale` are the faults of other latent vectors, and of the generator of before.
+    `reinit_probability` and `stale` are the faults of other latent vectors, and of the generator of
+    before.
     """
     prepare, teach, redo = jax.random.split(key, 3)
     lesson, _, _ = rules.prepared(trio, batch, None, key=prepare)
@@ -59,33 +60,37 @@ def by_hand(rules, trio, batch, key, *, again=True, fresh=False, stale=False):
     generator = step(
         trio.generator, generator_rate, lambda g: rules.generator_loss(g, before, lesson)
     )
-    trio = Trio(trio.energy, generator, trio.encoder)
+    trio = TeachingPlayers(trio.energy, generator, trio.encoder)
     encoder = step(
         trio.encoder, encoder_rate, lambda e: rules.encoder_loss(e, trio, lesson, key=teach)
     )
-    seeds = rules.seeds(generator, batch, key=redo) if fresh else lesson.seeds
-    made = rules.revised(before if stale else trio, seeds, key=redo)[0] if again else lesson.x
+    seeds = (
+        rules.latent_noise(generator, batch, key=redo)
+        if reinit_probability
+        else lesson.latent_noise
+    )
+    made = rules.revised(before if stale else trio, seeds, key=redo)[0] if resample else lesson.x
     energy = step(trio.energy, energy_rate, lambda e: rules.energy_loss(e, batch, made))
-    return Trio(energy, generator, encoder)
+    return TeachingPlayers(energy, generator, encoder)
 
 
-@pytest.mark.parametrize("again", [True, False])
+@pytest.mark.parametrize("resample", [True, False])
 def test_a_step_moves_generator_encoder_and_energy_in_this_order(again, key):
     """Draws of the same z are made anew by the generator that has moved; else a fault is seen."""
     here = scene(SHAPES["vector"])
     rules, batch = here.rules(), rows_of(here.at, (16,))
-    learner = Teaching(rules, slow(*RATES), again=again)
-    state = learner.init(here.trio, batch, key=key)
+    learner = Teaching(rules, slow(*RATES), resample=again)
+    state = learner.init(here.players, batch, key=key)
     after, _ = eqx.filter_jit(learner.step)(state, batch, key=key)
 
     def same(**given):
-        right = eqx.filter_jit(by_hand)(rules, here.trio, batch, key, **given)
-        pairs = zip(arrays(after.trio), arrays(right), strict=True)
+        right = eqx.filter_jit(by_hand)(rules, here.players, batch, key, **given)
+        pairs = zip(arrays(after.players), arrays(right), strict=True)
         return all(np.allclose(new, wanted, rtol=1e-9) for new, wanted in pairs)
 
-    assert same(again=again)
-    assert not same(again=not again)
-    assert not again or not same(fresh=True)
+    assert same(resample=again)
+    assert not same(resample=not again)
+    assert not again or not same(reinit_probability=True)
     assert not again or not same(stale=True)
     assert int(after.updates) == 1
 
@@ -93,13 +98,13 @@ def test_a_step_moves_generator_encoder_and_energy_in_this_order(again, key):
 POSTERIORS = {
     "encoder": FromEncoder(Langevin(LATENT_STEP), 2),
     "prior": FromPrior(Langevin(LATENT_STEP), 2),
-    "kept": Kept(Langevin(LATENT_STEP), 64, 2),
+    "kept": PersistentPosterior(Langevin(LATENT_STEP), 64, 2),
     "variational": Variational(),
     "none": None,
 }
 LISTED = (
     ["generator_size", "acceptance", "slope", "displacement"]
-    + ["encoder_size", "latent_slope", "latent_displacement"]
+    + ["encoder_size", "latent_grad_norm", "latent_displacement"]
     + [f"generator_{name}" for name in ("loss", "data", "grad_norm", "weight_norm")]
     + [f"encoder_{name}" for name in ("loss", "data", "grad_norm", "weight_norm")]
     + ["loss", "energy_chain", "energy_data", "grad_norm", "weight_norm"]
@@ -129,15 +134,18 @@ def test_every_member_of_the_family_runs_in_single_precision(name, guessing, ene
     with jax.enable_x64(False):
         here = scene(SHAPES["image"])
         trio = jax.tree.map(
-            lambda leaf: leaf.astype(jnp.float32) if eqx.is_inexact_array(leaf) else leaf, here.trio
+            lambda leaf: leaf.astype(jnp.float32) if eqx.is_inexact_array(leaf) else leaf,
+            here.players,
         )
-        trio = Trio(
+        trio = TeachingPlayers(
             trio.energy if energetic else None, trio.generator, trio.encoder if guessing else None
         )
         rules, batch = family(name, here, jnp.asarray(rows_of(here.at, (16,)), jnp.float32))
         rules = rules if energetic else dataclasses.replace(rules, steps=0)
         adam = optax.adam(0.1)
-        learner = Teaching(rules, Optimisers(adam, adam, adam), decay=0.9 if energetic else None)
+        learner = Teaching(
+            rules, Optimisers(adam, adam, adam), ema_decay=0.9 if energetic else None
+        )
         state = learner.init(trio, batch, key=jax.random.key(1))
         after, metrics = eqx.filter_jit(learner.step)(state, batch, key=jax.random.key(2))
     assert {str(value.dtype) for value in metrics.values()} == {"float32"}
@@ -156,9 +164,9 @@ def test_every_member_of_the_family_runs_in_single_precision(name, guessing, ene
 def test_without_a_posterior_it_is_cooperative_learning(key):
     """Xie et al. (2018), algorithm 1: one chain teaches both, by |g(z) - x+|^2 / 2 and by E."""
     here = scene(SHAPES["vector"])
-    batch, trio = rows_of(here.at, (16,)), dataclasses.replace(here.trio, encoder=None)
-    rules = TeachingRules(Langevin(STEP), None, 3, synthetic=SMEAR**2, penalty=0.2)
-    learner = Teaching(rules, slow(*RATES), again=False)
+    batch, trio = rows_of(here.at, (16,)), dataclasses.replace(here.players, encoder=None)
+    rules = TeachingRules(Langevin(STEP), None, 3, generator_weight=SMEAR**2, penalty=0.2)
+    learner = Teaching(rules, slow(*RATES), resample=False)
     state = learner.init(trio, batch, key=key)
     after, _ = eqx.filter_jit(learner.step)(state, batch, key=key)
     lesson, _, _ = rules.prepared(trio, batch, None, key=jax.random.split(key, 3)[0])
@@ -180,8 +188,8 @@ def test_without_a_posterior_it_is_cooperative_learning(key):
 
     energy_rate, rate, _ = RATES
     assert went(trio.energy, energy_rate, gap, after.energy)
-    assert went(trio.generator, rate, lambda g: missed(g, lesson.seeds.z), after.generator)
-    others = jnp.roll(lesson.seeds.z, 1, axis=0)
+    assert went(trio.generator, rate, lambda g: missed(g, lesson.latent_noise.z), after.generator)
+    others = jnp.roll(lesson.latent_noise.z, 1, axis=0)
     assert not went(trio.generator, rate, lambda g: missed(g, others), after.generator), "planted"
     assert not went(trio.energy, -energy_rate, gap, after.energy), "planted"
 
@@ -203,11 +211,11 @@ def lived(here, fresh, visits):
 def test_chains_that_live_on_have_the_law_of_their_ages(key):
     """False alarm 1e-6 for each moment; other shares, starts and ages are seen. No player moves."""
     here = scene(SHAPES["vector"])
-    learner = Teaching(here.rules(), slow(0.0, 0.0, 0.0), fresh=FRESH)
+    learner = Teaching(here.rules(), slow(0.0, 0.0, 0.0), reinit_probability=FRESH)
     rows = rows_of(here.at, (2000, CHAINS))
 
     def one(rows, key):
-        state = learner.init(here.trio, rows, key=key)
+        state = learner.init(here.players, rows, key=key)
         for now in jax.random.split(key, VISITS):
             state, _ = learner.step(state, rows, key=now)
         return jnp.stack([jnp.mean(state.chains, axis=0), jnp.mean(state.chains**2, axis=0)])
@@ -220,9 +228,9 @@ def test_chains_that_live_on_have_the_law_of_their_ages(key):
 
 def test_the_average_is_of_the_energy_alone_and_is_what_is_evaluated(key):
     here = scene(SHAPES["vector"])
-    learner = Teaching(here.rules(), slow(*RATES), decay=0.6)
+    learner = Teaching(here.rules(), slow(*RATES), ema_decay=0.6)
     batch = rows_of(here.at, (16,))
-    state, right = learner.init(here.trio, batch, key=key), here.trio.energy.energy.mean
+    state, right = learner.init(here.players, batch, key=key), here.players.energy.energy.mean
     step = eqx.filter_jit(learner.step)
     for t, now in enumerate(jax.random.split(key, 5)):
         state, _ = step(state, batch, key=now)
@@ -235,8 +243,8 @@ def test_the_average_is_of_the_energy_alone_and_is_what_is_evaluated(key):
 def test_the_state_shares_no_memory_with_the_caller_or_within_itself(key):
     here = scene(SHAPES["vector"])
     adam = optax.adam(0.1)
-    trio = here.trio
-    state = Teaching(here.rules(), Optimisers(adam, adam, adam), decay=0.9).init(
+    trio = here.players
+    state = Teaching(here.rules(), Optimisers(adam, adam, adam), ema_decay=0.9).init(
         trio, rows_of(here.at, (4,)), key=key
     )
 
@@ -260,7 +268,7 @@ def test_the_first_player_to_fail_is_named(player, wait, key):
     rates = [rate if name == player else 1e-4 for name in PLAYERS]
     learner = Teaching(here.rules(), slow(*rates))
     rows = np.asarray(rows_of(here.at, (100,)))
-    run = train.start(learner, here.trio, rows, key=key, batch_size=16)
+    run = train.start(learner, here.players, rows, key=key, batch_size=16)
     with pytest.raises(Diverged) as failure:
         for _ in train.fit(learner, run, rows, batch_size=16, chunk_steps=20):
             pass
@@ -278,7 +286,7 @@ def test_kept_chains_resume_bit_for_bit(key, tmp_path):
     learner = Teaching(here.rules(posterior=POSTERIORS["kept"]), Optimisers(adam, adam, adam))
 
     def begun():
-        return train.start(learner, here.trio, numbered, key=key, batch_size=8)
+        return train.start(learner, here.players, numbered, key=key, batch_size=8)
 
     def trained(run, chunks):
         fitting = train.fit(learner, run, numbered, batch_size=8, chunk_steps=5)
@@ -301,9 +309,11 @@ def test_training_finds_the_law_of_a_gaussian(key):
     rows = np.asarray(rows_of(here.at, (4000,)))
     fall = optax.cosine_decay_schedule
     optimisers = Optimisers(*(optax.adam(fall(rate, 600)) for rate in (0.03, 0.02, 0.02)))
-    rules = TeachingRules(Langevin(0.05), FromEncoder(Langevin(0.02), 20), 10, synthetic=0.02)
-    learner = Teaching(rules, optimisers, decay=0.97)
-    run = train.start(learner, here.trio, rows, key=key, batch_size=256)
+    rules = TeachingRules(
+        Langevin(0.05), FromEncoder(Langevin(0.02), 20), 10, generator_weight=0.02
+    )
+    learner = Teaching(rules, optimisers, ema_decay=0.97)
+    run = train.start(learner, here.players, rows, key=key, batch_size=256)
     run, _ = next(train.fit(learner, run, rows, batch_size=256, chunk_steps=600))
     bowl, made = learner.energy(run.state).energy, run.state.generator
     slope = np.asarray(made.network.slope)
@@ -312,14 +322,14 @@ def test_training_finds_the_law_of_a_gaussian(key):
     assert np.allclose(cloud, np.cov(rows.T), atol=0.15)
     assert np.allclose(bowl.mean, rows.mean(axis=0), atol=0.1)
     assert np.allclose(np.exp(-np.asarray(bowl.log_precision)), rows.var(axis=0), atol=0.2)
-    start = here.trio.energy.energy
+    start = here.players.energy.energy
     assert np.max(np.abs(np.asarray(start.mean) - rows.mean(axis=0))) > 0.3
 
 
 def test_bad_settings_are_named():
-    with pytest.raises(ValueError, match=r"`decay` must lie in \[0, 1\) or be None"):
-        Teaching(scene((3,)).rules(), slow(*RATES), decay=1.0)
-    with pytest.raises(ValueError, match=r"`fresh` must lie in \[0, 1\]"):
-        Teaching(scene((3,)).rules(), slow(*RATES), fresh=1.5)
-    with pytest.raises(ValueError, match="`fresh` must be 1 without `again`"):
-        Teaching(scene((3,)).rules(), slow(*RATES), again=False, fresh=0.5)
+    with pytest.raises(ValueError, match=r"`ema_decay` must lie in \[0, 1\) or be None"):
+        Teaching(scene((3,)).rules(), slow(*RATES), ema_decay=1.0)
+    with pytest.raises(ValueError, match=r"`reinit_probability` must lie in \[0, 1\]"):
+        Teaching(scene((3,)).rules(), slow(*RATES), reinit_probability=1.5)
+    with pytest.raises(ValueError, match="`reinit_probability` must be 1 without `resample`"):
+        Teaching(scene((3,)).rules(), slow(*RATES), resample=False, reinit_probability=0.5)

@@ -41,7 +41,7 @@ def learner(name):
             Langevin(0.1), Gaussian(jnp.zeros(2)), steps=2, size=32
         ),
     }[name]
-    return Descent(objective, optax.adam(optax.cosine_decay_schedule(0.1, 100)), decay=0.9)
+    return Descent(objective, optax.adam(optax.cosine_decay_schedule(0.1, 100)), ema_decay=0.9)
 
 
 def begun(learner, key, energy=None):

@@ -48,7 +48,7 @@ def test_joint_run_tells_labels_as_its_classifier_does(tmp_path):
 @pytest.mark.parametrize("word", ["dsm-levels", "recovery-levels"])
 def test_of_many_levels_the_finest_is_kept(word, tmp_path):
     model = trained(tmp_path / "run", "two-moons", "--objective", word, "--finest", 0.2)
-    blank = build.energy(model.settings, model.law, model.transform, key=jax.random.key(0))
+    blank = build.energy(model.settings, model.distribution, model.transform, key=jax.random.key(0))
     x = jnp.array([0.3, -0.4])
     assert model.raw(x).shape == ()
     assert float(model.raw.noise) == pytest.approx(0.2)
@@ -57,12 +57,12 @@ def test_of_many_levels_the_finest_is_kept(word, tmp_path):
 
 def test_a_flow_as_base_law_comes_back_from_its_folder(tmp_path):
     model = trained(tmp_path / "run", "two-moons", "--base", "flow")
-    again = Folder(tmp_path / "run").law()
-    assert type(model.law) is Flow
+    again = Folder(tmp_path / "run").distribution()
+    assert type(model.distribution) is Flow
     x, _ = build.encoded(model.transform, data.two_moons().test[:200], key=jax.random.key(0))
     energies = jax.vmap(again)(x)
-    assert np.allclose(energies, jax.vmap(model.law)(x), rtol=1e-5)
-    untrained = build.blank_law(model.settings, (2,))
+    assert np.allclose(energies, jax.vmap(model.distribution)(x), rtol=1e-5)
+    untrained = build.blank_base(model.settings, (2,))
     assert float(jnp.mean(jax.vmap(untrained)(x) - energies)) > 0.1, "it was fitted"
 
 
@@ -93,7 +93,7 @@ def test_dual_moves_neurons_on_the_sphere(source, tmp_path):
     assert np.allclose(np.linalg.norm(net.directions, axis=1), 1, atol=1e-5)
     assert float(jnp.mean(net.weights)) <= 0.9 + 1e-5
     assert float(jnp.min(net.weights)) > 0
-    blank = build.energy(model.settings, model.law, model.transform, key=jax.random.key(0))
+    blank = build.energy(model.settings, model.distribution, model.transform, key=jax.random.key(0))
     moved = jnp.linalg.norm(net.directions - blank.network.directions, axis=1)
     assert float(jnp.max(moved)) > 1e-4, "it was trained"
 
@@ -126,9 +126,9 @@ REFUSALS = {
         ("two-moons", "--objective", "dual", "--base", "box", "--transform", "box"),
         "walk over the edges of a box",
     ),
-    "dual needs a base law": (
+    "dual needs a base distribution": (
         ("two-moons", "--objective", "dual", "--base", "none"),
-        "needs a base law",
+        "needs a base distribution",
     ),
     "pairs of particles": (
         ("two-moons", "--objective", "dual", "--copies", 3),

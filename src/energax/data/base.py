@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, Shaped
 
-from energax.energy import AbstractLaw
+from energax.energy import AbstractDistribution
 from energax.errors import InputError
 
 
@@ -40,8 +40,8 @@ class Labelled(eqx.Module):
 class Dataset:
     """`train` and `test` are fixed at birth, in the user's units; `digest` names their bytes.
 
-    `levels`: for integers 0..levels-1 (images, counts), how many; None for real numbers.
-    `columns`: names of the columns of a table. `law`: the exact law, where one is known.
+    `levels`: for integers 0..levels-1 (images, counts), how many; None for real numbers. `columns`:
+    names of the columns of a table. `distribution`: the exact distribution, where one is known.
     `train_labels` and `test_labels`: a whole number from 0 for each row, where rows have a kind.
     Raises ValueError for labels of one part alone, of another length, or that are no such numbers.
     """
@@ -51,7 +51,7 @@ class Dataset:
     test: Shaped[np.ndarray, " test *shape"]
     levels: int | None = None
     columns: tuple[str, ...] | None = None
-    law: AbstractLaw | None = None
+    distribution: AbstractDistribution | None = None
     train_labels: Int[np.ndarray, " train"] | None = None
     test_labels: Int[np.ndarray, " test"] | None = None
 

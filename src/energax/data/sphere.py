@@ -1,4 +1,4 @@
-"""Rows on the sphere from a teacher of two neurons, whose law is known exactly."""
+"""Rows on the sphere from a teacher of two neurons, whose distribution is known exactly."""
 
 import math
 
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from energax.data.base import Dataset
-from energax.energy import AbstractLaw, UniformSphere
+from energax.energy import AbstractDistribution, UniformSphere
 
 _RADIAL, _ANGULAR = 128, 64
 """Nodes of the quadrature along the radius, and on each arc between two kinks."""
@@ -18,7 +18,7 @@ _BLOCK = 1 << 16
 """Proposals at a time where rows are drawn by rejection."""
 
 
-class TwoNeurons(AbstractLaw):
+class TwoNeurons(AbstractDistribution):
     """E(x) = -b sum_k max(<z_k, x>, 0) on the unit sphere in R^dim, k = 1, 2, b = `strength`.
 
     The energy depends on the projection of x to the plane of z_1 and z_2 alone: with x uniform, its
@@ -116,7 +116,7 @@ _QUARTERS = (math.pi / 2, -math.pi / 2)
 
 
 def _log_mean(dim: int, angle: float, strength: float) -> float:
-    """log of the mean of exp(-E) over the uniform law, by Gauss-Legendre nodes."""
+    """log of the mean of exp(-E) over the uniform distribution, by Gauss-Legendre nodes."""
     nodes, shares = np.polynomial.legendre.leggauss(_RADIAL)
     s = math.pi / 4 * (nodes + 1)
     log_radial = np.log(math.pi / 4 * shares * (dim - 2) * np.sin(s) * np.cos(s) ** (dim - 3))
@@ -137,11 +137,15 @@ def _ramps(turn: np.ndarray, angle: float) -> np.ndarray:
 
 
 def two_neurons(
-    law: TwoNeurons, *, train: int = 10_000, test: int = 10_000, seed: int = 0
+    distribution: TwoNeurons, *, train: int = 10_000, test: int = 10_000, seed: int = 0
 ) -> Dataset:
-    """Rows of a `TwoNeurons` law, by rejection in NumPy: the same on every backend."""
-    rng, count, dim = np.random.default_rng(seed), train + test, law.shape[0]
-    angle, best, strength = law.angle, float(law._best()), float(law.strength)
+    """Rows of a `TwoNeurons` distribution, by rejection in NumPy: the same on every backend."""
+    rng, count, dim = np.random.default_rng(seed), train + test, distribution.shape[0]
+    angle, best, strength = (
+        distribution.angle,
+        float(distribution._best()),
+        float(distribution.strength),
+    )
     taken: list[np.ndarray] = []
     while sum(map(len, taken)) < count:
         turn = rng.uniform(0, 2 * math.pi, _BLOCK)
@@ -149,9 +153,9 @@ def two_neurons(
         keep = np.log(rng.random(_BLOCK)) < strength * r * _ramps(turn, angle) - best
         taken.append(np.stack([r * np.cos(turn), r * np.sin(turn)], axis=1)[keep])
     plane = np.concatenate(taken)[:count]
-    frame = _frame(np.asarray(law.directions, np.float64))
+    frame = _frame(np.asarray(distribution.directions, np.float64))
     noise = rng.standard_normal((count, dim))
     off = noise - (noise @ frame.T) @ frame
     off *= np.sqrt(1 - np.sum(plane**2, axis=1))[:, None] / np.linalg.norm(off, axis=1)[:, None]
     rows = (plane @ frame + off).astype(np.float32)
-    return Dataset(f"two-neurons-{dim}d", rows[:train], rows[train:], law=law)
+    return Dataset(f"two-neurons-{dim}d", rows[:train], rows[train:], distribution=distribution)

@@ -1,4 +1,4 @@
-"""Planar data whose exact law is known: the yardstick of every two-dimensional test."""
+"""Planar data whose exact distribution is known: the yardstick of every two-dimensional test."""
 
 import math
 
@@ -10,7 +10,7 @@ from jax.scipy.special import i0e, logsumexp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from energax.data.base import Dataset
-from energax.energy import AbstractLaw, AbstractModal, GaussianMixture
+from energax.energy import AbstractDistribution, AbstractModal, GaussianMixture
 
 _SIDE = 2.0
 """Side of a square of the checkerboard."""
@@ -165,25 +165,28 @@ class Checkerboard(AbstractModal):
         return _SIDE * (corner + jax.random.uniform(place, (2,), dtype))
 
 
-def _dataset(name: str, points: np.ndarray, train: int, law: AbstractLaw) -> Dataset:
+def _dataset(
+    name: str, points: np.ndarray, train: int, distribution: AbstractDistribution
+) -> Dataset:
     rows = points.astype(np.float32)
-    return Dataset(name, rows[:train], rows[train:], law=law)
+    return Dataset(name, rows[:train], rows[train:], distribution=distribution)
 
 
 def _directions(angle: np.ndarray) -> np.ndarray:
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-# Rows come from NumPy in float64, not from `law.sample`: the same bits on every backend, so a run
+# Rows come from NumPy in float64, not from `distribution.sample`: the same bits on every backend,
+# so a run
 # made on a GPU finds its data set again on a CPU.
 
 
 def two_moons(noise: float = 0.1, *, train: int = 8192, test: int = 4000, seed: int = 1) -> Dataset:
-    """Rows of `TwoMoons`; with noise 0.1 the law's expected log-density is -1.0076 nats.
+    """Rows of `TwoMoons`; with noise 0.1 the distribution's expected log-density is -1.0076 nats.
 
-    The default test rows have -1.015 under the law itself, which no model beats by more than luck.
-    Published figures were measured on 4,000 rows that have -1.021; seed 0 has -0.999 and would
-    flatter every model beside them.
+    The default test rows have -1.015 under the distribution itself, which no model beats by more
+    than luck. Published figures were measured on 4,000 rows that have -1.021; seed 0 has -0.999 and
+    would flatter every model beside them.
     """
     rng, count = np.random.default_rng(seed), train + test
     arc = _directions(rng.uniform(0, math.pi, count))
@@ -201,8 +204,8 @@ def eight_gaussians(*, train: int = 8192, test: int = 4000, seed: int = 0) -> Da
     centres = math.sqrt(8) * _directions(np.arange(8) * math.pi / 4)
     std = math.sqrt(1 / 8)
     points = centres[rng.integers(0, 8, count)] + std * rng.standard_normal((count, 2))
-    law = GaussianMixture(np.zeros(8), centres, np.tile(std * np.eye(2), (8, 1, 1)))
-    return _dataset("eight-gaussians", points, train, law)
+    distribution = GaussianMixture(np.zeros(8), centres, np.tile(std * np.eye(2), (8, 1, 1)))
+    return _dataset("eight-gaussians", points, train, distribution)
 
 
 def checkerboard(*, train: int = 8192, test: int = 4000, seed: int = 0) -> Dataset:
@@ -218,8 +221,10 @@ def checkerboard(*, train: int = 8192, test: int = 4000, seed: int = 0) -> Datas
 
 def rings(*, train: int = 8192, test: int = 4000, seed: int = 0) -> Dataset:
     """Rows of `Rings`, with its default radii and noise."""
-    rng, count, law = np.random.default_rng(seed), train + test, Rings()
-    radius = np.asarray(law.radii, np.float64)[rng.integers(0, len(law.radii), count)]
+    rng, count, distribution = np.random.default_rng(seed), train + test, Rings()
+    radius = np.asarray(distribution.radii, np.float64)[
+        rng.integers(0, len(distribution.radii), count)
+    ]
     circle = radius[:, None] * _directions(rng.uniform(0, 2 * math.pi, count))
     points = circle + 0.08 * rng.standard_normal((count, 2))
-    return _dataset("rings", points, train, law)
+    return _dataset("rings", points, train, distribution)

@@ -1,15 +1,15 @@
 """What is an energy?"""
 
 from energax.energy.autoencoder import DenoisingAutoencoder as DenoisingAutoencoder
+from energax.energy.base import AbstractDistribution as AbstractDistribution
 from energax.energy.base import AbstractEnergy as AbstractEnergy
-from energax.energy.base import AbstractLaw as AbstractLaw
 from energax.energy.base import AbstractModal as AbstractModal
 from energax.energy.base import Energy as Energy
-from energax.energy.base import Fixed as Fixed
-from energax.energy.base import detached as detached
+from energax.energy.base import NonTrainable as NonTrainable
 from energax.energy.base import draws as draws
 from energax.energy.base import log_density as log_density
 from energax.energy.base import score as score
+from energax.energy.base import stop_gradient as stop_gradient
 from energax.energy.base import weights as weights
 from energax.energy.clamped import Clamped as Clamped
 from energax.energy.clamped import free_axes as free_axes
@@ -19,14 +19,14 @@ from energax.energy.classifier import classifier as classifier
 from energax.energy.combine import Bridge as Bridge
 from energax.energy.combine import Sum as Sum
 from energax.energy.combine import Tempered as Tempered
-from energax.energy.fitted import fitted_mixture as fitted_mixture
+from energax.energy.distributions import Gaussian as Gaussian
+from energax.energy.distributions import GaussianMixture as GaussianMixture
+from energax.energy.distributions import UniformBox as UniformBox
+from energax.energy.fit import fit_mixture as fit_mixture
 from energax.energy.flow import Flow as Flow
-from energax.energy.flow import fitted_flow as fitted_flow
+from energax.energy.flow import fit_flow as fit_flow
 from energax.energy.flow import flow as flow
 from energax.energy.latent import LatentPosterior as LatentPosterior
-from energax.energy.laws import Gaussian as Gaussian
-from energax.energy.laws import GaussianMixture as GaussianMixture
-from energax.energy.laws import UniformBox as UniformBox
 from energax.energy.manifold import AbstractManifold as AbstractManifold
 from energax.energy.manifold import Flat as Flat
 from energax.energy.manifold import Sphere as Sphere

@@ -22,7 +22,7 @@ class AbstractEnergy(eqx.Module):
         """Energy of one example, in nats."""
 
 
-class AbstractLaw(AbstractEnergy):
+class AbstractDistribution(AbstractEnergy):
     """An energy whose normalising constant and whose draws are exact: base, noise and yardstick."""
 
     @abc.abstractmethod
@@ -34,8 +34,9 @@ class AbstractLaw(AbstractEnergy):
         """One exact draw."""
 
 
-class AbstractModal(AbstractLaw):
-    """A law of several modes that are numbered, so that the share of each can be checked."""
+class AbstractModal(AbstractDistribution):
+    """A distribution of several modes that are numbered, so that the share of each can be
+    checked."""
 
     @property
     @abc.abstractmethod
@@ -47,7 +48,7 @@ class AbstractModal(AbstractLaw):
         """The mode that a point belongs to, from 0; `modes` where it belongs to none."""
 
 
-class Fixed(eqx.Module):
+class NonTrainable(eqx.Module):
     """A part of an energy that no optimiser may move: its arrays are constants, not weights.
 
     Called like what it holds, where that is callable.
@@ -56,7 +57,7 @@ class Fixed(eqx.Module):
     value: Any
 
     def __call__(self, x: Array) -> Array:
-        return detached(self.value)(x)
+        return stop_gradient(self.value)(x)
 
 
 def score(energy: Energy, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -64,30 +65,32 @@ def score(energy: Energy, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return -jax.grad(energy)(x)
 
 
-def log_density(law: AbstractLaw, x: Float[Array, "*shape"]) -> Float[Array, ""]:
-    """log p(x) = -E(x) - log Z of a law, in nats."""
-    return -law(x) - law.log_z()
+def log_density(distribution: AbstractDistribution, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+    """log p(x) = -E(x) - log Z of a distribution, in nats."""
+    return -distribution(x) - distribution.log_z()
 
 
-def draws(law: AbstractLaw, count: int, *, key: PRNGKeyArray) -> Float[Array, " count *shape"]:
-    """`count` independent exact draws of a law."""
-    return jax.vmap(lambda k: law.sample(key=k))(jax.random.split(key, count))
+def draws(
+    distribution: AbstractDistribution, count: int, *, key: PRNGKeyArray
+) -> Float[Array, " count *shape"]:
+    """`count` independent exact draws of a distribution."""
+    return jax.vmap(lambda k: distribution.sample(key=k))(jax.random.split(key, count))
 
 
-def detached(energy: PyTree) -> PyTree:
+def stop_gradient(energy: PyTree) -> PyTree:
     """The same energy as a constant: no gradient flows into its weights."""
     moving, still = eqx.partition(energy, eqx.is_inexact_array)
     return eqx.combine(jax.lax.stop_gradient(moving), still)
 
 
 def _is_fixed(node: Any) -> bool:
-    return isinstance(node, Fixed)
+    return isinstance(node, NonTrainable)
 
 
 def weights(energy: PyTree) -> tuple[PyTree, PyTree]:
     """Split an energy into what an optimiser moves and the rest; `eqx.combine` joins them again.
 
-    Every floating array is a weight, except inside a `Fixed`.
+    Every floating array is a weight, except inside a `NonTrainable`.
     """
     movable = jax.tree.map(
         lambda node: False if _is_fixed(node) else eqx.is_inexact_array(node),

@@ -1,4 +1,5 @@
-"""The law of some numbers of an example, given the others: what fills in a row is drawn from it."""
+"""The distribution of some numbers of an example, given the others: what fills in a row is drawn
+from it."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -14,7 +15,8 @@ class Clamped(AbstractEnergy):
     p(u | held) is proportional to exp(-E(u)), so that any sampler of u draws from it. `known` is an
     example; of its free numbers nothing is read but that they are finite. `directions` (dim, free),
     the columns of length 1 and at right angles, span the moves that are free: `free_axes` gives
-    them. For a Gaussian of precision P the law of u has the precision C'P C, C the directions.
+    them. For a Gaussian of precision P the distribution of u has the precision C'P C, C the
+    directions.
 
     Trap: log Z of this energy is log p(held) + log Z of `energy`: another one for each `known`.
     """

@@ -16,9 +16,9 @@ class Classifier(AbstractEnergy):
 
     f(x), of shape (labels,), are the logits of `network`; p(y | x) = softmax(f(x)) is the ordinary
     classifier. A constant added to all logits only moves log Z, so the network brings the free
-    constant that noise contrast needs. `Tilt(law, Classifier(...))` keeps log Z within reach: p(x)
-    is proportional to p_base(x) sum_y exp(f(x)[y]), and log Z = log labels where f = 0. Raises
-    ValueError for fewer than 2 labels and, once called, for logits of another shape.
+    constant that noise contrast needs. `Tilt(distribution, Classifier(...))` keeps log Z within
+    reach: p(x) is proportional to p_base(x) sum_y exp(f(x)[y]), and log Z = log labels where f = 0.
+    Raises ValueError for fewer than 2 labels and, once called, for logits of another shape.
 
     Trap: p(y | x) is blind to what is added to all logits at once, which is what p(x) is made of:
     neither accuracy nor likelihood tells of the other. Source: Grathwohl et al. (2020), eq. 5-8.
@@ -55,7 +55,8 @@ def _is_classifier(node: Any) -> bool:
 
 
 def classifier(energy: Any) -> Classifier:
-    """The one classifier inside an energy, such as `Normalised(Tilt(law, Classifier(...)))`.
+    """The one classifier inside an energy, such as `Normalised(Tilt(distribution,
+    Classifier(...)))`.
 
     It gives p(y | x), whatever else p(x) is made of. Raises ValueError where there is not just one.
     """

@@ -1,4 +1,5 @@
-"""A normalising flow as a law: a density that is exact, trainable and quick to draw from."""
+"""A normalising flow as a distribution: a density that is exact, trainable and quick to draw
+from."""
 
 import math
 
@@ -13,7 +14,7 @@ from flowjax.distributions import AbstractTransformed, StandardNormal, Transform
 from flowjax.flows import coupling_flow
 from jaxtyping import Array, Float, Key, PRNGKeyArray, PyTree
 
-from energax.energy.base import AbstractLaw, Fixed, log_density, weights
+from energax.energy.base import AbstractDistribution, NonTrainable, log_density, weights
 
 KNOTS, REACH = 8, 4.0
 """Each layer bends its axis by a spline of `KNOTS` pieces on [-REACH, REACH], in units of std."""
@@ -26,17 +27,17 @@ def _held(node: PyTree) -> bool:
     return isinstance(node, paramax.NonTrainable)
 
 
-class Flow(AbstractLaw):
+class Flow(AbstractDistribution):
     """E(x) = -log q(x) of a FlowJAX flow over the flattened example: log Z = 0, exact draws.
 
     The weights are those of the flow's bijection. Its base distribution, and what FlowJAX marks by
-    `NonTrainable`, are `Fixed`. Source: Papamakarios et al. (2021), section 2.
+    `NonTrainable`, are `NonTrainable`. Source: Papamakarios et al. (2021), section 2.
 
     Trap: FlowJAX turns a density that is not a number into 0, here an energy that is infinite.
     """
 
     moving: PyTree
-    still: Fixed
+    still: NonTrainable
     shape: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(self, distribution: AbstractTransformed, shape: tuple[int, ...]):
@@ -49,7 +50,7 @@ class Flow(AbstractLaw):
             lambda flow: flow.base_dist, distribution, replace_fn=paramax.non_trainable
         )
         self.moving, still = eqx.partition(frozen, eqx.is_inexact_array, is_leaf=_held)
-        self.still, self.shape = Fixed(still), shape
+        self.still, self.shape = NonTrainable(still), shape
 
     @property
     def distribution(self) -> AbstractTransformed:
@@ -106,7 +107,7 @@ def flow(
     )
 
 
-def fitted_flow(
+def fit_flow(
     rows: Float[np.ndarray, " size *shape"],
     *,
     layers: int = 4,
@@ -141,8 +142,8 @@ def fitted_flow(
     return _fitted(start, *parts, optimiser, updates, min(batch_size, len(parts[0])), key=go)
 
 
-def _loss(law: Flow, rows: Float[Array, " size *shape"]) -> Float[Array, ""]:
-    return -jnp.mean(jax.vmap(lambda x: log_density(law, x))(rows))
+def _loss(distribution: Flow, rows: Float[Array, " size *shape"]) -> Float[Array, ""]:
+    return -jnp.mean(jax.vmap(lambda x: log_density(distribution, x))(rows))
 
 
 @eqx.filter_jit

@@ -1,4 +1,5 @@
-"""Where rows live: the sphere, the torus or flat space, each with the law that is tilted there."""
+"""Where rows live: the sphere, the torus or flat space, each with the distribution that is tilted
+there."""
 
 import abc
 import math
@@ -10,14 +11,14 @@ import numpy as np
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from energax.energy.base import AbstractLaw
-from energax.energy.laws import UniformBox
+from energax.energy.base import AbstractDistribution
+from energax.energy.distributions import UniformBox
 
 _OFF = 1e-4
 """How far from length 1 a row may be and still be on the sphere, rounding of float32 and all."""
 
 
-class UniformSphere(AbstractLaw):
+class UniformSphere(AbstractDistribution):
     """E(x) = 0 on the unit sphere in R^size, size = product of `shape`; log Z is its log area.
 
     area = 2 pi^(size/2) / Gamma(size/2). The energy is 0 off the sphere too: move by a sampler
@@ -46,12 +47,13 @@ def _on_sphere(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 class AbstractManifold(eqx.Module):
-    """A space for rows: how to come back to it after a step, and the law that is tilted on it."""
+    """A space for rows: how to come back to it after a step, and the distribution that is tilted on
+    it."""
 
     @property
     @abc.abstractmethod
-    def law(self) -> AbstractLaw:
-        """The law tau of p(x) = tau(x) exp(-f(x)) / Z."""
+    def distribution(self) -> AbstractDistribution:
+        """The distribution tau of p(x) = tau(x) exp(-f(x)) / Z."""
 
     @abc.abstractmethod
     def project(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -69,12 +71,12 @@ class AbstractManifold(eqx.Module):
 
 
 class Sphere(AbstractManifold):
-    """The unit sphere, with the uniform law; `shape` is that of one example."""
+    """The unit sphere, with the uniform distribution; `shape` is that of one example."""
 
     shape: tuple[int, ...] = eqx.field(static=True)
 
     @property
-    def law(self) -> UniformSphere:
+    def distribution(self) -> UniformSphere:
         return UniformSphere(self.shape)
 
     def project(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -98,12 +100,12 @@ class Sphere(AbstractManifold):
 
 
 class Torus(AbstractManifold):
-    """[0, 1)^size with opposite sides joined, and the uniform law."""
+    """[0, 1)^size with opposite sides joined, and the uniform distribution."""
 
     shape: tuple[int, ...] = eqx.field(static=True)
 
     @property
-    def law(self) -> UniformBox:
+    def distribution(self) -> UniformBox:
         return UniformBox(self.shape, 0.0, 1.0)
 
     def project(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -125,12 +127,12 @@ class Torus(AbstractManifold):
 
 
 class Flat(AbstractManifold):
-    """R^d, with any law that is known exactly as the law that is tilted."""
+    """R^d, with any distribution that is known exactly as the distribution that is tilted."""
 
-    base: AbstractLaw
+    base: AbstractDistribution
 
     @property
-    def law(self) -> AbstractLaw:
+    def distribution(self) -> AbstractDistribution:
         return self.base
 
     def project(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

@@ -11,8 +11,8 @@ from energax.energy.base import AbstractEnergy
 class Neural(AbstractEnergy):
     """E(x) = network(x): any module of one example that returns a scalar.
 
-    Trap: nothing makes exp(-E) integrable. Without a base law (`Tilt`) the density may have
-    infinite mass far from the data, and log Z then does not exist.
+    Trap: nothing makes exp(-E) integrable. Without a base distribution (`Tilt`) the density may
+    have infinite mass far from the data, and log Z then does not exist.
     """
 
     network: Callable

@@ -1,4 +1,4 @@
-"""One model for many levels of noise: the law of x + s z for every s at once."""
+"""One model for many levels of noise: the distribution of x + s z for every s at once."""
 
 import abc
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from energax.energy.base import AbstractEnergy, Energy
 
 
 class AbstractNoisy(eqx.Module):
-    """The laws of x + s z, z ~ N(0, I), as functions of x and of the noise s above 0."""
+    """The distributions of x + s z, z ~ N(0, I), as functions of x and of the noise s above 0."""
 
     shape: eqx.AbstractVar[tuple[int, ...]]
 
@@ -135,7 +135,7 @@ class Unshrunk(AbstractNoisy):
 
 
 class Posterior(AbstractEnergy):
-    """The law of a cleaner row given a noisier one, in units of the noise between them.
+    """The distribution of a cleaner row given a noisier one, in units of the noise between them.
 
     With x = noisier + added u, added = sqrt(t^2 - s^2) for levels s < t of noise, the energy of u
     is E(noisier + added u, s) + |u|^2 / 2, which is E(x, s) + |x - noisier|^2 / (2 added^2): Bayes'

@@ -1,4 +1,4 @@
-"""A base law times exp(-f): the energy whose log Z is within reach."""
+"""A base distribution times exp(-f): the energy whose log Z is within reach."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 from jaxtyping import Array, Float
 
-from energax.energy.base import AbstractEnergy, AbstractLaw, Fixed
+from energax.energy.base import AbstractDistribution, AbstractEnergy, NonTrainable
 
 
 class Tilt(AbstractEnergy):
@@ -18,17 +18,25 @@ class Tilt(AbstractEnergy):
     Reference: exponential tilting; as a trained energy, Nijkamp et al. (2022), section 3.
     """
 
-    base: Fixed
+    base: NonTrainable
     network: Callable
     shape: tuple[int, ...] = eqx.field(static=True)
 
-    def __init__(self, law: AbstractLaw, network: Callable):
-        self.base, self.network, self.shape = Fixed(law), network, law.shape
+    def __init__(self, distribution: AbstractDistribution, network: Callable):
+        self.base, self.network, self.shape = (
+            NonTrainable(distribution),
+            network,
+            distribution.shape,
+        )
 
     @property
-    def law(self) -> AbstractLaw:
-        """The base law."""
+    def distribution(self) -> AbstractDistribution:
+        """The base distribution."""
         return self.base.value
 
     def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
-        return self.law(x) + jax.lax.stop_gradient(self.law.log_z()) + self.network(x)
+        return (
+            self.distribution(x)
+            + jax.lax.stop_gradient(self.distribution.log_z())
+            + self.network(x)
+        )

@@ -12,7 +12,8 @@ from energax.evaluate.path import AbstractPath
 from energax.sampler import FromBlackjax, Info, State
 
 JITTER = 0.2
-"""Relative half-width of the random step size: a fixed one resonates with a near-Gaussian law."""
+"""Relative half-width of the random step size: a fixed one resonates with a near-Gaussian
+distribution."""
 
 DENSE = 256
 """Largest number of axes for which the mass matrix of the moves is a full matrix."""
@@ -134,8 +135,8 @@ def walk(
 ) -> Walk:
     """Annealed importance sampling: exp(log_weight) averages to Z_end / Z_start (Neal 2001).
 
-    Exact for any protocol fixed beforehand, if `x` are draws of the law at the starting time; the
-    particles never meet, so their weights are independent if the starts are.
+    Exact for any protocol fixed beforehand, if `x` are draws of the distribution at the starting
+    time; the particles never meet, so their weights are independent if the starts are.
     """
     gap = jax.vmap(path.gap)
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from energax.energy import AbstractEnergy, AbstractLaw, draws
+from energax.energy import AbstractDistribution, AbstractEnergy, draws
 from energax.evaluate.anneal import Kernel, Walk, kernel_for, walk
 from energax.evaluate.base import Estimate
 from energax.evaluate.log_z import LogZ, beyond_reach, log_mean, two_ended, unrest
@@ -47,7 +47,7 @@ def reverse_end(
 
 def annealed_log_z(
     energy: AbstractEnergy,
-    base: AbstractLaw,
+    base: AbstractDistribution,
     *,
     particles: int = 512,
     level: float = 0.95,

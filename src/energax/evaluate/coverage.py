@@ -57,9 +57,10 @@ def coverage(
 ) -> Estimate:
     """The share of `rows` that have a draw as near as their k-th nearest other row.
 
-    k = `neighbours`. Where draws and rows follow one law it is `expected_coverage(m, n, k)` in the
-    mean; below that, parts of the data are missing. The error is binomial over rows, which share
-    neighbours, so it is somewhat too small. Trap: Euclidean distance says little about images.
+    k = `neighbours`. Where draws and rows follow one distribution it is `expected_coverage(m, n,
+    k)` in the mean; below that, parts of the data are missing. The error is binomial over rows,
+    which share neighbours, so it is somewhat too small. Trap: Euclidean distance says little about
+    images.
 
     Raises ValueError with no more rows than neighbours. Source: Naeem et al. (2020), eq. 4.
     """
@@ -76,7 +77,7 @@ def coverage(
 
 
 def expected_coverage(draws: int, rows: int, neighbours: int = 5) -> float:
-    """The mean of `coverage` where draws and rows follow one law.
+    """The mean of `coverage` where draws and rows follow one distribution.
 
     1 - prod_i (n - 1 - i) / (n - 1 - i + m): the k points nearest to a row are all rows.
     """

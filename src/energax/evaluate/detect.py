@@ -1,4 +1,5 @@
-"""Do energies tell rows from outside the law of the data? And a baseline that needs no energy."""
+"""Do energies tell rows from outside the distribution of the data? And a baseline that needs no
+energy."""
 
 import dataclasses
 

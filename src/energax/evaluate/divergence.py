@@ -37,11 +37,11 @@ def mmd(
 ) -> Estimate:
     """Squared maximum mean discrepancy, unbiased: E k(x,x') + E k(y,y') - 2 E k(x,y).
 
-    k(a, b) = exp(-|a - b|^2 / (2 w^2)), w = `bandwidth`, by default the median distance within
-    `y`, the reference. 0 in the mean where the laws agree, so single values may be negative. The
-    error is that of the two-sample U-statistic to second order, so it holds where the laws agree
-    and where they differ. `size`: rows of the smaller sample. Trap: rows from one chain are not
-    independent, and the true error is then larger.
+    k(a, b) = exp(-|a - b|^2 / (2 w^2)), w = `bandwidth`, by default the median distance within `y`,
+    the reference. 0 in the mean where the distributions agree, so single values may be negative.
+    The error is that of the two-sample U-statistic to second order, so it holds where the
+    distributions agree and where they differ. `size`: rows of the smaller sample. Trap: rows from
+    one chain are not independent, and the true error is then larger.
 
     Raises ValueError with fewer than 2 rows on a side, or a bandwidth that is not above 0.
     Reference: Gretton et al. (2012), eq. 3; the error is derived here by Hoeffding's expansion.

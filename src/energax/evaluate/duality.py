@@ -18,7 +18,8 @@ _CLIMBERS = 16
 
 
 class Duality(eqx.Module):
-    """Values in nats: `primal` of the energy, `dual` of the law that it defines, `gap` >= 0.
+    """Values in nats: `primal` of the energy, `dual` of the distribution that it defines, `gap` >=
+    0.
 
     primal = mean f(data) + log integral of exp(-f) dtau; maximum likelihood minimises it, and
     -primal is the mean log-likelihood of the rows relative to tau. dual = -(KL(nu || tau) + radius

@@ -21,11 +21,11 @@ def frechet_distance(x: Features, y: Features, blocks: int = 20) -> Estimate:
     root of a product that is not symmetric.
 
     The error is by jackknife: each of `blocks` runs of consecutive rows is left out on both sides
-    in turn, which counts dependence shorter than a block. It spreads by about
-    1 / sqrt(2 blocks), and is up to 1.4 times too large where the laws agree. Shuffle rows that
-    are sorted by label. `size`: rows of the smaller sample.
+    in turn, which counts dependence shorter than a block. It spreads by about 1 / sqrt(2 blocks),
+    and is up to 1.4 times too large where the distributions agree. Shuffle rows that are sorted by
+    label. `size`: rows of the smaller sample.
 
-    Trap: the value is too high, by `expected_frechet` where the laws agree, which grows as
+    Trap: the value is too high, by `expected_frechet` where the distributions agree, which grows as
     dim^2 / size; the error does not hold this, so compare only values of equal sizes and of the
     same features. Raises ValueError for fewer than 2 blocks, or for fewer than 2 rows in a block
     or no more rows than features outside of one, for unequal widths, and for features that are
@@ -57,7 +57,8 @@ def _least_rows(dim: int, blocks: int) -> int:
 
 
 def expected_frechet(covariance: Float[np.ndarray, "dim dim"], m: int, n: int) -> float:
-    """The mean of `frechet_distance` over m and n rows of one Gaussian law, in its leading order.
+    """The mean of `frechet_distance` over m and n rows of one Gaussian distribution, in its leading
+    order.
 
     (1/m + 1/n) (sum_i l_i + sum_ij l_i l_j / (l_i + l_j) / 2 + sum_i l_i / 4), l the eigenvalues
     of `covariance`: for l = 1 it is (1/m + 1/n) dim (dim + 5) / 4. What is left out is smaller by
@@ -73,11 +74,11 @@ def kernel_distance(x: Features, y: Features) -> Estimate:
     """Squared maximum mean discrepancy of features under k(u, v) = (<u, v> / dim + 1)^3, unbiased.
 
     It is 3 |dM_1|^2 / dim + 3 |dM_2|^2 / dim^2 + |dM_3|^2 / dim^3, dM_j the difference of the
-    moments of order j: unlike the Fréchet distance 0 in the mean where the laws agree, so single
-    values may be negative. Published figures are often 1000 times this, averaged over subsets of
-    rows; here all rows are used at once, with the same mean. The error is that of a U-statistic to
-    second order; `size`: rows of the smaller sample. In float64 whatever the features, for powers
-    of large features cancel.
+    moments of order j: unlike the Fréchet distance 0 in the mean where the distributions agree, so
+    single values may be negative. Published figures are often 1000 times this, averaged over
+    subsets of rows; here all rows are used at once, with the same mean. The error is that of a
+    U-statistic to second order; `size`: rows of the smaller sample. In float64 whatever the
+    features, for powers of large features cancel.
 
     Trap: third powers let a few large features decide. Raises ValueError for fewer than 2 rows on
     a side, unequal widths, and features that are not finite. Source: Bińkowski et al. (2018),

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from energax.energy import AbstractLaw, AbstractNoisy, log_density
+from energax.energy import AbstractDistribution, AbstractNoisy, log_density
 from energax.evaluate.base import Estimate
 from energax.sampler.flow import settled, solved, velocity
 
@@ -19,7 +19,7 @@ COARSER = 10
 
 def flow_log_density(
     model: AbstractNoisy,
-    prior: AbstractLaw,
+    prior: AbstractDistribution,
     broadest: float,
     finest: float,
     rows: Rows,
@@ -29,9 +29,9 @@ def flow_log_density(
 ) -> Estimate:
     """log p of each row, in nats, under the flow that carries `prior` down to the finest noise.
 
-    The row flows up to x' at the broadest noise by dx/dlog s = v = -s^2 score(x, s), and
-    log p(row) = log prior(x') + integral of div v dlog s, the divergence by one derivative along
-    each axis: for few axes. `prior`: the law at the broadest level, as near as one can say;
+    The row flows up to x' at the broadest noise by dx/dlog s = v = -s^2 score(x, s), and log p(row)
+    = log prior(x') + integral of div v dlog s, the divergence by one derivative along each axis:
+    for few axes. `prior`: the distribution at the broadest level, as near as one can say;
     `Gaussian(0, sqrt(1 + broadest^2))` for standardised data. A model of shrunk rows goes in as
     `Unshrunk`, with the s of its docstring.
 
@@ -40,10 +40,10 @@ def flow_log_density(
     `size`: steps of the solver. A solve that fails raises.
 
     What it is: the exact density of what `probability_flow` makes of draws of `prior`, normalised
-    whatever the network. No part of `error`: that this is at best the law of the data *with the
-    finest noise on them*, and that what `prior` misses at the broadest level is carried down
-    whole. Trap: a `NoisyEnergy` has another density at the finest level, exp(-E(x, s)) / Z; the two
-    agree only where its levels fit one another. Source: Song et al. (2021), section 4.3 and
+    whatever the network. No part of `error`: that this is at best the distribution of the data
+    *with the finest noise on them*, and that what `prior` misses at the broadest level is carried
+    down whole. Trap: a `NoisyEnergy` has another density at the finest level, exp(-E(x, s)) / Z;
+    the two agree only where its levels fit one another. Source: Song et al. (2021), section 4.3 and
     appendix D.2.
     """
     fine, coarse, steps = _twice(model, prior, (broadest, finest), rows, (rtol, atol), None)
@@ -52,7 +52,7 @@ def flow_log_density(
 
 def flow_log_density_by_probes(
     model: AbstractNoisy,
-    prior: AbstractLaw,
+    prior: AbstractDistribution,
     broadest: float,
     finest: float,
     rows: Rows,
@@ -87,7 +87,7 @@ def _gap(fine: Float[Array, " rows"], coarse: Float[Array, " rows"]) -> Float[Ar
 
 def _twice(
     model: AbstractNoisy,
-    prior: AbstractLaw,
+    prior: AbstractDistribution,
     noises: tuple[float, float],
     rows: Rows,
     tolerances: tuple[float, float],
@@ -117,7 +117,7 @@ def divergence(field: Callable[[Array], Array], x: Array, signs: Signs) -> tuple
 @eqx.filter_jit
 def _densities(
     model: AbstractNoisy,
-    prior: AbstractLaw,
+    prior: AbstractDistribution,
     span: Float[Array, " 2"],
     tolerances: Float[Array, " 2"],
     rows: Rows,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, ArrayLike, Float
 
-from energax.energy import AbstractEnergy, AbstractLaw, log_density
+from energax.energy import AbstractDistribution, AbstractEnergy, log_density
 from energax.evaluate.base import Estimate
 
 POINTS = 1200
@@ -39,22 +39,24 @@ def quadrature(
 
 
 def kl_by_quadrature(
-    law: AbstractLaw,
+    distribution: AbstractDistribution,
     energy: AbstractEnergy,
     log_z: ArrayLike,
     low: ArrayLike,
     high: ArrayLike,
     points: int = POINTS,
 ) -> Estimate:
-    """KL(law || model) = integral of p log(p / q), q = exp(-E - log Z), in nats, over a box.
+    """KL(distribution || model) = integral of p log(p / q), q = exp(-E - log Z), in nats, over a
+    box.
 
-    The error is the change from half as many points, plus the mass of the law outside the box.
-    Infinite where the model gives no mass to a part of the law. Raises as `quadrature` does.
+    The error is the change from half as many points, plus the mass of the distribution outside the
+    box. Infinite where the model gives no mass to a part of the distribution. Raises as
+    `quadrature` does.
     """
     box = sides(energy, low, high)
     constant = jnp.asarray(log_z, float)
-    fine, mass = _kl(law, energy, constant, box, points)
-    coarse, _ = _kl(law, energy, constant, box, points // 2)
+    fine, mass = _kl(distribution, energy, constant, box, points)
+    coarse, _ = _kl(distribution, energy, constant, box, points // 2)
     size = jnp.asarray(float(points ** box.shape[1]), fine.dtype)
     return Estimate(fine, jnp.abs(fine - coarse) + jnp.abs(1 - mass), size)
 
@@ -116,7 +118,7 @@ def _log_mass(
 
 @eqx.filter_jit
 def _kl(
-    law: AbstractLaw,
+    distribution: AbstractDistribution,
     energy: AbstractEnergy,
     log_z: Float[Array, ""],
     box: Float[Array, " 2 dim"],
@@ -125,7 +127,7 @@ def _kl(
     """The integral of p log(p / q), and that of p."""
 
     def line(rows: Array, within: Array) -> Array:
-        log_p = jax.vmap(lambda x: log_density(law, x))(rows)
+        log_p = jax.vmap(lambda x: log_density(distribution, x))(rows)
         ratio = log_p + jax.vmap(energy)(rows) + log_z
         # Where p is 0 the limit of p log p counts, not 0 times infinity.
         gain = jnp.where(jnp.isneginf(log_p), 0, jnp.exp(log_p) * ratio)

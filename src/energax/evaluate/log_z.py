@@ -11,7 +11,7 @@ from jax.scipy.special import logsumexp
 from jaxtyping import ArrayLike, Float, Int, PRNGKeyArray
 from scipy.stats import norm
 
-from energax.energy import AbstractEnergy, AbstractLaw, draws
+from energax.energy import AbstractDistribution, AbstractEnergy, draws
 from energax.evaluate.base import Estimate
 
 LEAST = 50
@@ -57,17 +57,18 @@ class LogZ:
 
 @eqx.filter_jit
 def importance_log_z(
-    energy: AbstractEnergy, law: AbstractLaw, count: int, *, key: PRNGKeyArray
+    energy: AbstractEnergy, distribution: AbstractDistribution, count: int, *, key: PRNGKeyArray
 ) -> Estimate:
-    """log Z of `energy` from `count` exact draws of `law`: the log of the mean weight, in nats.
+    """log Z of `energy` from `count` exact draws of `distribution`: the log of the mean weight, in
+    nats.
 
     Low on average (Jensen), and by much where `size` is a small part of `count`. Trap: a part of
     the energy where no draw fell is not in the error; `annealed_log_z` looks for it.
     """
-    x = draws(law, count, key=key)
-    log_weight = jax.vmap(lambda y: law(y) - energy(y))(x)
+    x = draws(distribution, count, key=key)
+    log_weight = jax.vmap(lambda y: distribution(y) - energy(y))(x)
     size = jnp.exp(2 * logsumexp(log_weight) - logsumexp(2 * log_weight))
-    value = law.log_z() + logsumexp(log_weight) - math.log(count)
+    value = distribution.log_z() + logsumexp(log_weight) - math.log(count)
     return Estimate(value, jnp.sqrt(jnp.maximum(1 / size - 1 / count, 0)), size)
 
 

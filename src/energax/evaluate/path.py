@@ -1,4 +1,5 @@
-"""The path that annealing walks: from a law whose log Z is exact to the energy in question."""
+"""The path that annealing walks: from a distribution whose log Z is exact to the energy in
+question."""
 
 import abc
 import functools
@@ -6,13 +7,22 @@ import functools
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from energax.energy import AbstractEnergy, AbstractLaw, Bridge, Energy, Neural, Normalised, Tilt
+from energax.energy import (
+    AbstractDistribution,
+    AbstractEnergy,
+    Bridge,
+    Energy,
+    Neural,
+    Normalised,
+    Tilt,
+)
 
 
 class AbstractPath(eqx.Module):
-    """Energies E_t = E_base + t gap, t in [0, 1]: the law at t = 0, the target at t = 1."""
+    """Energies E_t = E_base + t gap, t in [0, 1]: the distribution at t = 0, the target at t =
+    1."""
 
-    base: eqx.AbstractVar[AbstractLaw]
+    base: eqx.AbstractVar[AbstractDistribution]
 
     @abc.abstractmethod
     def at(self, time: Float[Array, ""]) -> Energy:
@@ -30,7 +40,7 @@ class Between(AbstractPath):
     that is a tilt of it.
     """
 
-    base: AbstractLaw
+    base: AbstractDistribution
     target: AbstractEnergy
 
     def at(self, time: Float[Array, ""]) -> Energy:
@@ -43,7 +53,7 @@ class Between(AbstractPath):
 class Tilting(AbstractPath):
     """From `base` to its tilt: E_t = E_base + t rest. The base is evaluated once, not twice."""
 
-    base: AbstractLaw
+    base: AbstractDistribution
     rest: AbstractEnergy
 
     def at(self, time: Float[Array, ""]) -> Energy:
@@ -54,25 +64,26 @@ class Tilting(AbstractPath):
 
 
 @functools.singledispatch
-def _tilt_of(energy: AbstractEnergy, base: AbstractLaw) -> AbstractEnergy | None:
-    """What `energy` adds to `base`, if it is built as a tilt of this very law; else None."""
+def _tilt_of(energy: AbstractEnergy, base: AbstractDistribution) -> AbstractEnergy | None:
+    """What `energy` adds to `base`, if it is built as a tilt of this very distribution; else
+    None."""
     return None
 
 
 @_tilt_of.register
-def _(energy: Tilt, base: AbstractLaw) -> AbstractEnergy | None:
-    if energy.law is not base:
+def _(energy: Tilt, base: AbstractDistribution) -> AbstractEnergy | None:
+    if energy.distribution is not base:
         return None
     return Normalised(Neural(energy.network, energy.shape), base.log_z())
 
 
 @_tilt_of.register
-def _(energy: Normalised, base: AbstractLaw) -> AbstractEnergy | None:
+def _(energy: Normalised, base: AbstractDistribution) -> AbstractEnergy | None:
     rest = _tilt_of(energy.energy, base)
     return None if rest is None else Normalised(rest, energy.log_z)
 
 
-def path_between(base: AbstractLaw, target: AbstractEnergy) -> AbstractPath:
+def path_between(base: AbstractDistribution, target: AbstractEnergy) -> AbstractPath:
     """The straight path from `base` to `target`; cheaper where `target` is a tilt of `base`."""
     if base.shape != target.shape:
         raise ValueError(

@@ -1,4 +1,5 @@
-"""How far a model on a sphere is from a known law, and its neurons from those of a teacher."""
+"""How far a model on a sphere is from a known distribution, and its neurons from those of a
+teacher."""
 
 import math
 
@@ -9,7 +10,7 @@ import numpy as np
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
-from energax.energy import AbstractLaw, AbstractManifold, Energy
+from energax.energy import AbstractDistribution, AbstractManifold, Energy
 from energax.evaluate.base import Estimate
 from energax.network import Shallow
 
@@ -31,39 +32,49 @@ def sphere_grid(points: int = 100) -> tuple[Float[Array, " nodes 3"], Float[Arra
     return jnp.asarray(nodes.reshape(-1, 3)), jnp.asarray(log_share.reshape(-1))
 
 
-def kl_on_sphere(law: AbstractLaw, energy: Energy, points: int = 100) -> Estimate:
-    """KL(law || model) on the unit sphere in R^3 by quadrature, in nats: neither log Z is needed.
+def kl_on_sphere(distribution: AbstractDistribution, energy: Energy, points: int = 100) -> Estimate:
+    """KL(distribution || model) on the unit sphere in R^3 by quadrature, in nats: neither log Z is
+    needed.
 
     The error is the change from half as many points each way; `size`: nodes. Raises ValueError for
     fewer than 4 points.
     """
     if points < 4:
         raise ValueError(f"`points` must be at least 4; got {points}.")
-    fine, coarse = (_kl(law, energy, *sphere_grid(count)) for count in (points, points // 2))
+    fine, coarse = (
+        _kl(distribution, energy, *sphere_grid(count)) for count in (points, points // 2)
+    )
     return Estimate(fine, jnp.abs(fine - coarse), jnp.asarray(2.0 * points**2, fine.dtype))
 
 
 @eqx.filter_jit
 def _kl(
-    law: AbstractLaw, energy: Energy, nodes: Float[Array, " nodes 3"], log_shares: Array
+    distribution: AbstractDistribution,
+    energy: Energy,
+    nodes: Float[Array, " nodes 3"],
+    log_shares: Array,
 ) -> Float[Array, ""]:
-    ours, theirs = -jax.vmap(energy)(nodes), -jax.vmap(law)(nodes)
+    ours, theirs = -jax.vmap(energy)(nodes), -jax.vmap(distribution)(nodes)
     log_p = theirs + log_shares - logsumexp(theirs + log_shares)
     log_q = ours + log_shares - logsumexp(ours + log_shares)
     return jnp.sum(jnp.exp(log_p) * (log_p - log_q))
 
 
 @eqx.filter_jit
-def kl_by_draws(law: AbstractLaw, energy: Energy, draws: Float[Array, " size *shape"]) -> Estimate:
-    """KL(law || model) in nats from exact draws of the law: neither log Z is needed.
+def kl_by_draws(
+    distribution: AbstractDistribution, energy: Energy, draws: Float[Array, " size *shape"]
+) -> Estimate:
+    """KL(distribution || model) in nats from exact draws of the distribution: neither log Z is
+    needed.
 
-    mean of (E - E_law) + log mean exp(E_law - E) over `draws`; the error is that of its linear
+    mean of (E - E_base) + log mean exp(E_base - E) over `draws`; the error is that of its linear
     part. `size`: draws the second mean is worth, and (1 / size - 1 / draws) / 2 about how much the
     value is too low in the mean.
 
-    Trap: where the model has mass that the law does not reach, no draw shows it and KL is too low.
+    Trap: where the model has mass that the distribution does not reach, no draw shows it and KL is
+    too low.
     """
-    apart = jax.vmap(lambda x: energy(x) - law(x))(draws)
+    apart = jax.vmap(lambda x: energy(x) - distribution(x))(draws)
     log_mean = logsumexp(-apart) - math.log(len(draws))
     ratio = jnp.exp(-apart - log_mean)
     parts = apart + ratio
@@ -74,18 +85,19 @@ def kl_by_draws(law: AbstractLaw, energy: Energy, draws: Float[Array, " size *sh
 @eqx.filter_jit
 def fisher_divergence(
     manifold: AbstractManifold,
-    law: AbstractLaw,
+    distribution: AbstractDistribution,
     energy: Energy,
     draws: Float[Array, " size *shape"],
 ) -> Estimate:
-    """D = half the mean over draws of the law of |P (grad E - grad E_law)|^2, P the tangent part.
+    """D = half the mean over draws of the distribution of |P (grad E - grad E_base)|^2, P the
+    tangent part.
 
     What score matching on the manifold minimises. Published "score matching errors" of
     Domingo-Enrich et al. (2021) are 2 D.
     """
 
     def one(x: Array) -> Array:
-        apart = manifold.tangent(x, jax.grad(energy)(x) - jax.grad(law)(x))
+        apart = manifold.tangent(x, jax.grad(energy)(x) - jax.grad(distribution)(x))
         return jnp.sum(apart**2) / 2
 
     values = jax.vmap(one)(draws)

@@ -10,7 +10,13 @@ from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
 from energax.energy import weights
 from energax.learner.base import AbstractLearner, Metrics
-from energax.learner.update import averaged, check_decay, copied, evaluated, moved
+from energax.learner.update import (
+    apply_update,
+    check_ema_decay,
+    copy_arrays,
+    select_weights,
+    update_average,
+)
 from energax.objective import AbstractObjective
 
 
@@ -27,27 +33,27 @@ class DescentState(eqx.Module):
 class Descent(AbstractLearner):
     """Gradient descent on an objective with any Optax optimiser; optionally averages the weights.
 
-    `decay`: the average is decay * average + (1 - decay) * weights after each update, with
-    decay_t = min(decay, (1 + t) / (10 + t)) so that it forgets the start; None keeps none.
+    `ema_decay`: the average is ema_decay * average + (1 - ema_decay) * weights after each update,
+    with decay_t = min(ema_decay, (1 + t) / (10 + t)) so that it forgets the start; None keeps none.
     Clip gradients in the optimiser: `optax.chain(optax.clip_by_global_norm(1.0), ...)`.
     """
 
     objective: AbstractObjective
     optimiser: optax.GradientTransformation = eqx.field(static=True)
-    decay: float | None = eqx.field(static=True, default=None)
+    ema_decay: float | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
-        check_decay(self.decay)
+        check_ema_decay(self.ema_decay)
 
     def init(self, players: PyTree, rows: Any, *, key: PRNGKeyArray) -> DescentState:
-        energy = copied(players)
+        energy = copy_arrays(players)
         moving, _ = weights(energy)
-        average = None if self.decay is None else moving
+        average = None if self.ema_decay is None else moving
         memory = self.objective.init(energy, rows, key=key)
         state = DescentState(
             energy, average, self.optimiser.init(moving), memory, jnp.zeros((), jnp.int32)
         )
-        return copied(state)
+        return copy_arrays(state)
 
     def step(
         self, state: DescentState, batch: Any, *, key: PRNGKeyArray
@@ -58,12 +64,12 @@ class Descent(AbstractLearner):
             return self.objective(eqx.combine(moving, still), batch, state.memory, key=key)
 
         grad, aux = jax.grad(loss, has_aux=True)(moving)
-        moving, optimiser = moved(self.optimiser, grad, state.optimiser, moving)
-        average = averaged(self.decay, state.average, moving, state.updates)
+        moving, optimiser = apply_update(self.optimiser, grad, state.optimiser, moving)
+        average = update_average(self.ema_decay, state.average, moving, state.updates)
         energy = eqx.combine(moving, still)
         metrics = aux.metrics | {"grad_norm": optax.tree.norm(grad)}
         return DescentState(energy, average, optimiser, aux.memory, state.updates + 1), metrics
 
     def energy(self, state: DescentState) -> Any:
         """What was trained, with averaged weights where they are kept, else with the last ones."""
-        return evaluated(state.energy, state.average)
+        return select_weights(state.energy, state.average)

@@ -11,12 +11,12 @@ from jaxtyping import Array, Int, PyTree
 from energax.energy import weights
 
 
-def copied(tree: PyTree) -> PyTree:
+def copy_arrays(tree: PyTree) -> PyTree:
     """Own arrays: the loop donates its state, which must not hold the caller's or one twice."""
     return jax.tree.map(lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, tree)
 
 
-def moved(
+def apply_update(
     optimiser: optax.GradientTransformation, grad: PyTree, memory: PyTree, moving: PyTree
 ) -> tuple[PyTree, PyTree]:
     """The weights after one step along `grad`, and the optimiser's memory."""
@@ -26,28 +26,28 @@ def moved(
     return optax.apply_updates(moving, change), memory
 
 
-def averaged(
-    decay: float | None, average: PyTree, moving: PyTree, updates: Int[Array, ""]
+def update_average(
+    ema_decay: float | None, average: PyTree, moving: PyTree, updates: Int[Array, ""]
 ) -> PyTree:
     """The running average after one more update; None where none is kept.
 
-    decay_t * average + (1 - decay_t) * weights, with decay_t = min(decay, (1 + t) / (10 + t)) so
-    that it forgets the start.
+    decay_t * average + (1 - decay_t) * weights, with decay_t = min(ema_decay, (1 + t) / (10 + t))
+    so that it forgets the start.
     """
-    if decay is None:
+    if ema_decay is None:
         return None
-    now = jnp.minimum(decay, (1 + updates) / (10 + updates))
+    now = jnp.minimum(ema_decay, (1 + updates) / (10 + updates))
     return jax.tree.map(
         lambda old, new: old + (1 - now).astype(old.dtype) * (new - old), average, moving
     )
 
 
-def evaluated(energy: PyTree, average: PyTree) -> Any:
+def select_weights(energy: PyTree, average: PyTree) -> Any:
     """`energy` with averaged weights where they are kept, else with the last ones."""
     return energy if average is None else eqx.combine(average, weights(energy)[1])
 
 
-def check_decay(decay: float | None) -> None:
+def check_ema_decay(ema_decay: float | None) -> None:
     """Raise ValueError for a running average that would never move, or would leap."""
-    if decay is not None and not 0 <= decay < 1:
-        raise ValueError(f"`decay` must lie in [0, 1) or be None; got {decay}.")
+    if ema_decay is not None and not 0 <= ema_decay < 1:
+        raise ValueError(f"`ema_decay` must lie in [0, 1) or be None; got {ema_decay}.")

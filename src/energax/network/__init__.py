@@ -4,6 +4,7 @@ from energax.network.conv import ConvNet as ConvNet
 from energax.network.encoder import Encoder as Encoder
 from energax.network.generator import ArrayMLP as ArrayMLP
 from energax.network.generator import NoisyGenerator as NoisyGenerator
+from energax.network.input_transform import InputTransform as InputTransform
 from energax.network.latent import ConvEncoder as ConvEncoder
 from energax.network.latent import ConvGenerator as ConvGenerator
 from energax.network.mlp import MLP as MLP
@@ -18,4 +19,3 @@ from energax.network.shallow import on_circles as on_circles
 from energax.network.shallow import plain as plain
 from energax.network.shallow import shallow as shallow
 from energax.network.shallow import with_bias as with_bias
-from energax.network.through import Through as Through

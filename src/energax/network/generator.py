@@ -48,9 +48,9 @@ class ArrayMLP(eqx.Module):
 class NoisyGenerator(eqx.Module):
     """x = g(z) + s e with z ~ N(0, I) of `latent` numbers, e ~ N(0, I) and s = `noise`.
 
-    The noise gives the law of x a density, log q(x) = log int N(z; 0, I) N(x; g(z), s^2 I) dz,
-    which is not tractable, but whose slopes can be estimated. `learned` lets s move, from `noise`.
-    Source: Grathwohl et al. (2021), eq. 7.
+    The noise gives the distribution of x a density, log q(x) = log int N(z; 0, I) N(x; g(z), s^2 I)
+    dz, which is not tractable, but whose slopes can be estimated. `learned` lets s move, from
+    `noise`. Source: Grathwohl et al. (2021), eq. 7.
     """
 
     network: Callable

@@ -1,4 +1,5 @@
-"""Learning by comparison: data against noise of a known law, or against disturbed copies."""
+"""Learning by comparison: data against noise of a known distribution, or against disturbed
+copies."""
 
 import math
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from energax.energy import AbstractLaw, Energy, draws, log_density
+from energax.energy import AbstractDistribution, Energy, draws, log_density
 from energax.objective.base import AbstractMemoryless, Aux
 from energax.objective.pairs import check_pairs, compared, disturbed
 
@@ -32,14 +33,19 @@ _BREGMAN: dict[str, _Bregman] = {
 
 
 def _against_noise(
-    energy: Energy, law: AbstractLaw, batch: Batch, ratio: int, *, key: PRNGKeyArray
+    energy: Energy,
+    distribution: AbstractDistribution,
+    batch: Batch,
+    ratio: int,
+    *,
+    key: PRNGKeyArray,
 ) -> tuple[Float[Array, " batch"], Float[Array, " noise"], dict[str, Float[Array, ""]]]:
     """-E(x) - log p_noise(x) of the rows and of `ratio` noise draws for each, and mean energies."""
-    fake = jax.lax.stop_gradient(draws(law, ratio * len(batch), key=key))
+    fake = jax.lax.stop_gradient(draws(distribution, ratio * len(batch), key=key))
 
     def logit(x: Array) -> tuple[Array, Array]:
         value = energy(x)
-        return -value - log_density(law, x), value
+        return -value - log_density(distribution, x), value
 
     (real, on_data), (false, on_noise) = jax.vmap(logit)(batch), jax.vmap(logit)(fake)
     return real, false, {"energy_data": jnp.mean(on_data), "energy_noise": jnp.mean(on_noise)}
@@ -62,7 +68,7 @@ class NoiseContrastiveEstimation(AbstractMemoryless):
     (2011) for the other divergences.
     """
 
-    noise: AbstractLaw
+    noise: AbstractDistribution
     ratio: int = eqx.field(static=True, default=1)
     divergence: Divergence = eqx.field(static=True, default="logistic")
 
@@ -90,14 +96,14 @@ class RankingNoiseContrastiveEstimation(AbstractMemoryless):
 
     r = `ratio` rows of noise stand beside each data row; loss = -mean log of the share that the
     data row gets. A constant in E drops out: log Z is neither needed nor learned. Its minimiser is
-    the law of the data for any r. Source: Ma and Collins (2018), the ranking objective; as a loss
-    over representations, van den Oord et al. (2018).
+    the distribution of the data for any r. Source: Ma and Collins (2018), the ranking objective; as
+    a loss over representations, van den Oord et al. (2018).
 
     Trap: as for `NoiseContrastiveEstimation`. The loss starts at log(r + 1), where nothing is told
     apart; noise that is too easy brings it to 0, and nothing more is learned.
     """
 
-    noise: AbstractLaw
+    noise: AbstractDistribution
     ratio: int = eqx.field(static=True, default=1)
 
     def __check_init__(self):
@@ -118,9 +124,9 @@ class RankingNoiseContrastiveEstimation(AbstractMemoryless):
 class ConditionalNoiseContrastiveEstimation(AbstractMemoryless):
     """Which of x and y = x + s z is the data row? 2 mean softplus(E(x) - E(y)), s = `noise`.
 
-    `ratio` disturbed copies of each row. Consistent for every s, without a noise law and without Z:
-    the disturbed point is as likely to come from the row as the row from it. As s falls the loss is
-    2 log 2 + s^2 / 2 times implicit score matching.
+    `ratio` disturbed copies of each row. Consistent for every s, without a noise distribution and
+    without Z: the disturbed point is as likely to come from the row as the row from it. As s falls
+    the loss is 2 log 2 + s^2 / 2 times implicit score matching.
 
     Trap: with s far below the scale of the data the pairs are alike and the gradient vanishes; far
     above it, y is told apart by a crude energy. Source: Ceylan and Gutmann (2018), section 2.

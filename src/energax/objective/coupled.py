@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from energax.energy import Energy, detached
+from energax.energy import Energy, stop_gradient
 from energax.objective.base import AbstractMemoryless, Aux
 from energax.sampler import CoupledLangevin, check_span, unbiased
 
@@ -21,11 +21,11 @@ class CoupledLikelihood(AbstractMemoryless):
     mean step at which they do. A good `burn` is a step by which most pairs have met, and `last`
     a few times that: earlier, the corrections make the variance large; later, they cost time.
 
-    Trap: pairs that have not met bring the bias of a short chain back. Near-Gaussian energies of
-    16 axes meet by mirrored steps alone; several modes meet only by jumps, and so only with a base
-    law close enough for its draws to be taken, which in many dimensions none is. Source: Qiu, Zhang
-    and Wang (2020), who train Boltzmann machines by Gibbs steps, on the chains of Jacob, O'Leary
-    and Atchade (2020).
+    Trap: pairs that have not met bring the bias of a short chain back. Near-Gaussian energies of 16
+    axes meet by mirrored steps alone; several modes meet only by jumps, and so only with a base
+    distribution close enough for its draws to be taken, which in many dimensions none is. Source:
+    Qiu, Zhang and Wang (2020), who train Boltzmann machines by Gibbs steps, on the chains of Jacob,
+    O'Leary and Atchade (2020).
     """
 
     kernel: CoupledLangevin
@@ -47,7 +47,7 @@ class CoupledLikelihood(AbstractMemoryless):
         *,
         key: PRNGKeyArray,
     ) -> tuple[Float[Array, ""], Aux]:
-        frozen = detached(energy)
+        frozen = stop_gradient(energy)
 
         def walk(key: PRNGKeyArray) -> tuple:
             return unbiased(self.kernel, frozen, self.burn, self.last, self.limit, key=key)

@@ -22,8 +22,9 @@ class DenoisingScoreMatching(AbstractMemoryless):
     hurts where s is comparable to the scale of the data, for the slope at the clean row then says
     little about that at the noisy one.
 
-    Trap: the optimum is the law of the *noisy* data x + s z, not of the data; small s lessens this.
-    Source: Vincent (2011); Song and Kingma (2021), eq. 11 and 13-14 (Wang et al. 2020).
+    Trap: the optimum is the distribution of the *noisy* data x + s z, not of the data; small s
+    lessens this. Source: Vincent (2011); Song and Kingma (2021), eq. 11 and 13-14 (Wang et al.
+    2020).
     """
 
     noise: float = 0.1
@@ -53,11 +54,11 @@ class MultiLevelDenoising(AbstractMemoryless):
     """mean s^2 / 2 |z / s + score(x + s z, s)|^2, s drawn evenly from `noises` for each row.
 
     For an energy or a score that knows the noise (`NoisyEnergy`, `NoisyScore`). The weight s^2
-    makes the levels count alike. At its optimum the model is the law of x + s z at every level, and
-    of the data as the finest falls; the broad levels see the shares of modes, which no single fine
-    level does. With `preserving`, x is shrunk by sqrt(1 - s^2) first, so that data of unit
-    variance keep it (all s below 1). With `mirrored`, each row is seen with z and with -z: what is
-    odd in z cancels, most of the noise at the finest levels, at twice the cost.
+    makes the levels count alike. At its optimum the model is the distribution of x + s z at every
+    level, and of the data as the finest falls; the broad levels see the shares of modes, which no
+    single fine level does. With `preserving`, x is shrunk by sqrt(1 - s^2) first, so that data of
+    unit variance keep it (all s below 1). With `mirrored`, each row is seen with z and with -z:
+    what is odd in z cancels, most of the noise at the finest levels, at twice the cost.
 
     Trap: levels that do not overlap leave gaps that chains cannot cross: ratios of 0.6 to 0.8 in
     few dimensions, nearer 1 in many. Source: Song and Ermon (2019), eq. 5-6; `preserving`: Ho, Jain

@@ -56,10 +56,10 @@ class CrossEntropy(AbstractObjective):
 class JointLikelihood(AbstractObjective):
     """-log p(x, y) = -log p(x) - log p(y | x), on average over rows x with labels y, in nats.
 
-    `rows` is the objective that stands for the first part: any that teaches an energy the law of
-    plain rows, chains and all. The second is cross-entropy, which needs no Z; `weight` multiplies
-    it. Batches are `Labelled`, the energy holds a `Classifier`. Raises TypeError for rows without
-    labels; a label outside 0..labels-1 makes the loss NaN.
+    `rows` is the objective that stands for the first part: any that teaches an energy the
+    distribution of plain rows, chains and all. The second is cross-entropy, which needs no Z;
+    `weight` multiplies it. Batches are `Labelled`, the energy holds a `Classifier`. Raises
+    TypeError for rows without labels; a label outside 0..labels-1 makes the loss NaN.
 
     Trap: the loss of noise contrast or of score matching is on a scale of its own: weight 1 makes
     the joint likelihood only with chains. Source: Grathwohl et al. (2020), eq. 9;

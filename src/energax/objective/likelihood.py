@@ -5,9 +5,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from energax.energy import AbstractLaw, Energy, detached, draws
+from energax.energy import AbstractDistribution, Energy, draws, stop_gradient
 from energax.objective.base import AbstractMemoryless, AbstractObjective, Aux
-from energax.sampler import AbstractSampler, Buffer, chains, filled, pick, put_back, trace
+from energax.sampler import AbstractSampler, Buffer, chains, trace
 
 Batch = Float[Array, " batch *shape"]
 
@@ -37,10 +37,12 @@ def walk(
     sampler: AbstractSampler, energy: Energy, starts: Batch, steps: int, *, key: PRNGKeyArray
 ) -> tuple[Batch, dict[str, Float[Array, ""]]]:
     """Chains that no gradient flows through: where they end, and how they fared."""
-    state, info = chains(sampler, detached(energy), starts, steps, key=key, keep=trace, thin=steps)
+    state, info = chains(
+        sampler, stop_gradient(energy), starts, steps, key=key, keep=trace, thin=steps
+    )
     health = {
         "acceptance": jnp.mean(info.acceptance),
-        "slope": jnp.mean(info.slope),
+        "input_grad_norm": jnp.mean(info.slope),
         "displacement": jnp.sqrt(jnp.mean((state.x - starts) ** 2)),
     }
     return jax.lax.stop_gradient(state.x), health
@@ -77,14 +79,14 @@ class ContrastiveDivergence(AbstractMemoryless):
 
 
 class ShortRun(AbstractMemoryless):
-    """Chains of `steps` steps that start afresh from `law` at every update.
+    """Chains of `steps` steps that start afresh from `distribution` at every update.
 
-    The chain becomes part of the model: draw with the same law, sampler and number of steps that
-    it was trained with, for longer chains leave the data. Source: Nijkamp et al. (2019).
+    The chain becomes part of the model: draw with the same distribution, sampler and number of
+    steps that it was trained with, for longer chains leave the data. Source: Nijkamp et al. (2019).
     """
 
     sampler: AbstractSampler
-    law: AbstractLaw
+    distribution: AbstractDistribution
     steps: int = eqx.field(static=True, default=60)
     penalty: float = 0.0
 
@@ -95,32 +97,35 @@ class ShortRun(AbstractMemoryless):
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Aux]:
         born, move = jax.random.split(key)
-        starts = draws(self.law, len(batch), key=born)
+        starts = draws(self.distribution, len(batch), key=born)
         model, health = walk(self.sampler, energy, starts, self.steps, key=move)
         loss, parts = contrast(energy, batch, model, self.penalty)
         return loss, Aux(memory, parts | health)
 
 
 class PersistentContrastiveDivergence(AbstractObjective):
-    """Chains that live on in a buffer of `size` states; a fraction `fresh` starts again from `law`.
+    """Chains that live on in a buffer of `size` states; a fraction `reinit_probability` starts
+    again from `distribution`.
 
-    At each update as many slots as the batch has rows are picked without replacement, walk
-    `steps` steps and go back to where they came from. Unbiased as far as the buffer follows the
-    changing law: a large step of the optimiser outruns it. Sources: Tieleman (2008); Du and
+    At each update as many slots as the batch has rows are picked without replacement, walk `steps`
+    steps and go back to where they came from. Unbiased as far as the buffer follows the changing
+    distribution: a large step of the optimiser outruns it. Sources: Tieleman (2008); Du and
     Mordatch (2019) for the buffer.
     """
 
     sampler: AbstractSampler
-    law: AbstractLaw
+    distribution: AbstractDistribution
     steps: int = eqx.field(static=True, default=20)
     size: int = eqx.field(static=True, default=8192)
-    fresh: float = 0.05
+    reinit_probability: float = 0.05
     penalty: float = 0.0
 
     def __check_init__(self):
         _check(self.steps, self.penalty)
-        if not 0 <= self.fresh <= 1:
-            raise ValueError(f"`fresh` must lie in [0, 1]; got {self.fresh}.")
+        if not 0 <= self.reinit_probability <= 1:
+            raise ValueError(
+                f"`reinit_probability` must lie in [0, 1]; got {self.reinit_probability}."
+            )
         if self.size < 1:
             raise ValueError(f"`size` must be at least 1; got {self.size}.")
 
@@ -129,17 +134,17 @@ class PersistentContrastiveDivergence(AbstractObjective):
             raise ValueError(
                 f"`size` must be at least the batch size, {len(rows)}; got {self.size}."
             )
-        return filled(self.law, self.size, key=key)
+        return Buffer.create(self.distribution, self.size, key=key)
 
     def __call__(
         self, energy: Energy, batch: Batch, memory: Buffer, *, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Aux]:
         choose, move = jax.random.split(key)
-        slots, old = pick(memory, self.law, len(batch), self.fresh, key=choose)
+        slots, old = memory.draw(self.distribution, len(batch), self.reinit_probability, key=choose)
         model, health = walk(self.sampler, energy, old.x, self.steps, key=move)
         loss, parts = contrast(energy, batch, model, self.penalty)
         age = {"age": jnp.mean(old.age.astype(loss.dtype))}
-        return loss, Aux(put_back(memory, slots, model, old.age), parts | health | age)
+        return loss, Aux(memory.update(slots, model, old.age), parts | health | age)
 
 
 def nearest_distance(points: Batch) -> Float[Array, " batch"]:
@@ -152,7 +157,8 @@ def nearest_distance(points: Batch) -> Float[Array, " batch"]:
 
 
 class ImprovedContrastiveDivergence(AbstractMemoryless):
-    """CD-k that also lowers KL(chain | model), how far the chains' own law is from the model.
+    """CD-k that also lowers KL(chain | model), how far the chains' own distribution is from the
+    model.
 
     Added are `through` times (mean E(chain), E held constant and the chain differentiated through
     its last step) less `entropy` times the chains' entropy, in nats and up to a constant: d times
@@ -185,7 +191,7 @@ class ImprovedContrastiveDivergence(AbstractMemoryless):
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Aux]:
         move, last = jax.random.split(key)
-        near, frozen = batch, detached(energy)
+        near, frozen = batch, stop_gradient(energy)
         if self.steps > 1:
             near = walk(self.sampler, energy, batch, self.steps - 1, key=move)[0]
 

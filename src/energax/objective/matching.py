@@ -38,9 +38,9 @@ class ImplicitScoreMatching(AbstractMemoryless):
     """mean 1/2 |dE/dx|^2 - tr H, H the Hessian of E at a data row, its trace exact.
 
     The value is the Fisher divergence E[1/2 |score of data - score of model|^2] up to a constant of
-    the data; the minimiser is the law of the data. The trace takes as many Hessian products as the
-    example has entries: for more than a few dozen use `SlicedScoreMatching`, whose default is the
-    same with Hutchinson's estimate of the trace.
+    the data; the minimiser is the distribution of the data. The trace takes as many Hessian
+    products as the example has entries: for more than a few dozen use `SlicedScoreMatching`, whose
+    default is the same with Hutchinson's estimate of the trace.
 
     Trap: the arXiv text of the tutorial prints + tr H, which has no minimum. Source: Hyvarinen
     (2005), theorem 1; Song and Kingma (2021), eq. 8, sign corrected.
@@ -64,8 +64,8 @@ class SlicedScoreMatching(AbstractMemoryless):
     """mean 1/2 |dE/dx|^2 - v' H v (variance-reduced) or 1/2 (v . dE/dx)^2 - v' H v (plain).
 
     H is the Hessian of E at a data row, v a random direction with covariance I; `projections` of
-    them are averaged per row. Both have the mean of implicit score matching, whose minimiser is
-    the law of the data; the value itself is a Fisher divergence up to a constant. The Hessian
+    them are averaged per row. Both have the mean of implicit score matching, whose minimiser is the
+    distribution of the data; the value itself is a Fisher divergence up to a constant. The Hessian
     enters with a minus: the arXiv text prints a plus (with p = exp(-E) that has no minimum).
 
     Trap: rows on a lower-dimensional sheet (constant pixels, rounded values) have no density, and

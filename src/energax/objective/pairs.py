@@ -1,8 +1,8 @@
 """Pairs whose share of the mass is known without Z: what a data row is compared with.
 
 For a pair {x, y} made alike from both its ends, p(x) / (p(x) + p(y)) = sigmoid(E(y) - E(x)) is free
-of Z: the mean over pairs of a suitable function of E(x) - E(y), x a data row, is least at the law
-of the data.
+of Z: the mean over pairs of a suitable function of E(x) - E(y), x a data row, is least at the
+distribution of the data.
 """
 
 from collections.abc import Callable

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from energax.energy import AbstractEnergy, Energy, detached
+from energax.energy import AbstractEnergy, Energy, stop_gradient
 from energax.objective.base import AbstractMemoryless, Aux
 from energax.objective.pairs import check_pairs, disturbed
 from energax.sampler import AbstractSampler, run, trace
@@ -16,7 +16,7 @@ Batch = Float[Array, " batch *shape"]
 
 
 class Recovery(AbstractEnergy):
-    """E(x) + |x - noisy|^2 / (2 s^2): the law of the clean row, given the noisy one."""
+    """E(x) + |x - noisy|^2 / (2 s^2): the distribution of the clean row, given the noisy one."""
 
     energy: Energy
     noisy: Float[Array, "*shape"]
@@ -35,7 +35,8 @@ class RecoveryLikelihood(AbstractMemoryless):
 
     p(x | noisy) is proportional to exp(-E(x) - |x - noisy|^2 / (2 s^2)): for small s it has one
     mode and chains of `steps` steps that start at the noisy row reach it, where those of exp(-E)
-    would not mix. Loss: mean E(x) - mean E(chain). Its minimiser is the law of the data itself.
+    would not mix. Loss: mean E(x) - mean E(chain). Its minimiser is the distribution of the data
+    itself.
 
     Trap: small s makes it easy and nearly blind to the shares of modes, large s makes it ordinary
     maximum likelihood; the step of the sampler must suit the width s. Source: Bengio et al. (2013);
@@ -55,7 +56,7 @@ class RecoveryLikelihood(AbstractMemoryless):
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Aux]:
         blur, move = jax.random.split(key)
-        noisy, frozen = disturbed(batch, self.noise, 1, key=blur)[0], detached(energy)
+        noisy, frozen = disturbed(batch, self.noise, 1, key=blur)[0], stop_gradient(energy)
 
         def walk(x: Array, k: PRNGKeyArray) -> tuple[Array, Array]:
             goal = Recovery(frozen, x, self.noise)
@@ -81,10 +82,10 @@ class EnergyDiscrepancy(AbstractMemoryless):
 
     mean log(w / M + (1 / M) sum_j exp(E(x) - E(y_j))), y_j = x + s z + s z_j: one disturbance z of
     the row and M = `copies` of the disturbed row, s = `noise`. With `stabiliser` w = 1 its
-    minimiser is the law of the data for any s and M: given the middle x + s z, the loss is that of
-    ranking x among M draws of N(middle, s^2), less log M. As M grows it lies between score matching
-    (small s) and likelihood (large s). With M = w = 1 it is half of conditional noise-contrastive
-    estimation at the noise sqrt(2) s.
+    minimiser is the distribution of the data for any s and M: given the middle x + s z, the loss is
+    that of ranking x among M draws of N(middle, s^2), less log M. As M grows it lies between score
+    matching (small s) and likelihood (large s). With M = w = 1 it is half of conditional
+    noise-contrastive estimation at the noise sqrt(2) s.
 
     Trap: s must be small enough for some y_j to be likely, or all of the loss is a constant. With
     w other than 1 the logarithm of a mean over few copies is biased, and so is the minimiser.

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from energax.energy import AbstractNoisy, detached
+from energax.energy import AbstractNoisy, stop_gradient
 from energax.objective.base import AbstractMemoryless, Aux
 from energax.sampler import AbstractSampler, cleaned
 
@@ -18,18 +18,18 @@ Batch = Float[Array, " batch *shape"]
 class MultiLevelRecovery(AbstractMemoryless):
     """Likelihood of x + s z given x + s z + sqrt(t^2 - s^2) z', for neighbours s < t of `noises`.
 
-    By Bayes' rule the cleaner row given the noisier one has the energy
-    E(x, s) + |x - noisier|^2 / (2 (t^2 - s^2)): one mode where the levels are near, which chains
-    of `steps` steps from the noisier row reach. Loss: mean E(cleaner, s) - mean E(chain, s), the
-    pair of levels drawn evenly for each row. At its minimiser E(x, s) is that of the law of x + s z
-    at every level but the broadest, which has no energy of its own: `recover` starts there from a
-    Gaussian. For models with an energy: a `NoisyScore` has none and learns nothing.
+    By Bayes' rule the cleaner row given the noisier one has the energy E(x, s) + |x - noisier|^2 /
+    (2 (t^2 - s^2)): one mode where the levels are near, which chains of `steps` steps from the
+    noisier row reach. Loss: mean E(cleaner, s) - mean E(chain, s), the pair of levels drawn evenly
+    for each row. At its minimiser E(x, s) is that of the distribution of x + s z at every level but
+    the broadest, which has no energy of its own: `recover` starts there from a Gaussian. For models
+    with an energy: a `NoisyScore` has none and learns nothing.
 
     `sampler` walks in units of the noise between the two levels, so one step size suits all of
     them: a Langevin step h is h (t^2 - s^2) in the units of the rows. Trap: the chain's own bias is
-    learned in reverse; E(x, s) comes out right only as far as the chain reaches its law. Source:
-    Gao et al. (2021), sections 3.2-3.4. They shrink the rows from level to level to keep their
-    variance, take x itself as the finest level, and weight the levels; we do none of these.
+    learned in reverse; E(x, s) comes out right only as far as the chain reaches its distribution.
+    Source: Gao et al. (2021), sections 3.2-3.4. They shrink the rows from level to level to keep
+    their variance, take x itself as the finest level, and weight the levels; we do none of these.
     """
 
     sampler: AbstractSampler
@@ -60,7 +60,7 @@ class MultiLevelRecovery(AbstractMemoryless):
         pick = jax.random.randint(choose, (len(batch),), 1, len(levels))
         noise = levels[pick]
         added = jnp.sqrt(levels[pick - 1] ** 2 - noise**2)
-        frozen = detached(energy)
+        frozen = stop_gradient(energy)
 
         def rows(x: Array, z: Array, further: Array, s: Array, a: Array) -> tuple[Array, Array]:
             cleaner = x + s * z

@@ -35,7 +35,8 @@ def stein_kernel(
     """u(x, y) = s(x)'k s(y) + s(x)'dk/dy + s(y)'dk/dx + tr d2k/dxdy for all pairs of rows.
 
     With q = |x - y|^2 / h^2, h = `bandwidth`: k = exp(-q / 2) ("gaussian") or (1 + q)^(-1/2)
-    ("multiquadric", the inverse one). Its mean over the model's own law is 0 in either argument.
+    ("multiquadric", the inverse one). Its mean over the model's own distribution is 0 in either
+    argument.
     """
     x, s = rows.reshape(len(rows), -1), scores.reshape(len(rows), -1)
     gap = x[:, None] - x[None]

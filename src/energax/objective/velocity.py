@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
-from energax.energy import AbstractLaw, Energy, draws
+from energax.energy import AbstractDistribution, Energy, draws
 from energax.objective.base import AbstractMemoryless, Aux
 from energax.objective.pairs import check_pairs, compared, disturbed
 
@@ -58,7 +58,7 @@ class MinimumKLContraction(AbstractMemoryless):
     Source: Lyu (2011), with this choice of map; Song and Kingma (2021), section 6.1.
     """
 
-    centre: AbstractLaw
+    centre: AbstractDistribution
     ratio: int = eqx.field(static=True, default=1)
 
     def __check_init__(self):
@@ -78,7 +78,7 @@ class MinimumProbabilityFlow(AbstractMemoryless):
 
     The rate from x to y is g(x, y) exp((E(x) - E(y)) / 2) with a symmetric g, here a Gaussian of
     standard deviation s = `noise`, under which exp(-E) stays as it is; the loss is the initial
-    outflow of the data, least at the law of the data. `ratio` neighbours of each row.
+    outflow of the data, least at the distribution of the data. `ratio` neighbours of each row.
 
     Trap: the exponential makes the variance explode where E varies by many nats over a distance s.
     Source: Sohl-Dickstein, Battaglino and DeWeese (2011); Song and Kingma (2021), section 6.1.

@@ -8,25 +8,28 @@ import numpy as np
 
 from energax import evaluate
 from energax.data import Dataset
-from energax.energy import AbstractLaw, log_density
+from energax.energy import AbstractDistribution, log_density
 from energax.recipe import build
 from energax.recipe.folder import Model
 from energax.recipe.record import figure, mean
 from energax.recipe.score import scored
 
 
-def true_law(law: AbstractLaw, rows: np.ndarray) -> dict[str, Any]:
-    """The law that the data came from, scored on the same rows: no model does better."""
-    return mean(np.asarray(jax.jit(jax.vmap(lambda x: log_density(law, x)))(jnp.asarray(rows))))
+def true_distribution(distribution: AbstractDistribution, rows: np.ndarray) -> dict[str, Any]:
+    """The distribution that the data came from, scored on the same rows: no model does better."""
+    return mean(
+        np.asarray(jax.jit(jax.vmap(lambda x: log_density(distribution, x)))(jnp.asarray(rows)))
+    )
 
 
 def before(model: Model, rows: Dataset) -> dict[str, Any]:
-    """The base law of this run before training, beside the baselines; nothing where it has none."""
+    """The base distribution of this run before training, beside the baselines; nothing where it has
+    none."""
     if not build.tilts(model.raw):
         return {}
-    energies, log_dets = scored(model, lambda x: -log_density(model.law, x), rows.test)
+    energies, log_dets = scored(model, lambda x: -log_density(model.distribution, x), rows.test)
     entry = mean(np.mean(log_dets - energies, axis=0))
-    return {"base law, before training": entry | {"setting": model.settings.base}}
+    return {"base distribution, before training": entry | {"setting": model.settings.base}}
 
 
 def baselines(rows: Dataset) -> dict[str, Any]:

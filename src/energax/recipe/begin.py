@@ -25,13 +25,13 @@ def begun(
     """
     build.check(settings, rows)
     transform = build.transform(settings, rows)
-    law = build.base_law(settings, rows, transform)
+    distribution = build.base_distribution(settings, rows, transform)
     command = repeated(source, settings, test_fraction)
     with new_folder(path) as draft:
         config = describe(source, test_fraction, rows, settings, command)
         write_json(draft / "config.json", config)
         write_json(draft / "transform.json", data.to_json(transform))
-        write_weights(draft / "base.safetensors", {"base": law})
+        write_weights(draft / "base.safetensors", {"base": distribution})
     return Folder(path)
 
 

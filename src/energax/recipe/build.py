@@ -12,33 +12,33 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from energax import data, network
 from energax.data import AbstractTransform, Dataset
 from energax.energy import (
+    AbstractDistribution,
     AbstractEnergy,
-    AbstractLaw,
     Classifier,
-    Fixed,
     Gaussian,
     GaussianMixture,
     Neural,
     NoisyEnergy,
+    NonTrainable,
     Normalised,
     Tilt,
     UniformBox,
-    fitted_flow,
-    fitted_mixture,
+    fit_flow,
+    fit_mixture,
     flow,
 )
 from energax.errors import InputError
-from energax.recipe.lens import Brightness
+from energax.recipe.lens import UnmapPixels
 from energax.recipe.settings import LEVELS, NETWORKS, Settings
 
 BOX = (-1.0, 1.0)
-"""Where the transform `box` puts the data, and the base law `box` lives."""
+"""Where the transform `box` puts the data, and the base distribution `box` lives."""
 
 RIDGE = {"marginal": 0.1, "standardise": 1e-4, "whiten": 1e-2, "box": 1e-3, "none": 1e-4}
-"""Variance added to each axis of a fitted base law, in model units."""
+"""Variance added to each axis of a fitted base distribution, in model units."""
 
 ENOUGH = 6000
-"""Dequantised rows that a base law is fitted to, where one dequantisation has fewer."""
+"""Dequantised rows that a base distribution is fitted to, where one dequantisation has fewer."""
 
 
 def transform(settings: Settings, rows: Dataset) -> AbstractTransform:
@@ -97,7 +97,7 @@ def check(settings: Settings, rows: Dataset) -> None:
     )
     if settings.base == "box" and not inside:
         raise InputError(
-            f"--base box is a law on {list(BOX)}, which --transform {settings.transform} does not "
+            f"--base box is uniform on {list(BOX)}, which --transform {settings.transform} does not "
             "bring the data to: choose --transform box."
         )
 
@@ -114,13 +114,15 @@ def encoded(
     return _encoded(transform, jnp.asarray(rows), jax.random.split(key, len(rows)))
 
 
-def base_law(settings: Settings, rows: Dataset, transform: AbstractTransform) -> AbstractLaw:
-    """The law that is tilted, that chains start from and that noise is drawn from.
+def base_distribution(
+    settings: Settings, rows: Dataset, transform: AbstractTransform
+) -> AbstractDistribution:
+    """The distribution that is tilted, that chains start from and that noise is drawn from.
 
     Fitted to the training rows in model units; to several dequantisations of few whole numbers.
     """
     if settings.base in ("box", "none"):
-        return blank_law(settings, rows.shape)
+        return blank_base(settings, rows.shape)
     components = settings.components if settings.base == "mixture" else 1
     if components > len(rows.train):
         raise InputError(
@@ -128,22 +130,23 @@ def base_law(settings: Settings, rows: Dataset, transform: AbstractTransform) ->
         )
     inputs = fitting_rows(settings, rows, transform)
     if settings.base == "flow":
-        return fitted_flow(inputs, seed=settings.seed)
+        return fit_flow(inputs, seed=settings.seed)
     ridge = RIDGE[settings.transform]
-    return fitted_mixture(inputs, components, ridge=ridge, seed=settings.seed)
+    return fit_mixture(inputs, components, ridge=ridge, seed=settings.seed)
 
 
 def fitting_rows(
     settings: Settings, rows: Dataset, transform: AbstractTransform
 ) -> Float[np.ndarray, " size *shape"]:
-    """Training rows in model units for a law to be fitted to; whole numbers dequantised often."""
+    """Training rows in model units for a distribution to be fitted to; whole numbers dequantised
+    often."""
     copies = 1 if rows.levels is None else max(1, ENOUGH // len(rows.train))
     key = jax.random.key(settings.seed)
     return np.asarray(encoded(transform, np.repeat(rows.train, copies, axis=0), key=key)[0])
 
 
-def blank_law(settings: Settings, shape: tuple[int, ...]) -> AbstractLaw:
-    """A law of the structure of `base_law`, to be filled with saved arrays."""
+def blank_base(settings: Settings, shape: tuple[int, ...]) -> AbstractDistribution:
+    """A distribution of the structure of `base_distribution`, to be filled with saved arrays."""
     if settings.base == "box":
         return UniformBox(shape, *BOX)
     if settings.base == "none":
@@ -157,34 +160,39 @@ def blank_law(settings: Settings, shape: tuple[int, ...]) -> AbstractLaw:
 
 
 def energy(
-    settings: Settings, law: AbstractLaw, transform: AbstractTransform, *, key: PRNGKeyArray
+    settings: Settings,
+    distribution: AbstractDistribution,
+    transform: AbstractTransform,
+    *,
+    key: PRNGKeyArray,
 ) -> AbstractEnergy | NoisyEnergy:
-    """The energy before training: the base law, tilted by a fresh network.
+    """The energy before training: the base distribution, tilted by a fresh network.
 
-    Where the energy knows many levels of noise, a network of row and level, without a base law.
+    Where the energy knows many levels of noise, a network of row and level, without a base
+    distribution.
     """
     if settings.objective in LEVELS:
-        seen = network.NoisyMLP(law.shape, settings.width, settings.depth, key=key)
-        return NoisyEnergy(seen, law.shape)
+        seen = network.NoisyMLP(distribution.shape, settings.width, settings.depth, key=key)
+        return NoisyEnergy(seen, distribution.shape)
     width, depth = settings.width, settings.depth
     out = settings.labels if settings.objective == "joint" else "scalar"
     if settings.network == "conv":
         spectral = settings.spectral
         net: Callable = network.ConvNet(
-            law.shape, width, depth, spectral=spectral, out=out, key=key
+            distribution.shape, width, depth, spectral=spectral, out=out, key=key
         )
     elif settings.network == "shallow":
-        net = network.shallow(law.shape, width, embedding=network.with_bias, key=key)
+        net = network.shallow(distribution.shape, width, embedding=network.with_bias, key=key)
     else:
-        net = network.MLP(law.shape, width, depth, out=out, key=key)
+        net = network.MLP(distribution.shape, width, depth, out=out, key=key)
     if settings.objective == "dual":
-        return Tilt(law, net)
+        return Tilt(distribution, net)
     match transform:
         case data.Pipeline(steps=(_, data.MarginalGauss() as pixels)):
-            net = network.Through(Fixed(Brightness(pixels)), net)
+            net = network.InputTransform(NonTrainable(UnmapPixels(pixels)), net)
     if settings.objective == "joint":
-        net = Classifier(net, law.shape, settings.labels)
-    built = Neural(net, law.shape) if settings.base == "none" else Tilt(law, net)
+        net = Classifier(net, distribution.shape, settings.labels)
+    built = Neural(net, distribution.shape) if settings.base == "none" else Tilt(distribution, net)
     return Normalised(built) if settings.objective in ("nce", "flow-contrastive") else built
 
 
@@ -197,7 +205,7 @@ def seen(settings: Settings, energy: AbstractEnergy | NoisyEnergy) -> AbstractEn
 
 
 def tilts(energy: AbstractEnergy) -> list[Tilt]:
-    """The tilted laws inside `energy`: one, or none."""
+    """The tilted distributions inside `energy`: one, or none."""
 
     def is_tilt(node: object) -> bool:
         return isinstance(node, Tilt)
@@ -205,7 +213,7 @@ def tilts(energy: AbstractEnergy) -> list[Tilt]:
     return [node for node in jax.tree.leaves(energy, is_leaf=is_tilt) if is_tilt(node)]
 
 
-def law_of(energy: AbstractEnergy, other: AbstractLaw) -> AbstractLaw:
-    """The base law inside `energy`, the very object; `other` where it tilts none."""
+def base_of(energy: AbstractEnergy, other: AbstractDistribution) -> AbstractDistribution:
+    """The base distribution inside `energy`, the very object; `other` where it tilts none."""
     found = tilts(energy)
-    return found[0].law if found else other
+    return found[0].distribution if found else other

@@ -13,7 +13,7 @@ import tyro
 from energax import report
 from energax.data import Dataset
 from energax.errors import InputError
-from energax.recipe.baseline import baselines, true_law
+from energax.recipe.baseline import baselines, true_distribution
 from energax.recipe.evaluate import BASELINE_DIM
 from energax.recipe.folder import Folder, load, new_folder, read_json, whole
 from energax.recipe.report import exact_density, model_density, samples
@@ -74,7 +74,11 @@ def gathered(folders: Sequence[Folder], names: Sequence[str], command: str) -> r
         entries.append(_entry(folder, name, rows, picture=name not in seen))
         seen.add(name)
     plane = rows.shape == (2,)
-    truth = None if rows.law is None else number(true_law(rows.law, rows.test), "true_law")
+    truth = (
+        None
+        if rows.distribution is None
+        else number(true_distribution(rows.distribution, rows.test), "true_distribution")
+    )
     return report.Comparison(
         data=configs[0]["data"]["name"],
         command=command,
@@ -85,7 +89,9 @@ def gathered(folders: Sequence[Folder], names: Sequence[str], command: str) -> r
         levels=rows.levels,
         truth=truth,
         baselines=baselines(rows) if math.prod(rows.shape) <= BASELINE_DIM else None,
-        exact_density=exact_density(rows.law, rows.test) if plane and rows.law else None,
+        exact_density=exact_density(rows.distribution, rows.test)
+        if plane and rows.distribution
+        else None,
     )
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.energy import draws
 from energax.errors import Diverged
-from energax.learner import Trio
+from energax.learner import TeachingPlayers
 from energax.recipe import methods
 from energax.recipe.folder import Model
 from energax.recipe.generate import walked
@@ -24,7 +24,7 @@ PILOT = 400
 """Transitions of the pilot chain that finds step size and mass; none of them is kept."""
 
 STEPS = 300
-"""Hamiltonian transitions from the base law to a draw."""
+"""Hamiltonian transitions from the base distribution to a draw."""
 
 KEPT = 100
 """Points of a chain at which its energy is kept."""
@@ -41,25 +41,25 @@ class Drawn:
     sampler: str
 
 
-def drawn(model: Model, count: int, trio: Trio | None, *, key: PRNGKeyArray) -> Drawn:
+def drawn(model: Model, count: int, trio: TeachingPlayers | None, *, key: PRNGKeyArray) -> Drawn:
     """`count` independent chains, each walked to its end.
 
     A model trained at temperature 1 is drawn from by Hamiltonian Monte Carlo from draws of the base
-    law, exact but for what is left of the start. One trained cold, or by short runs, is drawn from
-    as it was trained: by its own Langevin steps, as many as a chain of training lives, from where
-    those began: at draws of the generator of `trio`, which is what `players.starters` gives, or of
-    the base law. Raises Diverged for draws that are not finite.
+    distribution, exact but for what is left of the start. One trained cold, or by short runs, is
+    drawn from as it was trained: by its own Langevin steps, as many as a chain of training lives,
+    from where those began: at draws of the generator of `trio`, which is what `players.starters`
+    gives, or of the base distribution. Raises Diverged for draws that are not finite.
     """
     settings = model.settings
     if trio is not None:
         return _from_generator(settings, count, trio, key=key)
     born, adapt, move = jax.random.split(key, 3)
-    starts = draws(model.law, count, key=born)
+    starts = draws(model.distribution, count, key=born)
     walks = as_trained(model)
     if walks:
         sampler, energy = methods.chain(settings), model.raw
         steps = methods.lifetime(settings)
-        words = f"Langevin as in training, {steps} steps from the base law"
+        words = f"Langevin as in training, {steps} steps from the base distribution"
     else:
         sampler, energy = hamiltonian(model, starts[0], key=adapt), model.energy
         steps = STEPS
@@ -70,7 +70,7 @@ def drawn(model: Model, count: int, trio: Trio | None, *, key: PRNGKeyArray) -> 
     if not bool(jnp.all(jnp.isfinite(state.x))):
         raise Diverged(
             "The chains of this model run off to infinity: its energy is not bounded below. Train "
-            "with a base law (--base gaussian) or a smaller --learning-rate."
+            "with a base distribution (--base gaussian) or a smaller --learning-rate."
         )
     scale = settings.temperature if walks else 1.0
     rate = None if walks else float(jnp.mean(info.acceptance))
@@ -82,7 +82,9 @@ def as_trained(model: Model) -> bool:
     return model.cold or model.settings.objective == "shortrun"
 
 
-def _from_generator(settings: Settings, count: int, trio: Trio, *, key: PRNGKeyArray) -> Drawn:
+def _from_generator(
+    settings: Settings, count: int, trio: TeachingPlayers, *, key: PRNGKeyArray
+) -> Drawn:
     found = walked(trio, settings, count, key=key)
     steps = settings.chain_steps
     words = f"Langevin as in training, {steps} steps from draws of the generator"

@@ -14,7 +14,7 @@ from energax import evaluate
 from energax.data import Dataset
 from energax.errors import InputError
 from energax.evaluate import Likelihood, LogZ
-from energax.recipe.baseline import baselines, before, true_law
+from energax.recipe.baseline import baselines, before, true_distribution
 from energax.recipe.draw import drawn
 from energax.recipe.folder import Folder, Model, load, write_arrays, write_json
 from energax.recipe.players import starters
@@ -43,7 +43,8 @@ class Evaluate:
     seed: int = 0
     """Seed of everything random in the evaluation."""
     baselines: bool = True
-    """Fit simple models too, to be compared with; --no-baselines keeps only the base law."""
+    """Fit simple models too, to be compared with; --no-baselines keeps only the base
+    distribution."""
 
     def __call__(self) -> None:
         print(told(self.measured()))
@@ -62,8 +63,8 @@ class Evaluate:
             record |= told_labels(model, rows)
         fitted = self.baselines and math.prod(rows.shape) <= BASELINE_DIM
         record["baselines"] = (baselines(rows) if fitted else {}) | before(model, rows)
-        if rows.law is not None:
-            record["true_law"] = true_law(rows.law, rows.test)
+        if rows.distribution is not None:
+            record["true_distribution"] = true_distribution(rows.distribution, rows.test)
         record["seconds"] = figure(time.perf_counter() - began)
         decoded = np.asarray(jax.vmap(model.transform.decode)(found.x))
         write_arrays(folder["samples.npz"], draws=decoded, chains=found.energies)
@@ -82,15 +83,15 @@ class Evaluate:
         if model.cold:
             return (
                 f"Not attempted: the chains of training ran at temperature "
-                f"{model.settings.temperature:.3g}, so the law is a valley too narrow to anneal to."
+                f"{model.settings.temperature:.3g}, so the density is too concentrated to anneal to."
             )
         if model.settings.base == "none":
-            return "Not attempted: without a base law the energy may have no finite log Z."
+            return "Not attempted: without a base distribution the energy may have no finite log Z."
         if math.prod(model.energy.shape) <= 2:
             found = evaluate.quadrature(model.energy, *inside(model))
             return evaluate.bounded(found, level=self.level)
         return evaluate.annealed_log_z(
-            model.energy, model.law, particles=self.particles, level=self.level, key=key
+            model.energy, model.distribution, particles=self.particles, level=self.level, key=key
         )
 
 

@@ -14,7 +14,7 @@ from energax.data import AbstractTransform
 from energax.energy import Clamped, Energy, LatentPosterior, free_axes
 from energax.energy.clamped import held
 from energax.errors import Diverged
-from energax.learner import Trio
+from energax.learner import TeachingPlayers
 from energax.network import NoisyGenerator
 from energax.recipe import build, methods
 from energax.recipe.draw import LEAPS, STEPS, as_trained, hamiltonian
@@ -40,7 +40,7 @@ class Filled:
 
 def filled(
     model: Model,
-    trio: Trio | None,
+    trio: TeachingPlayers | None,
     rows: Rows,
     hidden: Bool[np.ndarray, " size *shape"],
     steps: int | None = None,
@@ -53,10 +53,10 @@ def filled(
     by Hamiltonian Monte Carlo, exact but for what is left of the start; one trained cold, or by
     short runs, by its own Langevin steps: as many as `drawn` makes, or `steps`. Chains begin at
     what the generator of `trio` makes of a z that is inferred from the known numbers alone, without
-    a trio at draws of the base law.
+    a trio at draws of the base distribution.
 
     Where the transform mixes the numbers of a row, chains move along what the known ones leave free
-    in model units: the law is the same. Raises Diverged for chains that run off.
+    in model units: the distribution is the same. Raises Diverged for chains that run off.
     """
     spread, born, adapt, walk = jax.random.split(key, 4)
     blank = np.asarray(model.transform.decode(jnp.zeros(rows.shape[1:])))
@@ -74,11 +74,11 @@ def filled(
         found[places] = np.asarray(ends)
     if not np.all(np.isfinite(found)):
         raise Diverged(
-            "The chains on the hidden numbers run off to infinity: train with a base law (--base "
+            "The chains on the hidden numbers run off to infinity: train with a base (--base "
             "gaussian) or a smaller --learning-rate."
         )
     shown = np.asarray(jax.vmap(model.transform.decode)(jnp.asarray(found)))
-    begun = "draws of the base law"
+    begun = "draws of the base distribution"
     if trio is not None:
         begun = "what the generator makes of the z inferred from the known numbers"
     return Filled(np.where(hidden, shown, rows), f"by {words.format(steps)} from {begun}")
@@ -90,7 +90,7 @@ def _chain(model: Model, *, key: PRNGKeyArray) -> tuple[AbstractSampler, Energy,
         steps = methods.lifetime(model.settings)
         return methods.chain(model.settings), model.raw, steps, "{} Langevin steps as in training"
     first, then = jax.random.split(key)
-    chain = hamiltonian(model, model.law.sample(key=first), key=then)
+    chain = hamiltonian(model, model.distribution.sample(key=first), key=then)
     return chain, model.energy, STEPS, f"{{}} Hamiltonian transitions of {LEAPS} leapfrog steps"
 
 
@@ -115,16 +115,16 @@ def _over(axes: Array) -> int | None:
     return None if axes.ndim == 2 else 0
 
 
-def _starts(model: Model, trio: Trio | None, y: Batch, axes: Array, keys: Keys) -> Batch:
+def _starts(model: Model, trio: TeachingPlayers | None, y: Batch, axes: Array, keys: Keys) -> Batch:
     """Examples whose hidden numbers the chains begin at."""
     if trio is None:
-        return jax.vmap(lambda k: model.law.sample(key=k))(keys)
+        return jax.vmap(lambda k: model.distribution.sample(key=k))(keys)
     return made(trio, read(trio, y, axes, model.settings.latent_step_size, keys))
 
 
 @eqx.filter_jit
 def read(
-    trio: Trio, y: Batch, axes: Array, step_size: float, keys: Keys
+    trio: TeachingPlayers, y: Batch, axes: Array, step_size: float, keys: Keys
 ) -> Float[Array, " size latent"]:
     """z of rows in model units, inferred from their known numbers: those that `axes` leave alone.
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from energax import data, train
 from energax.data import AbstractTransform, Dataset
-from energax.energy import AbstractEnergy, AbstractLaw, Tempered, weights
+from energax.energy import AbstractDistribution, AbstractEnergy, Tempered, weights
 from energax.errors import InputError
 from energax.recipe import build
 from energax.recipe.settings import Settings
@@ -54,9 +54,9 @@ class Folder:
         """The map from the user's units to the model's."""
         return data.from_json(read_json(self["transform.json"]))
 
-    def law(self) -> AbstractLaw:
-        """The base law, as fitted when the run began."""
-        blank = build.blank_law(self.settings(), tuple(self.config()["data"]["shape"]))
+    def distribution(self) -> AbstractDistribution:
+        """The base distribution, as fitted when the run began."""
+        blank = build.blank_base(self.settings(), tuple(self.config()["data"]["shape"]))
         return train.read_weights(self["base.safetensors"], {"base": blank})["base"]
 
     def dataset(self) -> Dataset:
@@ -73,14 +73,15 @@ class Folder:
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """A trained model: the energy of the law it fitted, in model units, and the way to them.
+    """A trained model: the energy of the distribution it fitted, in model units, and the way to
+    them.
 
-    `energy` is `raw` / T at the temperature T of the chains that trained it. `law` is the base.
-    `levels`: number of values of data that are whole numbers.
+    `energy` is `raw` / T at the temperature T of the chains that trained it. `distribution` is the
+    base. `levels`: number of values of data that are whole numbers.
     """
 
     raw: AbstractEnergy
-    law: AbstractLaw
+    distribution: AbstractDistribution
     transform: AbstractTransform
     settings: Settings
     levels: int | None
@@ -102,15 +103,15 @@ def load(path: Path | str) -> Model:
     Raises InputError where the folder is no run, is unfinished, or is damaged.
     """
     folder = Folder(Path(path))
-    settings, law, transform = folder.settings(), folder.law(), folder.transform()
-    blank = build.energy(settings, law, transform, key=jax.random.key(0))
+    settings, distribution, transform = folder.settings(), folder.distribution(), folder.transform()
+    blank = build.energy(settings, distribution, transform, key=jax.random.key(0))
     moving, still = weights(blank)
     like = {"energy": moving} | ({"average": moving} if settings.decay else {})
     parts = train.read_weights(folder["weights.safetensors"], like)
     trained = eqx.combine(parts["average" if settings.decay else "energy"], still)
     found = build.seen(settings, trained)
     levels = folder.config()["data"]["levels"]
-    return Model(found, build.law_of(found, law), transform, settings, levels)
+    return Model(found, build.base_of(found, distribution), transform, settings, levels)
 
 
 def spoken(command: str, folder: Folder) -> str:

@@ -9,23 +9,25 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from energax import sampler
-from energax.energy import detached
+from energax.energy import stop_gradient
 from energax.errors import Diverged, InputError
-from energax.learner import Trio
-from energax.learner.teaching.posterior import inferred
+from energax.learner import TeachingPlayers
+from energax.learner.teaching.posterior import infer
 from energax.recipe import methods, teach
 from energax.recipe.settings import CHAINS, Settings
 
 Latents = Float[Array, " size latent"]
 
 
-def generated(trio: Trio, count: int, *, key: PRNGKeyArray) -> Float[Array, " count *shape"]:
+def generated(
+    trio: TeachingPlayers, count: int, *, key: PRNGKeyArray
+) -> Float[Array, " count *shape"]:
     """g(z) of z ~ N(0, I), without noise and without a chain, in model units."""
     z = jax.random.normal(key, (count, trio.generator.latent))
     return checked(made(trio, z))
 
 
-def made(trio: Trio, z: Latents) -> Float[Array, " size *shape"]:
+def made(trio: TeachingPlayers, z: Latents) -> Float[Array, " size *shape"]:
     """g(z), in model units."""
     return _each(trio.generator, z)
 
@@ -47,7 +49,7 @@ class Walk:
     energies: Float[Array, " count points"]
 
 
-def walked(trio: Trio, settings: Settings, count: int, *, key: PRNGKeyArray) -> Walk:
+def walked(trio: TeachingPlayers, settings: Settings, count: int, *, key: PRNGKeyArray) -> Walk:
     """Chains of training that begin at draws of the generator, followed to their ends.
 
     They begin where those of training began: at g(z) with the generator's noise, or without where
@@ -61,8 +63,8 @@ def walked(trio: Trio, settings: Settings, count: int, *, key: PRNGKeyArray) -> 
         )
     rules = teach.rules(settings, methods.chain(settings), 1)
     born, walk = jax.random.split(key)
-    seeds = rules.seeds(trio.generator, jnp.zeros((count, *trio.energy.shape)), key=born)
-    starts, energy = eqx.filter_jit(rules.starts)(trio.generator, seeds), detached(trio.energy)
+    seeds = rules.latent_noise(trio.generator, jnp.zeros((count, *trio.energy.shape)), key=born)
+    starts, energy = eqx.filter_jit(rules.starts)(trio.generator, seeds), stop_gradient(trio.energy)
     chain, steps = rules.sampler, rules.steps
     state, info = sampler.chains(chain, energy, starts, steps, key=walk, keep=sampler.trace)
     ends = checked(state.x)
@@ -71,7 +73,7 @@ def walked(trio: Trio, settings: Settings, count: int, *, key: PRNGKeyArray) -> 
 
 
 def revised(
-    trio: Trio, settings: Settings, count: int, *, key: PRNGKeyArray
+    trio: TeachingPlayers, settings: Settings, count: int, *, key: PRNGKeyArray
 ) -> Float[Array, " count *shape"]:
     """Where the chains of training end that begin at draws of the generator: those of `walked`."""
     return walked(trio, settings, count, key=key).ends
@@ -91,7 +93,7 @@ class Codes:
 
 
 def codes(
-    trio: Trio,
+    trio: TeachingPlayers,
     settings: Settings,
     rows: Float[Array, " size *shape"],
     steps: int | None = None,
@@ -121,7 +123,7 @@ def codes(
         starts = _each(trio.encoder, rows)[0]
         words = "at the encoder's mean"
     chain = sampler.Langevin(settings.latent_step_size)
-    ends, _ = eqx.filter_jit(inferred)(chain, trio.generator, rows, starts, steps, key=walk)
+    ends, _ = eqx.filter_jit(infer)(chain, trio.generator, rows, starts, steps, key=walk)
     if not bool(jnp.all(jnp.isfinite(ends))):
         raise Diverged(
             f"The chains on z run off to infinity at steps of {settings.latent_step_size:g}: give "

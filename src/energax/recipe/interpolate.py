@@ -11,7 +11,7 @@ import tyro
 from jaxtyping import PRNGKeyArray, Shaped
 
 from energax.errors import InputError
-from energax.learner import Trio
+from energax.learner import TeachingPlayers
 from energax.recipe import build
 from energax.recipe.folder import Folder, Model, load, whole
 from energax.recipe.generate import between, checked, codes, made
@@ -68,7 +68,7 @@ class Interpolate:
 
 def interpolated(
     model: Model,
-    trio: Trio,
+    trio: TeachingPlayers,
     rows: Shaped[np.ndarray, " twice *shape"],
     num: int,
     steps: int | None = None,

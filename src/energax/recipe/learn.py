@@ -34,14 +34,14 @@ def learn(folder: Folder) -> None:
             f"{folder.path} has finished training, nothing is left to resume; measure it by: "
             f"{spoken('evaluate', folder)}"
         )
-    data, law = folder.dataset(), folder.law()
+    data, distribution = folder.dataset(), folder.distribution()
     rows = methods.training_rows(settings, data)
     start, init = jax.random.split(jax.random.key(settings.seed))
-    learner = methods.learner(settings, law, data)
+    learner = methods.learner(settings, distribution, data)
     transform = folder.transform()
     # A batch of all rows is each row once.
     size = None if settings.batch_size == len(rows) else settings.batch_size
-    moved = methods.players(settings, law, transform, data, key=init)
+    moved = methods.players(settings, distribution, transform, data, key=init)
     run = train.start(learner, moved, rows, key=start, batch_size=size, transform=transform)
     checkpoints, log = Checkpoints(folder["checkpoints"]), Log(folder["metrics.jsonl"])
     if checkpoints.newest() is None:

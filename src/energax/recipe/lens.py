@@ -7,10 +7,10 @@ from jaxtyping import Array, Float
 from energax.data import MarginalGauss
 
 CONTRAST = 4.0
-"""Brightness has a standard deviation of about 1/4 on the unit box; networks like it near 1."""
+"""UnmapPixels has a standard deviation of about 1/4 on the unit box; networks like it near 1."""
 
 
-class Brightness(eqx.Module):
+class UnmapPixels(eqx.Module):
     """From the normal scores of `MarginalGauss` back to brightness, centred: 4 (x(y) - mean).
 
     Normal scores spread a pixel that is mostly black over half the line, which is noise to a

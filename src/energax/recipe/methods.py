@@ -9,7 +9,7 @@ from jaxtyping import PRNGKeyArray, PyTree
 
 from energax import network, objective, sampler
 from energax.data import AbstractTransform, Dataset, Labelled
-from energax.energy import AbstractLaw, Flat, Tilt, fitted_flow, flow
+from energax.energy import AbstractDistribution, Flat, Tilt, fit_flow, flow
 from energax.learner import (
     AbstractLearner,
     AdversarialGenerator,
@@ -18,7 +18,7 @@ from energax.learner import (
     DualTraining,
     FDivergence,
     FlowContrastive,
-    FromLaw,
+    FromDistribution,
     Game,
     LearnedStein,
     Neurons,
@@ -49,7 +49,7 @@ def chain(settings: Settings) -> sampler.Langevin:
     )
 
 
-def loss(settings: Settings, law: AbstractLaw) -> AbstractObjective:
+def loss(settings: Settings, distribution: AbstractDistribution) -> AbstractObjective:
     """The objective by its word on the command line."""
     steps, penalty = settings.chain_steps, settings.energy_penalty
     noise, ratio = settings.noise, settings.noise_ratio
@@ -58,9 +58,9 @@ def loss(settings: Settings, law: AbstractLaw) -> AbstractObjective:
         "cd-improved": lambda: objective.ImprovedContrastiveDivergence(
             chain(settings), steps, penalty
         ),
-        "shortrun": lambda: objective.ShortRun(chain(settings), law, steps, penalty),
+        "shortrun": lambda: objective.ShortRun(chain(settings), distribution, steps, penalty),
         "pcd": lambda: objective.PersistentContrastiveDivergence(
-            chain(settings), law, steps, settings.buffer_size, settings.fresh, penalty
+            chain(settings), distribution, steps, settings.buffer_size, settings.fresh, penalty
         ),
         "recovery": lambda: objective.RecoveryLikelihood(chain(settings), noise, steps),
         "sm": objective.ImplicitScoreMatching,
@@ -71,24 +71,26 @@ def loss(settings: Settings, law: AbstractLaw) -> AbstractObjective:
             projections=settings.projections, direction=settings.direction
         ),
         "dsm": lambda: objective.DenoisingScoreMatching(noise, settings.control_variate),
-        "nce": lambda: objective.NoiseContrastiveEstimation(law, ratio, settings.divergence),
-        "nce-ranking": lambda: objective.RankingNoiseContrastiveEstimation(law, ratio),
+        "nce": lambda: objective.NoiseContrastiveEstimation(
+            distribution, ratio, settings.divergence
+        ),
+        "nce-ranking": lambda: objective.RankingNoiseContrastiveEstimation(distribution, ratio),
         "nce-conditional": lambda: objective.ConditionalNoiseContrastiveEstimation(noise, ratio),
         "nce-self": lambda: objective.SelfPerturbedNoiseContrastiveEstimation(noise),
         "discrepancy": lambda: objective.EnergyDiscrepancy(noise, ratio),
         "velocity": objective.MinimumVelocity,
-        "contraction": lambda: objective.MinimumKLContraction(law, ratio),
+        "contraction": lambda: objective.MinimumKLContraction(distribution, ratio),
         "flow": lambda: objective.MinimumProbabilityFlow(noise, ratio),
         "stein": lambda: objective.KernelStein(
             settings.kernel, bandwidth=settings.bandwidth or None
         ),
         "coupled": lambda: objective.CoupledLikelihood(
-            sampler.CoupledLangevin(law, settings.step_size),
+            sampler.CoupledLangevin(distribution, settings.step_size),
             *_span(steps),
             pairs=max(1, settings.batch_size // PAIRED),
         ),
         "joint": lambda: objective.JointLikelihood(
-            objective.NoiseContrastiveEstimation(law, ratio, settings.divergence),
+            objective.NoiseContrastiveEstimation(distribution, ratio, settings.divergence),
             settings.label_weight,
         ),
         "dsm-levels": lambda: objective.MultiLevelDenoising(noises(settings), mirrored=True),
@@ -109,11 +111,11 @@ def noises(settings: Settings) -> np.ndarray:
     return sampler.geometric(settings.broadest, settings.finest, settings.levels)
 
 
-def rules(settings: Settings, law: AbstractLaw) -> AbstractRules:
+def rules(settings: Settings, distribution: AbstractDistribution) -> AbstractRules:
     """The game by its word on the command line."""
     penalty, proposals = settings.energy_penalty, settings.noise_ratio
     if settings.objective in F_DIVERGENCES:
-        source = FromLaw(law, settings.noise_ratio)
+        source = FromDistribution(distribution, settings.noise_ratio)
         return FDivergence(source, F_DIVERGENCES[settings.objective])
     makers = {
         "adversarial": lambda: AdversarialLikelihood(penalty),
@@ -124,11 +126,11 @@ def rules(settings: Settings, law: AbstractLaw) -> AbstractRules:
     return makers[settings.objective]()
 
 
-def rival(settings: Settings, law: AbstractLaw, *, key: PRNGKeyArray) -> PyTree:
+def rival(settings: Settings, distribution: AbstractDistribution, *, key: PRNGKeyArray) -> PyTree:
     """The rival as a fresh network, or as a flow that is not fitted yet."""
-    shape, width, depth = law.shape, settings.rival_width, settings.depth
+    shape, width, depth = distribution.shape, settings.rival_width, settings.depth
     if settings.objective in F_DIVERGENCES:
-        return Tilt(law, network.MLP(shape, width, depth, key=key))
+        return Tilt(distribution, network.MLP(shape, width, depth, key=key))
     if settings.objective in FLOWS:
         return flow(shape, mean=jnp.zeros(shape), std=jnp.ones(shape), key=key)
     if settings.objective == "stein-learned":
@@ -139,40 +141,46 @@ def rival(settings: Settings, law: AbstractLaw, *, key: PRNGKeyArray) -> PyTree:
 
 
 def blank_players(
-    settings: Settings, law: AbstractLaw, transform: AbstractTransform, *, key: PRNGKeyArray
+    settings: Settings,
+    distribution: AbstractDistribution,
+    transform: AbstractTransform,
+    *,
+    key: PRNGKeyArray,
 ) -> PyTree:
     """Fresh players: those of `players`, but that a flow among them is not fitted."""
-    blank = energy(settings, law, transform, key=key)
+    blank = energy(settings, distribution, transform, key=key)
     born = jax.random.fold_in(key, 1)
     if settings.objective in TAUGHT:
-        return teach.trio(settings, blank, law.shape, key=born)
+        return teach.trio(settings, blank, distribution.shape, key=born)
     if settings.objective not in GAMES:
         return blank
-    return Players(blank, rival(settings, law, key=born))
+    return Players(blank, rival(settings, distribution, key=born))
 
 
 def players(
     settings: Settings,
-    law: AbstractLaw,
+    distribution: AbstractDistribution,
     transform: AbstractTransform,
     rows: Dataset,
     *,
     key: PRNGKeyArray,
 ) -> PyTree:
     """What the learner moves: the energy before training, and the others where there are any."""
-    fresh = blank_players(settings, law, transform, key=key)
+    fresh = blank_players(settings, distribution, transform, key=key)
     if settings.objective not in FLOWS:
         return fresh
-    fitted = fitted_flow(fitting_rows(settings, rows, transform), seed=settings.seed)
+    fitted = fit_flow(fitting_rows(settings, rows, transform), seed=settings.seed)
     return Players(fresh.energy, fitted)
 
 
-def learner(settings: Settings, law: AbstractLaw, rows: Dataset) -> AbstractLearner:
+def learner(
+    settings: Settings, distribution: AbstractDistribution, rows: Dataset
+) -> AbstractLearner:
     """What trains the energy, by the settings."""
     decay, count = settings.decay or None, len(rows.train)
     if settings.objective == "dual":
         return DualTraining(
-            sampler.OnManifold(Flat(law), settings.step_size),
+            sampler.OnManifold(Flat(distribution), settings.step_size),
             Neurons(
                 settings.direction_step,
                 settings.weight_step,
@@ -180,7 +188,7 @@ def learner(settings: Settings, law: AbstractLaw, rows: Dataset) -> AbstractLear
             ),
             settings.restart,
             copies=settings.copies,
-            decay=decay,
+            ema_decay=decay,
             horizon=settings.steps,
         )
     if settings.objective in TAUGHT:
@@ -189,9 +197,9 @@ def learner(settings: Settings, law: AbstractLaw, rows: Dataset) -> AbstractLear
         return Teaching(told, optimisers, settings.again, decay, settings.fresh)
     moves = optimise.of_energy(settings, count)
     if settings.objective not in GAMES:
-        return Descent(loss(settings, law), moves, decay)
+        return Descent(loss(settings, distribution), moves, decay)
     answers = optimise.of_rival(settings, count)
-    return Game(rules(settings, law), moves, answers, settings.rounds, decay)
+    return Game(rules(settings, distribution), moves, answers, settings.rounds, decay)
 
 
 def training_rows(settings: Settings, rows: Dataset) -> np.ndarray | Labelled:
@@ -204,7 +212,8 @@ def training_rows(settings: Settings, rows: Dataset) -> np.ndarray | Labelled:
 
 
 def lifetime(settings: Settings) -> int:
-    """Langevin steps from where chains of training begin: the base law, or the generator's draws.
+    """Langevin steps from where chains of training begin: the base distribution, or the generator's
+    draws.
 
     Those of `pcd` go on until they start anew, on average; the generator's are revised by K steps.
     """

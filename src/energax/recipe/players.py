@@ -8,7 +8,7 @@ from jaxtyping import PyTree
 
 from energax import train
 from energax.errors import InputError
-from energax.learner import GameState, Players, TeachingState, Trio
+from energax.learner import GameState, Players, TeachingPlayers, TeachingState
 from energax.network import NoisyGenerator
 from energax.recipe import methods
 from energax.recipe.folder import Folder, Model, load
@@ -24,15 +24,15 @@ def partners(players: Any) -> dict[str, PyTree]:
     None for an encoder that is not there; nothing for an energy that learns alone.
     """
     match players:
-        case TeachingState() | Trio():
+        case TeachingState() | TeachingPlayers():
             return {"generator": players.generator, "encoder": players.encoder}
         case GameState() | Players():
             return {"rival": players.rival}
     return {}
 
 
-def load_players(path: Path | str) -> Players | Trio:
-    """All players of a finished run, in model units: `Players` of a game, else `Trio`.
+def load_players(path: Path | str) -> Players | TeachingPlayers:
+    """All players of a finished run, in model units: `Players` of a game, else `TeachingPlayers`.
 
     The energy is `load(path).raw`, with averaged weights where they were kept; of the others no
     average is kept. Raises InputError where the folder is no run, is unfinished or damaged, where
@@ -42,7 +42,7 @@ def load_players(path: Path | str) -> Players | Trio:
     return _players(model, folder)
 
 
-def load_trio(path: Path | str) -> Trio:
+def load_trio(path: Path | str) -> TeachingPlayers:
     """Energy, generator and encoder of a finished run; the encoder is None where there is none.
 
     Of `adversarial-generator`, whose rival is the generator, too. Raises InputError as
@@ -57,15 +57,16 @@ def load_trio(path: Path | str) -> Trio:
         )
     match _players(model, folder):
         case Players(energy=energy, rival=NoisyGenerator() as generator):
-            return Trio(energy, generator)
-        case Trio() as trio:
+            return TeachingPlayers(energy, generator)
+        case TeachingPlayers() as trio:
             return trio
         case found:
             raise TypeError(f"{objective} trains no generator, but {type(found).__name__}.")
 
 
-def starters(path: Path | str, model: Model) -> Trio | None:
-    """At whose generator the chains begin that draw from a run; None where at its base law.
+def starters(path: Path | str, model: Model) -> TeachingPlayers | None:
+    """At whose generator the chains begin that draw from a run; None where at its base
+    distribution.
 
     The chains of a cold run begin where those of its training did. Raises InputError as `load_trio`
     where that is a generator which the folder does not hold.
@@ -74,14 +75,14 @@ def starters(path: Path | str, model: Model) -> Trio | None:
     return load_trio(path) if model.cold and objective in GENERATORS else None
 
 
-def _players(model: Model, folder: Folder) -> Players | Trio:
+def _players(model: Model, folder: Folder) -> Players | TeachingPlayers:
     settings = model.settings
     if settings.objective not in (*GAMES, *TAUGHT):
         raise InputError(
             f"{folder.path} has no other player: {settings.objective} trains its energy alone."
         )
     key = jax.random.key(0)
-    blank = methods.blank_players(settings, model.law, model.transform, key=key)
+    blank = methods.blank_players(settings, model.distribution, model.transform, key=key)
     like = {name: part for name, part in partners(blank).items() if part is not None}
     file = folder["weights.safetensors"]
     if not like.keys() <= train.parts_in(file):
@@ -92,6 +93,6 @@ def _players(model: Model, folder: Folder) -> Players | Trio:
         )
     found = train.read_weights(file, like)
     match blank:
-        case Trio():
-            return Trio(model.raw, found["generator"], found.get("encoder"))
+        case TeachingPlayers():
+            return TeachingPlayers(model.raw, found["generator"], found.get("encoder"))
     return Players(model.raw, found["rival"])

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Shaped
 
 from energax import report
-from energax.learner import Trio
+from energax.learner import TeachingPlayers
 from energax.recipe.folder import Model
 from energax.recipe.generate import between, generated, made, own_steps, walked
 from energax.recipe.interpolate import interpolated
@@ -56,13 +56,15 @@ def portrait(path: Path, model: Model, test: Rows) -> report.Partners | None:
     )
 
 
-def _read(model: Model, trio: Trio, rows: Rows, *, key: jax.Array) -> report.Reconstructed:
+def _read(
+    model: Model, trio: TeachingPlayers, rows: Rows, *, key: jax.Array
+) -> report.Reconstructed:
     found = reconstructed(model, trio, rows, own_steps(model.settings), key=key)
     return report.Reconstructed(rows, found.begun, found.rows, found.steps, found.start)
 
 
 def _lines(
-    model: Model, trio: Trio, rows: Rows | None, *, key: jax.Array
+    model: Model, trio: TeachingPlayers, rows: Rows | None, *, key: jax.Array
 ) -> tuple[np.ndarray, str]:
     """What the generator makes along straight lines in z, and between what they go.
 

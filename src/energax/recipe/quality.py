@@ -67,18 +67,18 @@ def told_labels(model: Model, rows: Dataset) -> dict[str, Any]:
 
 
 class _Known(AbstractEnergy):
-    """The true law of the data, as an energy of rows in model units."""
+    """The true distribution of the data, as an energy of rows in model units."""
 
-    law: AbstractModal
+    distribution: AbstractModal
     transform: AbstractTransform
     shape: tuple[int, ...] = eqx.field(static=True)
 
     def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
-        return self.law(self.transform.decode(x))
+        return self.distribution(self.transform.decode(x))
 
     def mode(self, x: Float[Array, "*shape"]) -> Int[Array, ""]:
-        """The mode of the true law that a point in model units belongs to."""
-        return self.law.mode(self.transform.decode(x))
+        """The mode of the true distribution that a point in model units belongs to."""
+        return self.distribution.mode(self.transform.decode(x))
 
 
 def _mode(known: _Known, x: Array) -> Array:
@@ -88,11 +88,12 @@ def _mode(known: _Known, x: Array) -> Array:
 def _coverage(
     model: Model, rows: Dataset, drawn: np.ndarray, test: np.ndarray
 ) -> dict[str, dict[str, Any]]:
-    """Shares of modes by quadrature where the law of the data has known ones, else neighbours."""
-    if not isinstance(rows.law, AbstractModal) or math.prod(rows.shape) > 2:
+    """Shares of modes by quadrature where the distribution of the data has known ones, else
+    neighbours."""
+    if not isinstance(rows.distribution, AbstractModal) or math.prod(rows.shape) > 2:
         return {"coverage": estimate(evaluate.coverage(drawn, test))}
-    known = _Known(law=rows.law, transform=model.transform, shape=rows.shape)
-    mode, modes = Partial(_mode, known), rows.law.modes
+    known = _Known(distribution=rows.distribution, transform=model.transform, shape=rows.shape)
+    mode, modes = Partial(_mode, known), rows.distribution.modes
     mine, true = (
         evaluate.mode_shares(energy, mode, modes, *inside(model))
         for energy in (model.energy, known)

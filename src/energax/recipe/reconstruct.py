@@ -10,7 +10,7 @@ import numpy as np
 import tyro
 from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
-from energax.learner import Trio
+from energax.learner import TeachingPlayers
 from energax.recipe import build
 from energax.recipe.folder import Folder, Model, load, whole, write_arrays
 from energax.recipe.generate import checked, codes, made
@@ -73,7 +73,7 @@ class Reconstruction:
 
 
 def reconstructed(
-    model: Model, trio: Trio, rows: Rows, steps: int | None = None, *, key: PRNGKeyArray
+    model: Model, trio: TeachingPlayers, rows: Rows, steps: int | None = None, *, key: PRNGKeyArray
 ) -> Reconstruction:
     """The generator's rows at the z that are inferred for `rows`, in the user's units.
 

@@ -48,8 +48,8 @@ def material(folder: Folder, model: Model) -> report.Material:
     drawn, chains = samples(folder)
     plane = rows.shape == (2,)
     log_z = evaluation.get("log_z", {}).get("value")
-    exact = rows.law if plane else None
-    noise = draws(model.law, min(SHOWN, 256), key=jax.random.key(2))
+    exact = rows.distribution if plane else None
+    noise = draws(model.distribution, min(SHOWN, 256), key=jax.random.key(2))
     return report.Material(
         data=config["data"]["name"],
         objective=config["settings"]["objective"],
@@ -104,7 +104,9 @@ def model_density(model: Model, rows: np.ndarray, log_z: float) -> report.Densit
     return report.Density(xs, ys, (log_dets - energies)[0].reshape(GRID, GRID) - log_z)
 
 
-def exact_density(law: AbstractEnergy, rows: np.ndarray) -> report.Density:
-    """The log-density of the law that `rows` came from, around them."""
+def exact_density(distribution: AbstractEnergy, rows: np.ndarray) -> report.Density:
+    """The log-density of the distribution that `rows` came from, around them."""
     xs, ys, points = _grid(rows)
-    return report.Density(xs, ys, -np.asarray(jax.jit(jax.vmap(law))(points)).reshape(GRID, GRID))
+    return report.Density(
+        xs, ys, -np.asarray(jax.jit(jax.vmap(distribution))(points)).reshape(GRID, GRID)
+    )

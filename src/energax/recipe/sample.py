@@ -32,9 +32,9 @@ class Sample:
     num: int = 64
     """How many rows."""
     by: By = "energy"
-    """What draws them: energy (chains from the base law; from the generator where cold chains of
-    training began there), generator (g(z), no chain), or generator-chain (g(z), then the chain of
-    training, begun as there)."""
+    """What draws them: energy (chains from the base distribution; from the generator where cold
+    chains of training began there), generator (g(z), no chain), or generator-chain (g(z), then the
+    chain of training, begun as there)."""
     seed: int = 0
     """Seed of the chains."""
 

@@ -19,7 +19,8 @@ from energax.recipe import build
 from energax.recipe.folder import Folder, Model, load, read_json, whole
 
 DEQUANTISATIONS = 16
-"""Fixed draws of the dequantisation noise over which a score of whole numbers is averaged."""
+"""NonTrainable draws of the dequantisation noise over which a score of whole numbers is
+averaged."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -89,7 +89,8 @@ NETWORKS: dict[str, tuple[Network, ...]] = {
 """Objectives that want some networks only: neurons to move, several outputs, the level beside x."""
 
 FROM_BASE = ("nce", "nce-ranking", "contraction", "coupled", "joint", "dual", *F_DIVERGENCES)
-"""Objectives that draw from the base law in each update, or need it to stay near the data."""
+"""Objectives that draw from the base distribution in each update, or need it to stay near the
+data."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,7 +196,7 @@ class Settings:
             self._check_teaching()
         if self.base == "none" and self.objective in FROM_BASE:
             raise InputError(
-                f"--objective {self.objective} needs a base law: choose another --base."
+                f"--objective {self.objective} needs a base distribution: choose another --base."
             )
 
     def _check_teaching(self) -> None:
@@ -214,7 +215,8 @@ class Settings:
 
     @property
     def temperature(self) -> float:
-        """T of the law exp(-E/T) that the chains of training follow; 1 where there are none."""
+        """T of the distribution exp(-E/T) that the chains of training follow; 1 where there are
+        none."""
         if self.objective in CHAINS and self.chain_steps > 0:
             return self.chain_noise**2 / (2 * self.step_size)
         return 1.0

@@ -17,7 +17,7 @@ def rules(settings: Settings, chain: sampler.Langevin, rows: int) -> learner.Tea
     posteriors = {
         "encoder": lambda: learner.FromEncoder(walk, steps),
         "prior": lambda: learner.FromPrior(walk, steps),
-        "kept": lambda: learner.Kept(walk, rows, steps),
+        "kept": lambda: learner.PersistentPosterior(walk, rows, steps),
         "variational": learner.Variational,
         "none": lambda: None,
     }
@@ -35,7 +35,7 @@ def rules(settings: Settings, chain: sampler.Langevin, rows: int) -> learner.Tea
 
 def trio(
     settings: Settings, energy: PyTree, shape: tuple[int, ...], *, key: PRNGKeyArray
-) -> learner.Trio:
+) -> learner.TeachingPlayers:
     """The players before training; an encoder only where a posterior starts at its draw."""
     first, then = jax.random.split(key)
     latent, wide, narrow = settings.latent, settings.rival_width, settings.encoder_width
@@ -48,4 +48,4 @@ def trio(
         guess = network.MLP(shape, narrow, settings.depth, out=2 * latent, key=then)
     generator = network.NoisyGenerator(maker, latent, settings.noise)
     encoder = network.Encoder(guess, latent) if settings.posterior in ENCODED else None
-    return learner.Trio(energy, generator, encoder)
+    return learner.TeachingPlayers(energy, generator, encoder)

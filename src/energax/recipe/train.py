@@ -27,8 +27,8 @@ class Train:
     path: .npy, .npz, .csv, .parquet, an idx file, a folder of images."""
     objective: Annotated[Objective | None, otherwise("nce; pcd for images")] = None
     """What is minimised. By chains: pcd (persistent contrastive divergence), cd (from the data),
-    cd-improved (and through the last step), shortrun (from the base law), recovery (of the clean
-    row from a noisy one). By slopes: sm (score matching), ssm (sliced), ssm-finite (by finite
+    cd-improved (and through the last step), shortrun (from the base distribution), recovery (of the
+    clean row from a noisy one). By slopes: sm (score matching), ssm (sliced), ssm-finite (by finite
     differences), dsm (denoising), velocity (minimum velocity), stein (kernel Stein discrepancy). By
     comparison: nce (noise-contrastive estimation), nce-ranking, nce-conditional, nce-self, flow
     (minimum probability flow), contraction (minimum KL contraction), discrepancy. Without bias, by
@@ -104,8 +104,8 @@ class Train:
             "else mixture"
         ),
     ] = None
-    """Law that is tilted and that chains start from: gaussian, mixture, flow (all fitted), box
-    (uniform), none."""
+    """Distribution that is tilted and that chains start from: gaussian, mixture, flow (all fitted),
+    box (uniform), none."""
     components: Annotated[int | None, otherwise("10")] = None
     """Gaussians in a base of the kind mixture."""
     noise: Annotated[
@@ -124,7 +124,7 @@ class Train:
     plain: bool = False
     """ssm: the plain form instead of the variance-reduced one."""
     direction: Direction = "rademacher"
-    """ssm, ssm-finite: law of the directions."""
+    """ssm, ssm-finite: distribution of the directions."""
     noise_ratio: Annotated[
         int | None,
         otherwise(
@@ -249,8 +249,8 @@ class Train:
             "with --no-again and without steps"
         ),
     ] = None
-    """pcd: share of chains that start again from the base law; teaching: of the chains that the
-    energy is told from the rows, from the generator."""
+    """pcd: share of chains that start again from the base distribution; teaching: of the chains
+    that the energy is told from the rows, from the generator."""
     energy_penalty: Annotated[
         float | None,
         otherwise(

@@ -128,8 +128,8 @@ def _mean(values: Sequence[float]) -> float:
 class Comparison:
     """Everything that the page of a comparison shows; all runs saw the same rows.
 
-    `truth`: the true law on the test rows, where it is known. `baselines`: as in evaluation.json.
-    Raises InputError without any run.
+    `truth`: the true distribution on the test rows, where it is known. `baselines`: as in
+    evaluation.json. Raises InputError without any run.
     """
 
     data: str
@@ -176,7 +176,7 @@ def columns(comparison: Comparison) -> list[Column]:
         found.append(
             Column(
                 "gap to truth",
-                "nats below the true law of the data on the same rows",
+                "nats below the true distribution of the data on the same rows",
                 lambda m: plain(truth - m.mean, 3),
             )
         )
@@ -191,8 +191,18 @@ def columns(comparison: Comparison) -> list[Column]:
 
 
 _FIGURES = (
-    ("baselines/base law, before training", "before", "the base law alone, on the same rows", 3),
-    ("mmd", "1000 MMD²", "draws against test rows, mean over seeds; 0 if the laws agree", 1),
+    (
+        "baselines/base distribution, before training",
+        "before",
+        "the base distribution alone, on the same rows",
+        3,
+    ),
+    (
+        "mmd",
+        "1000 MMD²",
+        "draws against test rows, mean over seeds; 0 if the distributions agree",
+        1,
+    ),
     ("kernel_stein", "1000 Stein²", "squared kernel Stein discrepancy of test rows", 1),
     ("modes_covered", "modes", "share of modes with at least half of their true mass", None),
     ("mode_shares_off", "shares off", "total variation between the shares of modes", 3),
@@ -242,5 +252,7 @@ def markdown(comparison: Comparison) -> str:
     lines += [[f"`{m.name}`", *(c.cell(m) for c in table)] for m in comparison.methods]
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     if comparison.truth is not None:
-        text += f"\nTrue law on the same rows: {shown(comparison.truth.value, 0.01)} nats.\n"
+        text += (
+            f"\nTrue distribution on the same rows: {shown(comparison.truth.value, 0.01)} nats.\n"
+        )
     return text

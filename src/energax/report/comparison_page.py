@@ -94,7 +94,7 @@ def _strips(comparison: Comparison, methods: list[Method], low: float, high: flo
         truth = comparison.truth
         words = (
             "truth",
-            "True law",
+            "True distribution",
             "no model can be expected to do better",
             plain(truth.value, 3),
         )
@@ -136,14 +136,14 @@ def _verdict(comparison: Comparison, methods: list[Method]) -> tuple[str, str]:
     words = f"{OBJECTIVES.get(best.name, best.name)} is ahead with {plain(best.mean, 3)} nats"
     words = words[0].upper() + words[1:]
     if comparison.truth is not None:
-        words += f", {plain(comparison.truth.value - best.mean, 3)} below the true law"
+        words += f", {plain(comparison.truth.value - best.mean, 3)} below the true distribution"
     return ("good" if not lost else "fair"), f"{words}.{ending}"
 
 
 def _caption(comparison: Comparison) -> str:
     words = "All on the same test rows."
     if comparison.truth is not None:
-        words += " The dashed line is the true law of the data."
+        words += " The dashed line is the true distribution of the data."
     if comparison.baselines:
         words += " Grey: the three best of the simple models."
     return f"{words} An arrow at the left edge: some seeds lie below the axis."
@@ -176,7 +176,7 @@ def _densities(comparison: Comparison, methods: list[Method]) -> tuple[str, list
     frame, found = frame_of(comparison.test, exact), []
     if exact is not None:
         note = "Exact, as the rows were made."
-        found.append(panel("True law", exact, REAL, note, frame=frame, name="exact"))
+        found.append(panel("True distribution", exact, REAL, note, frame=frame, name="exact"))
     for place, method in enumerate(methods):
         known = [entry.density for entry in method.entries if entry.density is not None]
         if known:

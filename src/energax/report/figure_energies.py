@@ -15,7 +15,7 @@ MEANING = {
     "train": "rows that the model was trained on",
     "test": "rows kept aside: as low as train, or the model has memorised",
     "draws": "rows drawn from the model: where the test rows lie, if model and sampler are right",
-    "noise": "rows of the base law: higher than data, or nothing was learned",
+    "noise": "rows of the base distribution: higher than data, or nothing was learned",
 }
 STYLES = {
     "noise": (NOISE, 0.4),
@@ -24,7 +24,7 @@ STYLES = {
     "draws": (MODEL, None),
 }
 LEGEND = {
-    "noise": ("noise", "area", "noise (base law)"),
+    "noise": ("noise", "area", "noise (base distribution)"),
     "train": ("real", "area", "train rows"),
     "test": ("real", "line", "test rows"),
     "draws": ("model", "line", "draws of the model"),

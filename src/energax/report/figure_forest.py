@@ -61,7 +61,7 @@ def forest(
 ) -> Forest | None:
     """All lines on one axis; None where there is nothing to compare. Not finite: no mark.
 
-    `truth` is the true law of the data, where it is known: a limit, not a baseline.
+    `truth` is the true distribution of the data, where it is known: a limit, not a baseline.
     """
     rows = baselines(entries)
     if truth is not None:
@@ -69,7 +69,15 @@ def forest(
         ends = truth.value - error, truth.value + error
         detail = "exact: no model can be expected to do better"
         rows.append(
-            Row("truth", "True law", detail, truth.value, truth.text, truth.error_text, ends)
+            Row(
+                "truth",
+                "True distribution",
+                detail,
+                truth.value,
+                truth.text,
+                truth.error_text,
+                ends,
+            )
         )
     if model is not None and not model.absent:
         kind = "model" if model.certified else "uncertified"

@@ -53,7 +53,8 @@ def sphere_figure(
     teachers: np.ndarray,
     energy: Callable[[np.ndarray], np.ndarray],
 ) -> None:
-    """Moments two a row in Hammer's map; the law exp(-energy) is shaded, `teachers` are ringed."""
+    """Moments two a row in Hammer's map; the distribution exp(-energy) is shaded, `teachers` are
+    ringed."""
     rows = math.ceil(len(moments) / 2)
     frame = frame_of(teachers)
     with mpl.rc_context({**SETTINGS, "font.size": 10.0}):
@@ -113,7 +114,7 @@ def _legend(figure: Figure) -> None:
 
     figure.legend(
         handles=[
-            mark("law of the data", "#8fb3d6", 9.0, "#8fb3d6"),
+            mark("distribution of the data", "#8fb3d6", 9.0, "#8fb3d6"),
             mark("particle", MODEL, 3.0, MODEL),
             mark("neuron, area as its weight", INK, 6.0, INK),
             mark("direction of the teacher", INK, 11.0, "none"),

@@ -21,7 +21,7 @@ from energax.report.words import OBJECTIVES, title
 
 CHAIN_WORDS = ("verdict", "sampler")
 """Sentences whose name ends so stand beside the chains."""
-APART = ("test_log_likelihood", "baselines", "true_law")
+APART = ("test_log_likelihood", "baselines", "true_distribution")
 TEMPLATES = Environment(
     loader=PackageLoader("energax", "report"),
     autoescape=True,
@@ -56,8 +56,8 @@ def _evaluated(material: Material) -> dict[str, Any]:
     """The parts of the page that come from the evaluation."""
     model = interval(material.evaluation.get("test_log_likelihood"))
     rivals = material.evaluation.get("baselines") or {}
-    known = material.evaluation.get("true_law")
-    truth = None if known is None else number(known, "true_law")
+    known = material.evaluation.get("true_distribution")
+    truth = None if known is None else number(known, "true_distribution")
     rest = {name: entry for name, entry in material.evaluation.items() if name not in APART}
     numbers, sentences = figures(rest)
     mood, sentence = verdict(model, rivals)

@@ -16,7 +16,13 @@ from energax.report.words import title
 
 LOSSES = ("loss", "generator_loss", "rival_loss", "encoder_loss")
 """What each player lowers, in the order of the page."""
-HEALTH = ("slope", "displacement", "acceptance", "latent_slope", "latent_displacement")
+HEALTH = (
+    "input_grad_norm",
+    "displacement",
+    "acceptance",
+    "latent_grad_norm",
+    "latent_displacement",
+)
 """How the chains of training fared, those on rows first."""
 
 

@@ -120,7 +120,7 @@ def _rival(entries: Mapping[str, Any]) -> Card:
 def _distance(mmd: Number | None) -> Card:
     if mmd is None:
         return Card("MMD²", "not measured")
-    note = "draws against test rows; 0 if the laws agree"
+    note = "draws against test rows; 0 if the distributions agree"
     return Card("MMD²", note, mmd.text, mmd.value, mmd.error_text)
 
 

@@ -14,9 +14,6 @@ from energax.sampler.blackjax import FromBlackjax as FromBlackjax
 from energax.sampler.blackjax import hmc as hmc
 from energax.sampler.blackjax import mala as mala
 from energax.sampler.buffer import Buffer as Buffer
-from energax.sampler.buffer import filled as filled
-from energax.sampler.buffer import pick as pick
-from energax.sampler.buffer import put_back as put_back
 from energax.sampler.coupled import CoupledLangevin as CoupledLangevin
 from energax.sampler.coupled import Meeting as Meeting
 from energax.sampler.coupled import Signed as Signed

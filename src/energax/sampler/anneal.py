@@ -37,9 +37,9 @@ def anneal(
     """Langevin chains at each of `noises` in turn, `steps` steps each; the last states.
 
     The step at noise s is `step_size` (s / s_last)^2, so each level moves as far in units of its
-    own noise: x' = x + h score + sqrt(2 h) z. Start from N(0, s_first^2), which is near the law at
-    a noise far broader than the data. There the modes are one cloud and get the right shares; at
-    the finest level alone a chain keeps the mode that it started in.
+    own noise: x' = x + h score + sqrt(2 h) z. Start from N(0, s_first^2), which is near the
+    distribution at a noise far broader than the data. There the modes are one cloud and get the
+    right shares; at the finest level alone a chain keeps the mode that it started in.
 
     Trap: draws carry the noise of the last level; `denoised` takes it off. Source: Song and Ermon
     (2019), algorithm 1, where the step is our 2 h; Song and Kingma (2021), section 4.4.

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from energax.energy import AbstractLaw, Energy, draws
+from energax.energy import AbstractDistribution, Energy, draws
 
 
 class Place(eqx.Module):
@@ -67,16 +67,16 @@ def mirrored(
 class CoupledLangevin(eqx.Module):
     """Metropolis-adjusted Langevin with jumps, for two chains at once that can meet exactly.
 
-    With chance `jump` a step proposes a draw of `law`, one for both chains; else each chain its
-    own x - h dE/dx + sqrt(2h) z, h = `step_size`, by `mirrored`. One uniform number decides for
-    both, so each chain alone is a Metropolis-Hastings chain for exp(-E)/Z, exact for any setting.
-    `law` is also where chains start. Jumps let chains in different modes meet, if `law` is near
-    enough to the model for some of its draws to be taken.
+    With chance `jump` a step proposes a draw of `distribution`, one for both chains; else each
+    chain its own x - h dE/dx + sqrt(2h) z, h = `step_size`, by `mirrored`. One uniform number
+    decides for both, so each chain alone is a Metropolis-Hastings chain for exp(-E)/Z, exact for
+    any setting. `distribution` is also where chains start. Jumps let chains in different modes
+    meet, if `distribution` is near enough to the model for some of its draws to be taken.
 
     Raises ValueError for a `step_size` not above 0 or a `jump` outside [0, 1).
     """
 
-    law: AbstractLaw
+    distribution: AbstractDistribution
     step_size: float
     jump: float = 0.5
 
@@ -103,7 +103,7 @@ class CoupledLangevin(eqx.Module):
         new = self.at(energy, x)
         there = jnp.sum((new.x - self._mean(old)) ** 2)
         back = jnp.sum((old.x - self._mean(new)) ** 2)
-        far = self.law(new.x) - self.law(old.x)
+        far = self.distribution(new.x) - self.distribution(old.x)
         proposed = jnp.where(jump, far, (there - back) / (4 * self.step_size))
         odds = old.energy - new.energy + proposed
         place = jax.tree.map(lambda a, b: jnp.where(level < odds, a, b), new, old)
@@ -119,7 +119,7 @@ class CoupledLangevin(eqx.Module):
         level = jnp.log(jax.random.uniform(accept, (), dtype))
         width = jnp.asarray((2 * self.step_size) ** 0.5, dtype)
         close = mirrored(self._mean(pair.ahead), self._mean(pair.behind), width, key=near)
-        common = self.law.sample(key=far)
+        common = self.distribution.sample(key=far)
         first, second = (jnp.where(jump, common, x) for x in close)
         ahead, taken = self._moved(energy, pair.ahead, first, jump, level)
         behind, _ = self._moved(energy, pair.behind, second, jump, level)
@@ -151,16 +151,16 @@ def unbiased(
     X starts one step ahead of Y; tau is the first t with X_t = Y_(t-1). With k = `burn`, m = `last`
     the sum is the mean of h(X_k), ..., h(X_m) plus, over k < t < tau, w_t (h(X_t) - h(Y_(t-1))),
     w_t = min(1, (t - k) / (m - k + 1)): what the chain would still have to go. X walks limit + 1
-    steps in all. No gradient should flow through them: hand over an energy that is `detached`.
+    steps in all. No gradient should flow through them: hand over an energy that is `stop_gradient`.
 
     Trap: a pair that has not met by then leaves its last corrections out, so the mean is exact only
-    if every pair does: watch `met`; raise `limit`, or choose a nearer `law`. Chains that start in
-    one mode meet there soon and are right on average over rare pairs that see another: `law` must
-    cover all modes. Source: Jacob, O'Leary and Atchade (2020), section 2.
+    if every pair does: watch `met`; raise `limit`, or choose a nearer `distribution`. Chains that
+    start in one mode meet there soon and are right on average over rare pairs that see another:
+    `distribution` must cover all modes. Source: Jacob, O'Leary and Atchade (2020), section 2.
     """
     check_span(burn, last, limit)
     born, first, rest = jax.random.split(key, 3)
-    start, other = (kernel.at(energy, x) for x in draws(kernel.law, 2, key=born))
+    start, other = (kernel.at(energy, x) for x in draws(kernel.distribution, 2, key=born))
     no = jnp.zeros((), bool)
     moved = kernel.step(energy, Pair(start, start, no), key=first)[0].ahead
     pair = Pair(moved, other, no)

@@ -1,9 +1,9 @@
 """Noise taken away again: the reverse-time SDE, and the predictor-corrector method.
 
 Both are for a model of x + s z (one of shrunk rows goes in as `Unshrunk`), walk down the levels of
-noise that they are given, and start from draws of the law at the first: near N(0, s^2 + variance of
-the data) where s is far broader than the data. Draws carry the noise of the last; `denoised` takes
-it off.
+noise that they are given, and start from draws of the distribution at the first: near N(0, s^2 +
+variance of the data) where s is far broader than the data. Draws carry the noise of the last;
+`denoised` takes it off.
 """
 
 from typing import Any

@@ -1,4 +1,5 @@
-"""The probability flow: an ODE that carries the law at one level of noise into that at another."""
+"""The probability flow: an ODE that carries the distribution at one level of noise into that at
+another."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,15 +34,15 @@ def probability_flow(
 ) -> Float[Array, " count *shape"]:
     """Carry rows along dx/dlog s = -s^2 score(x, s), from noise s = `begin` to s = `end`.
 
-    The law of x + s z flows into that of any other level with no noise drawn: falling, it makes
-    draws out of draws of the broadest level (near N(0, s^2 + variance of the data) where s is far
-    broader than the data); rising, it gives each row its code. Draws carry the noise of the last
-    level. Diffrax's Tsit5 holds the error of a step near atol + rtol |x|; lower both until the
+    The distribution of x + s z flows into that of any other level with no noise drawn: falling, it
+    makes draws out of draws of the broadest level (near N(0, s^2 + variance of the data) where s is
+    far broader than the data); rising, it gives each row its code. Draws carry the noise of the
+    last level. Diffrax's Tsit5 holds the error of a step near atol + rtol |x|; lower both until the
     draws stand still. For a model of shrunk rows see `Unshrunk`.
 
-    A solve that does not reach its end raises. Trap: only exact scores carry one noisy law into
-    the other; with learned ones the draws differ in law from those of `reverse_sde`. Source: Song
-    et al. (2021), eq. 13, section 4.3.
+    A solve that does not reach its end raises. Trap: only exact scores carry one noisy distribution
+    into the other; with learned ones the draws differ in distribution from those of `reverse_sde`.
+    Source: Song et al. (2021), eq. 13, section 4.3.
     """
     span, tolerances = settled((begin, end), rtol, atol, starts.dtype)
     return _carried(model, span, tolerances, starts)

@@ -17,7 +17,7 @@ class Langevin(AbstractSampler):
     T s^2 / (1 - h / (2 s^2)); it explodes from h = 2 s^2 on.
 
     `clip` bounds each component of dE/dx, `box` = (low, high) projects x after each step: both
-    change the law, and both are off unless asked for.
+    change the distribution, and both are off unless asked for.
 
     In the tutorial's letters h = eps^2 / 2 (Song and Kingma 2021, eq. 6). Reference: Roberts and
     Tweedie (1996).
@@ -50,7 +50,8 @@ class Langevin(AbstractSampler):
 
     @property
     def temperature(self) -> Float[Array, ""]:
-        """T of the law exp(-E/T) that this step and this noise imply: noise^2 / (2 step_size)."""
+        """T of the distribution exp(-E/T) that this step and this noise imply: noise^2 / (2
+        step_size)."""
         return self.noise**2 / (2 * self.step_size)
 
     def init(self, energy: Energy, x: Float[ArrayLike, "*shape"], *, key: PRNGKeyArray) -> State:

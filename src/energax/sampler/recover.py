@@ -41,7 +41,7 @@ def recover(
 ) -> Float[Array, " count *shape"]:
     """From the broadest of `noises` to the finest, `steps` steps of recovery from each to the next.
 
-    `starts`: draws of the law at noises[0], whose energy is never asked for: near
+    `starts`: draws of the distribution at noises[0], whose energy is never asked for: near
     N(0, s^2 + variance of the data) where s is far broader than the data. Draws carry the noise of
     the last level. How `MultiLevelRecovery` models are drawn from, with the settings of training.
 

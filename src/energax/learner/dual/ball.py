@@ -1,4 +1,5 @@
-"""The two balls of shallow energies: how their weights move, and what a ball says of two laws."""
+"""The two balls of shallow energies: how their weights move, and what a ball says of two
+distributions."""
 
 import abc
 

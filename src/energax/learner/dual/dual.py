@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from energax.energy import AbstractManifold, Sphere, Tilt, weights
 from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.dual.neurons import Neurons, embedded, evenly
-from energax.learner.update import averaged, check_decay, copied, evaluated
+from energax.learner.update import check_ema_decay, copy_arrays, select_weights, update_average
 from energax.network import Shallow
 from energax.sampler import OnManifold
 from energax.sampler.manifold import retracted
@@ -30,22 +30,22 @@ class DualState(eqx.Module):
 class DualTraining(AbstractLearner):
     """Particles in the space of rows and neurons in that of features move together, a step each.
 
-    max over f in a ball, min over laws nu, of KL(nu || tau) + integral of f d(nu - data): the dual
-    of maximum likelihood over the ball. nu is a cloud of particles, `copies` of each row, that
-    makes one step of Langevin dynamics along the current energy, `walk`; then the neurons move up,
-    `neurons`. The step of the neurons over that of the particles is the ratio of their time scales:
-    near 0 the particles are at rest at each step, which is maximum likelihood by chains.
+    max over f in a ball, min over distributions nu, of KL(nu || tau) + integral of f d(nu - data):
+    the dual of maximum likelihood over the ball. nu is a cloud of particles, `copies` of each row,
+    that makes one step of Langevin dynamics along the current energy, `walk`; then the neurons move
+    up, `neurons`. The step of the neurons over that of the particles is the ratio of their time
+    scales: near 0 the particles are at rest at each step, which is maximum likelihood by chains.
 
     Before each step a particle starts again at its row with probability `restart` (a pair, both),
     and all of them at each `every`-th update. `restart` 1 is score matching: as the
     particles' step size goes to 0, the neurons move down m times the slope of spherical implicit
     score matching (directions: m / w_j times), times that step size; with 0 < `restart` < 1, times
     step size / `restart`. `antithetic`: the second half of the particles gets the noise of the
-    first with its sign turned. `decay` keeps a running average of directions and weights, as in
+    first with its sign turned. `ema_decay` keeps a running average of directions and weights, as in
     `Descent`; averaged directions are a little shorter than 1. `horizon`: the neurons' steps fall
     to 0 along a cosine over so many updates, which takes out the noise of few particles.
 
-    Players: a `Tilt` of the manifold's law by a `Shallow`. Batches: best all rows at once
+    Players: a `Tilt` of the manifold's distribution by a `Shallow`. Batches: best all rows at once
     (`fit(..., batch_size=None)`); else particles that restart take rows of the batch of the time.
 
     Trap: a step of the neurons far above that of the particles drives them in circles, and without
@@ -61,11 +61,11 @@ class DualTraining(AbstractLearner):
     every: int | None = eqx.field(static=True, default=None)
     copies: int = eqx.field(static=True, default=2)
     antithetic: bool = eqx.field(static=True, default=True)
-    decay: float | None = eqx.field(static=True, default=None)
+    ema_decay: float | None = eqx.field(static=True, default=None)
     horizon: int | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
-        check_decay(self.decay)
+        check_ema_decay(self.ema_decay)
         if not 0 <= self.restart <= 1:
             raise ValueError(f"`restart` must be a probability in [0, 1]; got {self.restart}.")
         for name in ("every", "horizon"):
@@ -83,8 +83,8 @@ class DualTraining(AbstractLearner):
         self.neurons.check(checked(players, self.walk.manifold))
         self.walk.manifold.check("rows", np.asarray(rows))
         particles = jnp.concatenate([rows] * self.copies)
-        average = None if self.decay is None else weights(players)[0]
-        return copied(DualState(players, average, particles, jnp.zeros((), jnp.int32)))
+        average = None if self.ema_decay is None else weights(players)[0]
+        return copy_arrays(DualState(players, average, particles, jnp.zeros((), jnp.int32)))
 
     def step(
         self, state: DualState, batch: Float[Array, " batch *shape"], *, key: PRNGKeyArray
@@ -99,7 +99,7 @@ class DualTraining(AbstractLearner):
         pace = self._pace(state.updates)
         after, of_data, of_model = self.neurons.answered(network, data, model, pace)
         energy = eqx.tree_at(lambda energy: energy.network, state.energy, after)
-        average = averaged(self.decay, state.average, weights(energy)[0], state.updates)
+        average = update_average(self.ema_decay, state.average, weights(energy)[0], state.updates)
         metrics = self.neurons.watched(network, of_data, of_model)
         return DualState(energy, average, particles, updates), metrics
 
@@ -144,25 +144,27 @@ class DualTraining(AbstractLearner):
         return noise.reshape(particles.shape)
 
     def energy(self, state: DualState) -> Any:
-        """The tilted law, with averaged neurons where they are kept, else as they are."""
-        return evaluated(state.energy, state.average)
+        """The tilted distribution, with averaged neurons where they are kept, else as they are."""
+        return select_weights(state.energy, state.average)
 
 
 def checked(players: Any, manifold: AbstractManifold) -> Shallow:
-    """The network of players that are a shallow tilt of the manifold's law, fit to be trained.
+    """The network of players that are a shallow tilt of the manifold's distribution, fit to be
+    trained.
 
     Raises TypeError or ValueError for others.
     """
     if not (isinstance(players, Tilt) and isinstance(players.network, Shallow)):
-        raise TypeError("`players` must be a `Tilt` of a law by a `Shallow` network.")
-    if players.shape != manifold.law.shape:
+        raise TypeError("`players` must be a `Tilt` of a distribution by a `Shallow` network.")
+    if players.shape != manifold.distribution.shape:
         raise ValueError(
             f"`players` act on examples of shape {players.shape}, `manifold` has "
-            f"{manifold.law.shape}: build both with one shape."
+            f"{manifold.distribution.shape}: build both with one shape."
         )
-    if not eqx.tree_equal(players.law, manifold.law):
+    if not eqx.tree_equal(players.distribution, manifold.distribution):
         raise ValueError(
-            "`players` must tilt the law of `manifold`: build them with `manifold.law`."
+            "`players` must tilt the distribution of `manifold`: build them with "
+            "`manifold.distribution`."
         )
     network = players.network
     dim = len(jax.eval_shape(network.embedding, jnp.zeros(players.shape)))

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from energax.energy import AbstractManifold, Tilt
 from energax.learner.base import AbstractLearner, Metrics
-from energax.learner.update import copied
+from energax.learner.update import copy_arrays
 from energax.network import AbstractFeature, plain
 from energax.sampler.manifold import retracted
 
@@ -42,9 +42,10 @@ def mean_kernel(
 
 
 class KernelState(eqx.Module):
-    """The law, rows and particles, as they are and as the kernel sees them, and what stays."""
+    """The distribution, rows and particles, as they are and as the kernel sees them, and what
+    stays."""
 
-    law: PyTree
+    distribution: PyTree
     rows: Float[Array, " rows dim"]
     particles: Float[Array, " count *shape"]
     within_rows: Float[Array, ""]
@@ -59,7 +60,7 @@ class KernelDual(AbstractLearner):
     f = radius excess / MMD is the function of the ball that tells particles and rows apart best.
     At rest the particles follow exp(-f) tau, and f is the maximum-likelihood one.
 
-    Players: a law of the manifold. Rows are those of the first batch, so give all of them
+    Players: a distribution of the manifold. Rows are those of the first batch, so give all of them
     (`batch_size=None`); cost grows as particles x (particles + rows). There are `copies` of each
     row. Metrics: "loss" is "distance", the MMD.
 
@@ -98,9 +99,12 @@ class KernelDual(AbstractLearner):
     def init(
         self, players: Any, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
     ) -> KernelState:
-        """Particles begin as draws of the law, so that they and the rows can be told apart."""
-        if not eqx.tree_equal(players, self.manifold.law):
-            raise ValueError("`players` must be the law of `manifold`: give `manifold.law`.")
+        """Particles begin as draws of the distribution, so that they and the rows can be told
+        apart."""
+        if not eqx.tree_equal(players, self.manifold.distribution):
+            raise ValueError(
+                "`players` must be the distribution of `manifold`: give `manifold.distribution`."
+            )
         self.manifold.check("rows", jax.device_get(rows))
         keys = jax.random.split(key, self.copies * len(rows))
         particles = jax.vmap(lambda k: players.sample(key=k))(keys).astype(rows.dtype)
@@ -108,7 +112,7 @@ class KernelDual(AbstractLearner):
         within = jax.lax.map(
             lambda u: mean_kernel(self.feature, u, seen), seen, batch_size=_AT_ONCE
         )
-        return copied(KernelState(players, seen, particles, jnp.mean(within)))
+        return copy_arrays(KernelState(players, seen, particles, jnp.mean(within)))
 
     def _pulls(self, state: KernelState) -> tuple[Array, Float[Array, ""]]:
         """The slope of the excess at each particle, and the MMD."""
@@ -132,19 +136,21 @@ class KernelDual(AbstractLearner):
         dtype = particles.dtype
         pull, distance = self._pulls(state)
         size = self.rate.astype(dtype) * distance / self.radius.astype(dtype)
-        slope = self.radius.astype(dtype) / distance * pull + jax.vmap(jax.grad(state.law))(
-            particles
-        )
+        slope = self.radius.astype(dtype) / distance * pull + jax.vmap(
+            jax.grad(state.distribution)
+        )(particles)
         noise = jax.random.normal(key, particles.shape, dtype)
         particles = jax.vmap(lambda x, g, r: retracted(self.manifold, x, g, size, r))(
             particles, slope, noise
         )
-        after = KernelState(state.law, state.rows, particles, state.within_rows)
+        after = KernelState(state.distribution, state.rows, particles, state.within_rows)
         return after, {"loss": distance, "distance": distance}
 
     def energy(self, state: KernelState) -> Any:
-        """The law tilted by the witness of the particles as they are."""
+        """The distribution tilted by the witness of the particles as they are."""
         _, distance = self._pulls(state)
         seen = jax.vmap(self.embedding)(state.particles)
         scale = self.radius.astype(distance.dtype) / distance
-        return Tilt(state.law, Witness(state.rows, seen, scale, self.feature, self.embedding))
+        return Tilt(
+            state.distribution, Witness(state.rows, seen, scale, self.feature, self.embedding)
+        )

@@ -11,7 +11,7 @@ from energax.energy import AbstractManifold, Tilt
 from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.dual.dual import checked
 from energax.learner.dual.neurons import Neurons, embedded, evenly
-from energax.learner.update import copied
+from energax.learner.update import copy_arrays
 
 
 class PrimalState(eqx.Module):
@@ -52,7 +52,7 @@ class PrimalTraining(AbstractLearner):
     ) -> PrimalState:
         self.neurons.check(checked(players, self.manifold))
         self.manifold.check("rows", jax.device_get(rows))
-        return copied(PrimalState(players))
+        return copy_arrays(PrimalState(players))
 
     def step(
         self, state: PrimalState, batch: Float[Array, " batch *shape"], *, key: PRNGKeyArray
@@ -69,5 +69,5 @@ class PrimalTraining(AbstractLearner):
         return PrimalState(eqx.tree_at(lambda energy: energy.network, state.energy, after)), metrics
 
     def energy(self, state: PrimalState) -> Any:
-        """The tilted law with the neurons as they are."""
+        """The tilted distribution with the neurons as they are."""
         return state.energy

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from energax.energy import AbstractLaw, Energy, detached, draws, log_density
+from energax.energy import AbstractDistribution, Energy, draws, log_density, stop_gradient
 from energax.learner.game.base import AbstractMemorylessRules
 from energax.learner.game.posterior import density_slope
 from energax.network import NoisyGenerator
@@ -31,18 +31,18 @@ def check_penalty(penalty: float) -> None:
 
 
 class AdversarialLikelihood(AbstractMemorylessRules):
-    """The energy is high on the draws of a law that follows it, whose entropy is exact.
+    """The energy is high on the draws of a distribution that follows it, whose entropy is exact.
 
-    Energy: mean E(data) - E_q[E], plus `penalty` times the spread of E over both. Rival, any law
-    that is reparameterised (a `Flow`): E_q[E] - H(q) = E_q[E + log q]. Its value less mean E(data)
-    bounds the mean log-likelihood from above, by KL(q || p). Of the rival's gradient only the part
-    through the draw is kept: the part through log q's own weights has mean 0, and without it the
-    noise vanishes where q = p (Roeder et al. 2017).
+    Energy: mean E(data) - E_q[E], plus `penalty` times the spread of E over both. Rival, any
+    distribution that is reparameterised (a `Flow`): E_q[E] - H(q) = E_q[E + log q]. Its value less
+    mean E(data) bounds the mean log-likelihood from above, by KL(q || p). Of the rival's gradient
+    only the part through the draw is kept: the part through log q's own weights has mean 0, and
+    without it the noise vanishes where q = p (Roeder et al. 2017).
 
     Trap: where the rival does not go, the energy digs unseen, and KL(q || p) hardly feels a mode
-    that q has lost: fit the rival to the data first, tilt a base law that is near to them, and give
-    the rival several rounds to each of the energy.
-    Source: Song and Kingma (2021), eq. 31-32; Dai et al. (2017).
+    that q has lost: fit the rival to the data first, tilt a base distribution that is near to them,
+    and give the rival several rounds to each of the energy. Source: Song and Kingma (2021), eq.
+    31-32; Dai et al. (2017).
     """
 
     penalty: float = 0.0
@@ -51,15 +51,27 @@ class AdversarialLikelihood(AbstractMemorylessRules):
         check_penalty(self.penalty)
 
     def energy_loss(
-        self, energy: Energy, rival: AbstractLaw, batch: Batch, memory: None, *, key: PRNGKeyArray
+        self,
+        energy: Energy,
+        rival: AbstractDistribution,
+        batch: Batch,
+        memory: None,
+        *,
+        key: PRNGKeyArray,
     ) -> tuple[Float[Array, ""], Aux]:
         loss, parts = against(energy, batch, draws(rival, len(batch), key=key), self.penalty)
         return loss, Aux(memory, parts)
 
     def rival_loss(
-        self, rival: AbstractLaw, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
+        self,
+        rival: AbstractDistribution,
+        energy: Energy,
+        batch: Batch,
+        memory: None,
+        *,
+        key: PRNGKeyArray,
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-        frozen = detached(rival)
+        frozen = stop_gradient(rival)
         rows = draws(rival, len(batch), key=key)
         entropy = -jnp.mean(jax.vmap(lambda x: log_density(frozen, x))(rows))
         loss = jnp.mean(jax.vmap(energy)(rows)) - entropy
@@ -76,8 +88,8 @@ class AdversarialGenerator(AbstractMemorylessRules):
 
     Trap: where the data are finer than the generator's noise, its draws never get as narrow, and E
     narrows without end unless `penalty` stops it. A generator that starts far from the energy's
-    law leaves bridges and holes where E then digs: start from a broad base law, and let the rival
-    move alone at first. Source: Grathwohl et al. (2021), section 3.
+    distribution leaves bridges and holes where E then digs: start from a broad base distribution,
+    and let the rival move alone at first. Source: Grathwohl et al. (2021), section 3.
     """
 
     proposals: int = eqx.field(static=True, default=16)
@@ -110,7 +122,7 @@ class AdversarialGenerator(AbstractMemorylessRules):
         *,
         key: PRNGKeyArray,
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-        frozen = detached(rival)
+        frozen = stop_gradient(rival)
 
         def one(key: PRNGKeyArray) -> tuple[Array, Array, Array]:
             first, then = jax.random.split(key)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from energax.energy import Energy
 from energax.learner.game.base import AbstractRules, Players
-from energax.learner.game.cloud import AbstractSource, Cloud, shares
+from energax.learner.game.weighted import AbstractSource, WeightedSamples, shares
 from energax.objective import Aux
 
 Batch = Float[Array, " batch *shape"]
@@ -46,15 +46,16 @@ class Drawn(eqx.Module):
     """The memory of the source, and the draws of this update, which the rival sees too."""
 
     source: PyTree
-    cloud: Cloud
+    cloud: WeightedSamples
 
 
 class FDivergence(AbstractRules):
     """min over E, max over the rival of E_data[f'(r)] - E_p[f*(f'(r))], r = exp(E - G).
 
     The rival is an energy G of the data itself, up to a constant: at its best r = p_data / p and
-    the value is D_f(p_data || p). Tilt the same base law in both players: then r is a ratio of two
-    networks. f is that of `kind`: "kl", "reverse-kl", "js", "hellinger" (squared) or "pearson".
+    the value is D_f(p_data || p). Tilt the same base distribution in both players: then r is a
+    ratio of two networks. f is that of `kind`: "kl", "reverse-kl", "js", "hellinger" (squared) or
+    "pearson".
 
     The energy's gradient is Cov_p(f*(f'(r)), dE), from the change of p with E: the mean under p is
     a sum over weighted draws of `source`, whose weights are differentiated. `whole` adds, as the
@@ -100,7 +101,7 @@ class FDivergence(AbstractRules):
         return -value, {}
 
     def _value(
-        self, energy: Energy, rival: Energy, batch: Batch, cloud: Cloud, through: bool
+        self, energy: Energy, rival: Energy, batch: Batch, cloud: WeightedSamples, through: bool
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
         pair = _PAIRS[self.kind]
 

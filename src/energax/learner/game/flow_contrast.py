@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from energax.energy import AbstractLaw, Energy, draws, log_density
+from energax.energy import AbstractDistribution, Energy, draws, log_density
 from energax.learner.game.base import AbstractMemorylessRules
 from energax.objective import Aux, NoiseContrastiveEstimation
 
@@ -37,7 +37,13 @@ class FlowContrastive(AbstractMemorylessRules):
             raise ValueError(f"`anchor` must be at least 0; got {self.anchor}.")
 
     def energy_loss(
-        self, energy: Energy, rival: AbstractLaw, batch: Batch, memory: None, *, key: PRNGKeyArray
+        self,
+        energy: Energy,
+        rival: AbstractDistribution,
+        batch: Batch,
+        memory: None,
+        *,
+        key: PRNGKeyArray,
     ) -> tuple[Float[Array, ""], Aux]:
         classify = NoiseContrastiveEstimation(rival, self.ratio)
         loss, aux = classify(energy, batch, None, key=key)
@@ -46,7 +52,13 @@ class FlowContrastive(AbstractMemorylessRules):
         return loss, Aux(memory, parts)
 
     def rival_loss(
-        self, rival: AbstractLaw, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
+        self,
+        rival: AbstractDistribution,
+        energy: Energy,
+        batch: Batch,
+        memory: None,
+        *,
+        key: PRNGKeyArray,
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
         fake = draws(rival, self.ratio * len(batch), key=key)
 

@@ -11,7 +11,13 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from energax.energy import weights
 from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.game.base import AbstractRules, Players
-from energax.learner.update import averaged, check_decay, copied, evaluated, moved
+from energax.learner.update import (
+    apply_update,
+    check_ema_decay,
+    copy_arrays,
+    select_weights,
+    update_average,
+)
 
 
 class GameState(eqx.Module):
@@ -29,8 +35,8 @@ class GameState(eqx.Module):
 class Game(AbstractLearner):
     """An energy and a rival that take turns: one step of the energy, `rounds` steps of the rival.
 
-    Each has its own Optax optimiser. `decay` keeps a running average of the energy's weights as in
-    `Descent`: games circle their solution, the average lies nearer to it.
+    Each has its own Optax optimiser. `ema_decay` keeps a running average of the energy's weights as
+    in `Descent`: games circle their solution, the average lies nearer to it.
 
     The energy's metrics are those of its rules and "grad_norm"; the rival's, from its last round,
     begin with "rival_", so that where both fail in one update the energy is named.
@@ -43,10 +49,10 @@ class Game(AbstractLearner):
     optimiser: optax.GradientTransformation = eqx.field(static=True)
     rival_optimiser: optax.GradientTransformation = eqx.field(static=True)
     rounds: int = eqx.field(static=True, default=1)
-    decay: float | None = eqx.field(static=True, default=None)
+    ema_decay: float | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
-        check_decay(self.decay)
+        check_ema_decay(self.ema_decay)
         if self.rounds < 1:
             raise ValueError(f"`rounds` must be at least 1; got {self.rounds}.")
 
@@ -57,13 +63,13 @@ class Game(AbstractLearner):
         state = GameState(
             players.energy,
             players.rival,
-            None if self.decay is None else moving,
+            None if self.ema_decay is None else moving,
             self.optimiser.init(moving),
             self.rival_optimiser.init(answering),
             self.rules.init(players, rows, key=key),
             jnp.zeros((), jnp.int32),
         )
-        return copied(state)
+        return copy_arrays(state)
 
     def step(
         self, state: GameState, batch: Float[Array, " batch *shape"], *, key: PRNGKeyArray
@@ -76,8 +82,8 @@ class Game(AbstractLearner):
             return self.rules.energy_loss(energy, state.rival, batch, state.memory, key=first)
 
         grad, aux = jax.grad(loss, has_aux=True)(moving)
-        moving, optimiser = moved(self.optimiser, grad, state.optimiser, moving)
-        average = averaged(self.decay, state.average, moving, state.updates)
+        moving, optimiser = apply_update(self.optimiser, grad, state.optimiser, moving)
+        average = update_average(self.ema_decay, state.average, moving, state.updates)
         energy = eqx.combine(moving, still)
         rival, rival_optimiser, answer = self._answered(
             state.rival, state.rival_optimiser, energy, batch, aux.memory, key=then
@@ -109,7 +115,7 @@ class Game(AbstractLearner):
 
             (value, metrics), grad = jax.value_and_grad(loss, has_aux=True)(moving)
             metrics = {"rival_loss": value} | metrics | {"rival_grad_norm": optax.tree.norm(grad)}
-            return moved(self.rival_optimiser, grad, optimiser, moving), metrics
+            return apply_update(self.rival_optimiser, grad, optimiser, moving), metrics
 
         keys = jax.random.split(key, self.rounds)
         (moving, optimiser), metrics = jax.lax.scan(round_, (moving, optimiser), keys)
@@ -118,4 +124,4 @@ class Game(AbstractLearner):
 
     def energy(self, state: GameState) -> Any:
         """The energy, with averaged weights where they are kept, else with the last ones."""
-        return evaluated(state.energy, state.average)
+        return select_weights(state.energy, state.average)

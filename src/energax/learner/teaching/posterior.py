@@ -9,14 +9,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from energax.data import Labelled
-from energax.energy import LatentPosterior, detached
+from energax.energy import LatentPosterior, stop_gradient
 from energax.learner.base import Metrics
-from energax.learner.teaching.base import Trio
+from energax.learner.teaching.base import TeachingPlayers
 from energax.network import Encoder, NoisyGenerator
 from energax.sampler import AbstractSampler, run, trace
 
 Latents = Float[Array, " batch latent"]
-Kepts = Float[Array, " size latent"]
+Chains = Float[Array, " size latent"]
 
 
 def rows_of(batch: Any) -> Float[Array, " batch *shape"]:
@@ -24,7 +24,7 @@ def rows_of(batch: Any) -> Float[Array, " batch *shape"]:
     return batch.x if type(batch) is Labelled else batch
 
 
-def inferred(
+def infer(
     sampler: AbstractSampler,
     generator: NoisyGenerator,
     rows: Float[Array, " batch *shape"],
@@ -38,7 +38,7 @@ def inferred(
     In the metrics: the mean slope where they end, and the root mean square move. Both are 0, and
     the starts come back, for chains of no steps.
     """
-    frozen, starts = detached(generator), jax.lax.stop_gradient(starts)
+    frozen, starts = stop_gradient(generator), jax.lax.stop_gradient(starts)
     ends, slope = starts, jnp.zeros((), starts.dtype)
     if steps > 0:
 
@@ -51,7 +51,7 @@ def inferred(
         ends, slopes = jax.lax.stop_gradient(jax.vmap(one)(rows, starts, keys))
         slope = jnp.mean(slopes)
     moved = jnp.sqrt(jnp.mean((ends - starts) ** 2))
-    return ends, {"latent_slope": slope, "latent_displacement": moved}
+    return ends, {"latent_grad_norm": slope, "latent_displacement": moved}
 
 
 def size_of(player: str, made: Float[Array, " batch *shape"]) -> Metrics:
@@ -59,7 +59,9 @@ def size_of(player: str, made: Float[Array, " batch *shape"]) -> Metrics:
     return {f"{player}_size": jax.lax.stop_gradient(jnp.sqrt(jnp.mean(made**2)))}
 
 
-def imitated(encoder: Encoder, x: Float[Array, "*shape"], z: Float[Array, " latent"]) -> Array:
+def imitation_loss(
+    encoder: Encoder, x: Float[Array, "*shape"], z: Float[Array, " latent"]
+) -> Array:
     """-log q(z | x), z held constant: to say of x what a chain, or the prior, said."""
     return -encoder.log_density(jax.lax.stop_gradient(z), x)
 
@@ -68,12 +70,12 @@ class AbstractPosterior(eqx.Module):
     """How a data row gets its latent vector, and what its encoder minimises there."""
 
     @abc.abstractmethod
-    def init(self, trio: Trio, batch: Any, *, key: PRNGKeyArray) -> PyTree:
+    def init(self, players: TeachingPlayers, batch: Any, *, key: PRNGKeyArray) -> PyTree:
         """The memory of the first update; None where nothing is carried."""
 
     @abc.abstractmethod
     def __call__(
-        self, trio: Trio, batch: Any, memory: PyTree, *, key: PRNGKeyArray
+        self, players: TeachingPlayers, batch: Any, memory: PyTree, *, key: PRNGKeyArray
     ) -> tuple[Latents, PyTree, Metrics]:
         """A latent vector for each row, held constant; the memory; and how the chains fared."""
 
@@ -102,7 +104,7 @@ class AbstractTaught(AbstractPosterior):
         *,
         key: PRNGKeyArray,
     ) -> Float[Array, ""]:
-        return imitated(encoder, x, z)
+        return imitation_loss(encoder, x, z)
 
 
 def _check(steps: int, least: int) -> None:
@@ -124,16 +126,16 @@ class FromEncoder(AbstractTaught):
     def __check_init__(self):
         _check(self.steps, 0)
 
-    def init(self, trio: Trio, batch: Any, *, key: PRNGKeyArray) -> None:
+    def init(self, players: TeachingPlayers, batch: Any, *, key: PRNGKeyArray) -> None:
         return None
 
     def __call__(
-        self, trio: Trio, batch: Any, memory: None, *, key: PRNGKeyArray
+        self, players: TeachingPlayers, batch: Any, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Latents, None, Metrics]:
         born, move = jax.random.split(key)
         rows = rows_of(batch)
-        starts = encoded(trio.encoder, rows, key=born)
-        z, health = inferred(self.sampler, trio.generator, rows, starts, self.steps, key=move)
+        starts = encoded(players.encoder, rows, key=born)
+        z, health = infer(self.sampler, players.generator, rows, starts, self.steps, key=move)
         return z, None, size_of("encoder", starts) | health
 
 
@@ -144,13 +146,13 @@ class Variational(AbstractPosterior):
     generator's own loss, a variational autoencoder. Source: Kingma and Welling (2014), eq. 10.
     """
 
-    def init(self, trio: Trio, batch: Any, *, key: PRNGKeyArray) -> None:
+    def init(self, players: TeachingPlayers, batch: Any, *, key: PRNGKeyArray) -> None:
         return None
 
     def __call__(
-        self, trio: Trio, batch: Any, memory: None, *, key: PRNGKeyArray
+        self, players: TeachingPlayers, batch: Any, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Latents, None, Metrics]:
-        z = encoded(trio.encoder, rows_of(batch), key=key)
+        z = encoded(players.encoder, rows_of(batch), key=key)
         return jax.lax.stop_gradient(z), None, size_of("encoder", z)
 
     def cost(
@@ -180,20 +182,20 @@ class FromPrior(AbstractTaught):
     def __check_init__(self):
         _check(self.steps, 1)
 
-    def init(self, trio: Trio, batch: Any, *, key: PRNGKeyArray) -> None:
+    def init(self, players: TeachingPlayers, batch: Any, *, key: PRNGKeyArray) -> None:
         return None
 
     def __call__(
-        self, trio: Trio, batch: Any, memory: None, *, key: PRNGKeyArray
+        self, players: TeachingPlayers, batch: Any, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Latents, None, Metrics]:
         born, move = jax.random.split(key)
         rows = rows_of(batch)
-        starts = jax.random.normal(born, (len(rows), trio.generator.latent), rows.dtype)
-        z, health = inferred(self.sampler, trio.generator, rows, starts, self.steps, key=move)
+        starts = jax.random.normal(born, (len(rows), players.generator.latent), rows.dtype)
+        z, health = infer(self.sampler, players.generator, rows, starts, self.steps, key=move)
         return z, None, health
 
 
-class Kept(AbstractTaught):
+class PersistentPosterior(AbstractTaught):
     """A chain for each of `size` rows of data that goes on where the last visit left it.
 
     Batches are `Labelled`, the label of a row its number, from 0. A row that is twice in a batch
@@ -211,16 +213,16 @@ class Kept(AbstractTaught):
         if self.size < 1:
             raise ValueError(f"`size` must be at least 1; got {self.size}.")
 
-    def init(self, trio: Trio, batch: Any, *, key: PRNGKeyArray) -> Kepts:
+    def init(self, players: TeachingPlayers, batch: Any, *, key: PRNGKeyArray) -> Chains:
         _numbers(batch)
-        return jax.random.normal(key, (self.size, trio.generator.latent), batch.x.dtype)
+        return jax.random.normal(key, (self.size, players.generator.latent), batch.x.dtype)
 
     def __call__(
-        self, trio: Trio, batch: Any, memory: Kepts, *, key: PRNGKeyArray
-    ) -> tuple[Latents, Kepts, Metrics]:
+        self, players: TeachingPlayers, batch: Any, memory: Chains, *, key: PRNGKeyArray
+    ) -> tuple[Latents, Chains, Metrics]:
         number = _numbers(batch)
         starts = memory.at[number].get(mode="fill", fill_value=jnp.nan)
-        z, health = inferred(self.sampler, trio.generator, batch.x, starts, self.steps, key=key)
+        z, health = infer(self.sampler, players.generator, batch.x, starts, self.steps, key=key)
         # All copies of a row write the same: which one is last does not matter.
         first = jnp.argmax(number[:, None] == number[None], axis=1)
         return z, memory.at[number].set(z[first]), health
@@ -231,7 +233,7 @@ def encoded(
 ) -> Latents:
     """A draw of the encoder for each row."""
     if encoder is None:
-        raise ValueError("`encoder` of the trio is None: a chain cannot start at its draw.")
+        raise ValueError("`encoder` of the players is None: a chain cannot start at its draw.")
     return jax.vmap(lambda x, k: encoder.sample(x, key=k))(rows, jax.random.split(key, len(rows)))
 
 

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from energax.energy import Energy, detached
+from energax.energy import Energy, stop_gradient
 from energax.learner.base import Metrics
-from energax.learner.teaching.base import Lesson, Seeds, Trio
-from energax.learner.teaching.posterior import AbstractPosterior, imitated, rows_of, size_of
+from energax.learner.teaching.base import LatentNoise, TeachingBatch, TeachingPlayers
+from energax.learner.teaching.posterior import AbstractPosterior, imitation_loss, rows_of, size_of
 from energax.network import Encoder, NoisyGenerator
 from energax.objective.likelihood import contrast, walk
 from energax.sampler import AbstractSampler
@@ -26,131 +26,155 @@ class TeachingRules(eqx.Module):
     x+ is where a chain of `steps` steps ends that begins at g(z) + s e, its z kept (at g(z) unless
     `blurred`); z+ is what `posterior` finds for a row x. Both are held constant. In nats,
 
-        generator: mean -log p(x | z+) + `synthetic` mean -log p(x+ | z)
-        encoder:   mean -log q(z+ | x) + `imitation` mean -log q(z | x+)
+        generator: mean -log p(x | z+) + `generator_weight` mean -log p(x+ | z)
+        encoder:   mean -log q(z+ | x) + `encoder_weight` mean -log q(z | x+)
         energy:    mean E(x) - mean E(x+), and `penalty` times the spread of E over both.
 
     Its family: no `posterior` is cooperative learning (Xie et al. 2018, algorithm 1, where
-    `synthetic` is s^2 and `Teaching` does not revise `again`); `Variational` with 0 `steps` and
-    `through` 1 the divergence triangle, which has no chains (generator: KL(q || p) + KL(p || energy
-    and q), as `through_loss` says); no encoder takes a posterior without one; no energy takes 0
-    `steps`.
+    `generator_weight` is s^2 and `Teaching` does not revise `resample`); `Variational` with 0
+    `steps` and `pathwise_weight` 1 the divergence triangle, which has no chains (generator: KL(q ||
+    p) + KL(p || energy and q), as `pathwise_loss` says); no encoder takes a posterior without one;
+    no energy takes 0 `steps`.
 
     Trap: x+ keeps the z of its start, so that a chain on x that forgets where it began gives g(z)
     no reason to depend on z. Where all players are right, a linear g of slope w, and chains that
-    shrink their start by r, feel a pull of `synthetic` (1 - r) w / s^2 towards the mean. The same
-    holds of the encoder's second term. Keep `steps` few, the chain cold, or `synthetic` small.
+    shrink their start by r, feel a pull of `generator_weight` (1 - r) w / s^2 towards the mean. The
+    same holds of the encoder's second term. Keep `steps` few, the chain cold, or `generator_weight`
+    small.
 
     Source: Cui and Han (2023), eq. 7, 10, 15. Where we differ: their eq. 13 takes p(z | x+) for the
-    law of the kept z, which it is not; their code has |x - g|^2 in place of -log p, and divides the
-    energy's loss by the temperature of the chain; both are one factor, which Adam does not see.
+    distribution of the kept z, which it is not; their code has |x - g|^2 in place of -log p, and
+    divides the energy's loss by the temperature of the chain; both are one factor, which Adam does
+    not see.
     """
 
     sampler: AbstractSampler
     posterior: AbstractPosterior | None
     steps: int = eqx.field(static=True, default=10)
-    synthetic: float = eqx.field(static=True, default=1.0)
-    imitation: float = eqx.field(static=True, default=0.1)
-    through: float = eqx.field(static=True, default=0.0)
+    generator_weight: float = eqx.field(static=True, default=1.0)
+    encoder_weight: float = eqx.field(static=True, default=0.1)
+    pathwise_weight: float = eqx.field(static=True, default=0.0)
     penalty: float = eqx.field(static=True, default=0.0)
     blurred: bool = eqx.field(static=True, default=True)
 
     def __check_init__(self):
         if self.steps < 0:
             raise ValueError(f"`steps` must be at least 0; got {self.steps}.")
-        for name in ("synthetic", "imitation", "through", "penalty"):
+        for name in ("generator_weight", "encoder_weight", "pathwise_weight", "penalty"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"`{name}` must be at least 0; got {getattr(self, name)}.")
 
-    def check(self, trio: Trio) -> None:
+    def check(self, players: TeachingPlayers) -> None:
         """Raise ValueError where a player is missing that these rules need."""
-        if trio.energy is None and (self.steps > 0 or self.through > 0):
+        if players.energy is None and (self.steps > 0 or self.pathwise_weight > 0):
             raise ValueError(
-                "`energy` of the trio is None: its chains need `steps=0` and `through=0`; got "
-                f"{self.steps} and {self.through}."
+                "`energy` of the players is None: its chains need `steps=0` and "
+                "`pathwise_weight=0`; got "
+                f"{self.steps} and {self.pathwise_weight}."
             )
-        if trio.encoder is None and self.through > 0:
-            raise ValueError("`encoder` of the trio is None: `through` must be 0 without one.")
+        if players.encoder is None and self.pathwise_weight > 0:
+            raise ValueError(
+                "`encoder` of the players is None: `pathwise_weight` must be 0 without one."
+            )
 
     def prepared(
-        self, trio: Trio, batch: Any, memory: PyTree, *, key: PRNGKeyArray
-    ) -> tuple[Lesson, PyTree, Metrics]:
+        self, players: TeachingPlayers, batch: Any, memory: PyTree, *, key: PRNGKeyArray
+    ) -> tuple[TeachingBatch, PyTree, Metrics]:
         """Both chains: what an update teaches from, the posterior's memory, and their health."""
         born, revise, infer = jax.random.split(key, 3)
         rows = rows_of(batch)
-        seeds = self.seeds(trio.generator, rows, key=born)
-        x, health = self.revised(trio, seeds, key=revise)
+        latent_noise = self.latent_noise(players.generator, rows, key=born)
+        x, health = self.revised(players, latent_noise, key=revise)
         z, metrics = None, OrderedDict(health)
         if self.posterior is not None:
-            z, memory, health = self.posterior(trio, batch, memory, key=infer)
+            z, memory, health = self.posterior(players, batch, memory, key=infer)
             metrics |= health
-        return Lesson(rows, z, seeds, x), memory, metrics
+        return TeachingBatch(rows, z, latent_noise, x), memory, metrics
 
-    def seeds(
+    def latent_noise(
         self, generator: NoisyGenerator, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
-    ) -> Seeds:
+    ) -> LatentNoise:
         """What as many draws of the generator as there are rows are made of."""
         first, then = jax.random.split(key)
         z = jax.random.normal(first, (len(rows), generator.latent), rows.dtype)
-        return Seeds(z, jax.random.normal(then, rows.shape, rows.dtype))
+        return LatentNoise(z, jax.random.normal(then, rows.shape, rows.dtype))
 
-    def starts(self, generator: NoisyGenerator, seeds: Seeds) -> Batch:
+    def starts(self, generator: NoisyGenerator, latent_noise: LatentNoise) -> Batch:
         """Where the chains of the energy begin: the generator's draws, held constant."""
-        made = jax.vmap(generator)(seeds.z)
-        return jax.lax.stop_gradient(blurred(made, generator, seeds) if self.blurred else made)
+        made = jax.vmap(generator)(latent_noise.z)
+        return jax.lax.stop_gradient(
+            blurred(made, generator, latent_noise) if self.blurred else made
+        )
 
-    def revised(self, trio: Trio, seeds: Seeds, *, key: PRNGKeyArray) -> tuple[Batch, Metrics]:
+    def revised(
+        self, players: TeachingPlayers, latent_noise: LatentNoise, *, key: PRNGKeyArray
+    ) -> tuple[Batch, Metrics]:
         """Where the chains of the energy end that begin at the generator's draws: x+."""
-        starts = self.starts(trio.generator, seeds)
-        x, health = self.walked(trio, starts, key=key)
+        starts = self.starts(players.generator, latent_noise)
+        x, health = self.walked(players, starts, key=key)
         return x, size_of("generator", starts) | health
 
-    def walked(self, trio: Trio, starts: Batch, *, key: PRNGKeyArray) -> tuple[Batch, Metrics]:
+    def walked(
+        self, players: TeachingPlayers, starts: Batch, *, key: PRNGKeyArray
+    ) -> tuple[Batch, Metrics]:
         """Where chains of the energy end that begin at `starts`, and their health."""
         if self.steps == 0:
             return starts, {}
-        return walk(self.sampler, trio.energy, starts, self.steps, key=key)
+        return walk(self.sampler, players.energy, starts, self.steps, key=key)
 
-    def generator_loss(self, generator: NoisyGenerator, trio: Trio, lesson: Lesson) -> Loss:
+    def generator_loss(
+        self, generator: NoisyGenerator, players: TeachingPlayers, taught: TeachingBatch
+    ) -> Loss:
         """Rows from the z inferred for them, and revised draws from their own z."""
         likelihood = jax.vmap(generator.log_likelihood)
-        loss, parts = jnp.zeros((), lesson.rows.dtype), {}
-        if lesson.z is not None:
-            parts["generator_data"] = -jnp.mean(likelihood(lesson.rows, lesson.z))
+        loss, parts = jnp.zeros((), taught.rows.dtype), {}
+        if taught.z is not None:
+            parts["generator_data"] = -jnp.mean(likelihood(taught.rows, taught.z))
             loss += parts["generator_data"]
-        if self.synthetic > 0:
-            loss -= self.synthetic * jnp.mean(likelihood(lesson.x, lesson.seeds.z))
-        if self.through > 0:
-            loss += self.through * self.through_loss(generator, trio, lesson.seeds)
+        if self.generator_weight > 0:
+            loss -= self.generator_weight * jnp.mean(likelihood(taught.x, taught.latent_noise.z))
+        if self.pathwise_weight > 0:
+            loss += self.pathwise_weight * self.pathwise_loss(
+                generator, players, taught.latent_noise
+            )
         return loss, parts
 
-    def through_loss(self, generator: NoisyGenerator, trio: Trio, seeds: Seeds) -> Float[Array, ""]:
+    def pathwise_loss(
+        self, generator: NoisyGenerator, players: TeachingPlayers, latent_noise: LatentNoise
+    ) -> Float[Array, ""]:
         """mean E(x) - log q(z | x) + log p(x | z) at x = g(z) + s e, differentiated through x.
 
         Up to a constant KL(p(z) p(x | z) || p_E(x) q(z | x)). Source: Han et al. (2019), eq. 8.
         """
-        made = blurred(jax.vmap(generator)(seeds.z), generator, seeds)
-        cost = jax.vmap(detached(trio.energy))(made)
-        guess = jax.vmap(detached(trio.encoder).log_density)(seeds.z, made)
-        return jnp.mean(cost - guess + jax.vmap(generator.log_likelihood)(made, seeds.z))
+        made = blurred(jax.vmap(generator)(latent_noise.z), generator, latent_noise)
+        cost = jax.vmap(stop_gradient(players.energy))(made)
+        guess = jax.vmap(stop_gradient(players.encoder).log_density)(latent_noise.z, made)
+        return jnp.mean(cost - guess + jax.vmap(generator.log_likelihood)(made, latent_noise.z))
 
     def encoder_loss(
-        self, encoder: Encoder, trio: Trio, lesson: Lesson, *, key: PRNGKeyArray
+        self,
+        encoder: Encoder,
+        players: TeachingPlayers,
+        taught: TeachingBatch,
+        *,
+        key: PRNGKeyArray,
     ) -> Loss:
         """The z inferred for rows, and the z that revised draws began from."""
-        loss, parts = jnp.zeros((), lesson.rows.dtype), {}
-        if self.posterior is not None and lesson.z is not None:
-            cost, still = self.posterior.cost, detached(trio.generator)
+        loss, parts = jnp.zeros((), taught.rows.dtype), {}
+        if self.posterior is not None and taught.z is not None:
+            cost, still = self.posterior.cost, stop_gradient(players.generator)
 
             def one(x: Array, z: Array, k: PRNGKeyArray) -> Array:
                 return cost(encoder, still, x, z, key=k)
 
-            keys = jax.random.split(key, len(lesson.rows))
-            parts["encoder_data"] = jnp.mean(jax.vmap(one)(lesson.rows, lesson.z, keys))
+            keys = jax.random.split(key, len(taught.rows))
+            parts["encoder_data"] = jnp.mean(jax.vmap(one)(taught.rows, taught.z, keys))
             loss += parts["encoder_data"]
-        if self.imitation > 0:
-            said = jax.vmap(lambda x, z: imitated(encoder, x, z))(lesson.x, lesson.seeds.z)
-            loss += self.imitation * jnp.mean(said)
+        if self.encoder_weight > 0:
+            said = jax.vmap(lambda x, z: imitation_loss(encoder, x, z))(
+                taught.x, taught.latent_noise.z
+            )
+            loss += self.encoder_weight * jnp.mean(said)
         return loss, parts
 
     def energy_loss(self, energy: Energy, rows: Batch, x: Batch) -> Loss:
@@ -158,6 +182,6 @@ class TeachingRules(eqx.Module):
         return contrast(energy, rows, x, self.penalty)
 
 
-def blurred(made: Batch, generator: NoisyGenerator, seeds: Seeds) -> Batch:
+def blurred(made: Batch, generator: NoisyGenerator, latent_noise: LatentNoise) -> Batch:
     """g(z) + s e."""
-    return made + generator.std.astype(made.dtype) * seeds.noise
+    return made + generator.std.astype(made.dtype) * latent_noise.noise

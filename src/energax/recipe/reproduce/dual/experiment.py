@@ -49,15 +49,21 @@ class Experiment:
 
     def __init__(self, setting: Setting, seed: int):
         dtype = jnp.result_type(float)
-        self.setting, self.law = setting, teacher(setting.teacher)
-        rows = two_neurons(self.law, train=setting.rows, test=TEST_ROWS, seed=seed)
+        self.setting, self.distribution = setting, teacher(setting.teacher)
+        rows = two_neurons(self.distribution, train=setting.rows, test=TEST_ROWS, seed=seed)
         self.rows, self.test = (jnp.asarray(part, dtype) for part in (rows.train, rows.test))
-        self.manifold = Sphere(self.law.shape)
+        self.manifold = Sphere(self.distribution.shape)
         self.learner = _learner(setting, self.manifold)
         born, go, self.search = jax.random.split(jax.random.key(seed), 3)
-        network = shallow(self.law.shape, setting.neurons, negative=setting.negative, key=born)
+        network = shallow(
+            self.distribution.shape, setting.neurons, negative=setting.negative, key=born
+        )
         self.run = train.start(
-            self.learner, Tilt(self.manifold.law, network), self.rows, key=go, batch_size=None
+            self.learner,
+            Tilt(self.manifold.distribution, network),
+            self.rows,
+            key=go,
+            batch_size=None,
         )
 
     def runs(self) -> Iterator[Run]:
@@ -76,15 +82,15 @@ class Experiment:
         weight near the teacher's directions."""
         energy = run.state.energy
         if self.setting.dim == 3:
-            kl = kl_on_sphere(self.law, energy)
+            kl = kl_on_sphere(self.distribution, energy)
         else:
-            kl = kl_by_draws(self.law, energy, self.test)
-        apart = fisher_divergence(self.manifold, self.law, energy, self.test)
+            kl = kl_by_draws(self.distribution, energy, self.test)
+        apart = fisher_divergence(self.manifold, self.distribution, energy, self.test)
         return {
             "kl": float(kl.value),
             "sm": 2 * float(apart.value),
             "variation": float(jnp.mean(jnp.abs(energy.network.weights))),
-            "near": float(alignment(energy.network, self.law.directions)[1]),
+            "near": float(alignment(energy.network, self.distribution.directions)[1]),
         }
 
     def gap(self, run: Run) -> float | None:
@@ -131,7 +137,7 @@ def carried_out(setting: Setting, seed: int) -> tuple[dict[str, Any], dict[str, 
                 kept |= _snapshot(run, step)
             if interrupt.asked:
                 raise Stopped("Stopped; finished runs are kept, and the same command goes on.")
-        cosines = alignment(run.state.energy.network, experiment.law.directions)[0]
+        cosines = alignment(run.state.energy.network, experiment.distribution.directions)[0]
         record = {
             "seed": seed,
             "iteration": [line["iteration"] for line in lines],

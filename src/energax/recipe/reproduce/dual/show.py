@@ -80,7 +80,7 @@ def _line(name: str, setting: Setting, records: list[Record]) -> Line:
 
 
 def _sphere(path: Path, setting: Setting, record: Record, kept: Path) -> None:
-    law = teacher(setting.teacher)
+    distribution = teacher(setting.teacher)
     with np.load(kept, allow_pickle=False) as arrays:
         moments = [
             Moment(
@@ -97,6 +97,8 @@ def _sphere(path: Path, setting: Setting, record: Record, kept: Path) -> None:
         sphere_figure(
             draft,
             moments,
-            np.asarray(law.directions),
-            lambda rows: np.asarray(jax.vmap(law)(jnp.asarray(rows, law.directions.dtype))),
+            np.asarray(distribution.directions),
+            lambda rows: np.asarray(
+                jax.vmap(distribution)(jnp.asarray(rows, distribution.directions.dtype))
+            ),
         )

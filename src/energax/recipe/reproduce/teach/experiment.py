@@ -13,7 +13,7 @@ from energax import sampler, train
 from energax.data import Labelled
 from energax.energy import LatentPosterior
 from energax.evaluate import Estimate, frechet_distance, kernel_distance
-from energax.learner import Trio
+from energax.learner import TeachingPlayers
 from energax.recipe.learn import Stopped
 from energax.recipe.reproduce.teach import outliers, players
 from energax.recipe.reproduce.teach.images import images, judge
@@ -47,7 +47,7 @@ def carried_out(setting: Setting, seed: int) -> tuple[dict[str, Any], dict[str, 
     record: dict[str, Any] = {"seed": seed, "seconds": seconds}
     if setting.scored:
         return record | outliers.detections(setting, outliers.scores(state)), {}
-    found, kept = measured(setting, state.trio, key=walk)
+    found, kept = measured(setting, state.players, key=walk)
     return record | found, kept if setting.pictured else {}
 
 
@@ -75,7 +75,7 @@ def trained(
 
 
 def measured(
-    setting: Setting, trio: Trio, *, key: PRNGKeyArray
+    setting: Setting, trio: TeachingPlayers, *, key: PRNGKeyArray
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Distances of draws before and after the chain, energies and errors along both chains.
 
@@ -112,7 +112,7 @@ def _each(player: Any, batch: Array) -> Any:
 
 @eqx.filter_jit
 def revised(
-    chain: sampler.Langevin, trio: Trio, starts: Array, steps: int, *, key: PRNGKeyArray
+    chain: sampler.Langevin, trio: TeachingPlayers, starts: Array, steps: int, *, key: PRNGKeyArray
 ) -> tuple[Array, Array]:
     """Where chains of the energy end, and the mean energy before each step and after the last."""
 
@@ -126,7 +126,7 @@ def revised(
 
 @eqx.filter_jit
 def inferred(
-    setting: Setting, trio: Trio, rows: Array, *, key: PRNGKeyArray
+    setting: Setting, trio: TeachingPlayers, rows: Array, *, key: PRNGKeyArray
 ) -> tuple[Array, Array]:
     """z of rows at the start and at the end of chains, (2, rows, latent), and the mean squared
     error of a pixel at the start and after each step.
@@ -154,7 +154,7 @@ def inferred(
     return jnp.stack([starts, ends]), jnp.append(begun, jnp.mean(errors, axis=0))
 
 
-def _codes_shown(trio: Trio, codes: Array) -> dict[str, Array]:
+def _codes_shown(trio: TeachingPlayers, codes: Array) -> dict[str, Array]:
     """Reconstructions before and after the chain, and a line from the first code to the second."""
     share = jnp.linspace(0.0, 1.0, SHOWN)[:, None]
     line = codes[1, :1] * (1 - share) + codes[1, 1:2] * share

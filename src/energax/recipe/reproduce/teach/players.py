@@ -8,7 +8,7 @@ import optax
 from jaxtyping import PRNGKeyArray
 
 from energax import energy, learner, network, objective, sampler
-from energax.learner import AbstractLearner, Trio
+from energax.learner import AbstractLearner, TeachingPlayers
 from energax.recipe.reproduce.teach.plan import Setting
 
 NOISE = 0.2
@@ -20,14 +20,14 @@ DIM = 14 * 14
 """Of the images at whose size the step on x was chosen: with more pixels slopes of one fall."""
 
 
-def trio(setting: Setting, shape: tuple[int, ...], *, key: PRNGKeyArray) -> Trio:
+def trio(setting: Setting, shape: tuple[int, ...], *, key: PRNGKeyArray) -> TeachingPlayers:
     """All three; None for an energy or an encoder that takes no part."""
     keys = jax.random.split(key, 3)
     made = network.ArrayMLP((setting.latent,), shape, setting.width, ends=jnp.tanh, key=keys[1])
     guess = network.MLP(shape, setting.width, out=2 * setting.latent, key=keys[2])
     walks = setting.posterior in ("prior", "kept", "none")
     alone = setting.chain == 0 and setting.through == 0
-    return Trio(
+    return TeachingPlayers(
         None if alone else scalar(setting, shape, key=keys[0]),
         network.NoisyGenerator(made, setting.latent, NOISE),
         None if walks else network.Encoder(guess, setting.latent),
@@ -57,7 +57,7 @@ def rules(setting: Setting, shape: tuple[int, ...]) -> learner.TeachingRules:
     posterior = {
         "encoder": lambda: learner.FromEncoder(walk_z, setting.latent_chain),
         "prior": lambda: learner.FromPrior(walk_z, setting.latent_chain),
-        "kept": lambda: learner.Kept(walk_z, setting.rows, setting.latent_chain),
+        "kept": lambda: learner.PersistentPosterior(walk_z, setting.rows, setting.latent_chain),
         "variational": learner.Variational,
         "none": lambda: None,
     }[setting.posterior]()

@@ -1,13 +1,13 @@
-"""Laws fitted to rows by maximum likelihood: bases to tilt and noise to contrast with."""
+"""Distributions fitted to rows by maximum likelihood: bases to tilt and noise to contrast with."""
 
 import numpy as np
 from jaxtyping import Float
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
-from energax.energy.laws import GaussianMixture
+from energax.energy.distributions import GaussianMixture
 
 
-def fitted_mixture(
+def fit_mixture(
     rows: Float[np.ndarray, " size *shape"],
     components: int = 1,
     *,

@@ -1,4 +1,4 @@
-"""Laws known exactly: Gaussian, Gaussian mixture, and uniform on a box."""
+"""Distributions known exactly: Gaussian, Gaussian mixture, and uniform on a box."""
 
 import math
 
@@ -9,10 +9,10 @@ import numpy as np
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
 
-from energax.energy.base import AbstractLaw, AbstractModal
+from energax.energy.base import AbstractDistribution, AbstractModal
 
 
-class Gaussian(AbstractLaw):
+class Gaussian(AbstractDistribution):
     """E(x) = sum_i (x_i - mean_i)^2 / (2 std_i^2): independent axes, any shape.
 
     `std` is one number or an array of the shape of `mean`; above 0.
@@ -102,7 +102,7 @@ class GaussianMixture(AbstractModal):
         return self.means[k] + (self.factors[k] @ noise).reshape(self.shape)
 
 
-class UniformBox(AbstractLaw):
+class UniformBox(AbstractDistribution):
     """E(x) = 0 inside the box [low, high]^shape and infinite outside; log Z is the log volume."""
 
     low: Float[Array, ""]

@@ -6,10 +6,10 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 
-class Through(eqx.Module):
+class InputTransform(eqx.Module):
     """f(x) = network(lens(x)): a change of variables for the network alone, not for the density.
 
-    What the lens holds is trained with the rest, unless the lens is `energy.Fixed`.
+    What the lens holds is trained with the rest, unless the lens is `energy.NonTrainable`.
     """
 
     lens: Callable
