@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from test_data_files import IMAGES, idx, sentence
 
 from energax.data import NAMES, digits, download, fashion_mnist, load, mnist, read_rows
-from energax.data.download import DIGESTS, fetch
+from energax.data.fetch import DIGESTS, fetch
 from energax.errors import InputError
 
 

@@ -215,7 +215,7 @@ def test_strings_are_escaped(monkeypatch):
     assert harmless(page)
     assert "{{7*7}}" in page
     assert Reading(page).words.count(EVIL) >= 15
-    module = importlib.import_module("energax.report.page")
+    module = importlib.import_module("energax.report.run_page")
     monkeypatch.setattr(module, "TEMPLATES", module.TEMPLATES.overlay(autoescape=False))
     assert not harmless(report.page(evil()))
 

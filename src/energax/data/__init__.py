@@ -1,37 +1,5 @@
 """What do we want to model?"""
 
-from energax.data.base import AbstractTransform as AbstractTransform
-from energax.data.base import Dataset as Dataset
-from energax.data.base import Labelled as Labelled
-from energax.data.builtin import digits as digits
-from energax.data.builtin import fashion_mnist as fashion_mnist
-from energax.data.builtin import mnist as mnist
-from energax.data.download import download as download
-from energax.data.files import Table as Table
-from energax.data.files import check_rows as check_rows
-from energax.data.files import read_partial as read_partial
-from energax.data.files import read_rows as read_rows
-from energax.data.fit import from_json as from_json
-from energax.data.fit import marginal_gauss as marginal_gauss
-from energax.data.fit import scale_to_box as scale_to_box
-from energax.data.fit import standardise as standardise
-from energax.data.fit import to_json as to_json
-from energax.data.fit import whiten as whiten
-from energax.data.load import NAMES as NAMES
-from energax.data.load import load as load
-from energax.data.sphere import TwoNeurons as TwoNeurons
-from energax.data.sphere import two_neurons as two_neurons
-from energax.data.toys import Checkerboard as Checkerboard
-from energax.data.toys import Rings as Rings
-from energax.data.toys import TwoMoons as TwoMoons
-from energax.data.toys import checkerboard as checkerboard
-from energax.data.toys import eight_gaussians as eight_gaussians
-from energax.data.toys import rings as rings
-from energax.data.toys import two_moons as two_moons
-from energax.data.transform import Dequantise as Dequantise
-from energax.data.transform import Logit as Logit
-from energax.data.transform import MarginalGauss as MarginalGauss
-from energax.data.transform import Pipeline as Pipeline
-from energax.data.transform import ScaleToBox as ScaleToBox
-from energax.data.transform import Standardise as Standardise
-from energax.data.transform import Whiten as Whiten
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

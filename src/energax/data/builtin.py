@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 
 from energax.data.arrays import read_idx
 from energax.data.base import Dataset
-from energax.data.download import cache
+from energax.data.fetch import cache
 from energax.errors import InputError
 
 

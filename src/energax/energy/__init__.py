@@ -1,43 +1,5 @@
 """What is an energy?"""
 
-from energax.energy.autoencoder import DenoisingAutoencoder as DenoisingAutoencoder
-from energax.energy.base import AbstractDistribution as AbstractDistribution
-from energax.energy.base import AbstractEnergy as AbstractEnergy
-from energax.energy.base import AbstractModal as AbstractModal
-from energax.energy.base import Energy as Energy
-from energax.energy.base import NonTrainable as NonTrainable
-from energax.energy.base import draws as draws
-from energax.energy.base import log_density as log_density
-from energax.energy.base import score as score
-from energax.energy.base import stop_gradient as stop_gradient
-from energax.energy.base import weights as weights
-from energax.energy.clamped import Clamped as Clamped
-from energax.energy.clamped import free_axes as free_axes
-from energax.energy.classifier import Classifier as Classifier
-from energax.energy.classifier import Conditional as Conditional
-from energax.energy.classifier import classifier as classifier
-from energax.energy.combine import Bridge as Bridge
-from energax.energy.combine import Sum as Sum
-from energax.energy.combine import Tempered as Tempered
-from energax.energy.distributions import Gaussian as Gaussian
-from energax.energy.distributions import GaussianMixture as GaussianMixture
-from energax.energy.distributions import UniformBox as UniformBox
-from energax.energy.fit import fit_mixture as fit_mixture
-from energax.energy.flow import Flow as Flow
-from energax.energy.flow import fit_flow as fit_flow
-from energax.energy.flow import flow as flow
-from energax.energy.latent import LatentPosterior as LatentPosterior
-from energax.energy.manifold import AbstractManifold as AbstractManifold
-from energax.energy.manifold import Flat as Flat
-from energax.energy.manifold import Sphere as Sphere
-from energax.energy.manifold import Torus as Torus
-from energax.energy.manifold import UniformSphere as UniformSphere
-from energax.energy.neural import Neural as Neural
-from energax.energy.noisy import AbstractNoisy as AbstractNoisy
-from energax.energy.noisy import NoisyEnergy as NoisyEnergy
-from energax.energy.noisy import NoisyScore as NoisyScore
-from energax.energy.noisy import Posterior as Posterior
-from energax.energy.noisy import Unshrunk as Unshrunk
-from energax.energy.noisy import denoised as denoised
-from energax.energy.normalised import Normalised as Normalised
-from energax.energy.tilt import Tilt as Tilt
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,38 +1,5 @@
 """How good is it, with error bars?"""
 
-from energax.evaluate.annealed import annealed_log_z as annealed_log_z
-from energax.evaluate.base import Estimate as Estimate
-from energax.evaluate.baseline import Baseline as Baseline
-from energax.evaluate.baseline import baselines as baselines
-from energax.evaluate.chain import Health as Health
-from energax.evaluate.chain import health as health
-from energax.evaluate.coverage import coverage as coverage
-from energax.evaluate.coverage import expected_coverage as expected_coverage
-from energax.evaluate.coverage import mode_shares as mode_shares
-from energax.evaluate.detect import Detection as Detection
-from energax.evaluate.detect import Interval as Interval
-from energax.evaluate.detect import detection as detection
-from energax.evaluate.detect import pca_residual as pca_residual
-from energax.evaluate.divergence import kernel_stein as kernel_stein
-from energax.evaluate.divergence import mmd as mmd
-from energax.evaluate.duality import Duality as Duality
-from energax.evaluate.duality import kernel_duality as kernel_duality
-from energax.evaluate.duality import variation_duality as variation_duality
-from energax.evaluate.fidelity import expected_frechet as expected_frechet
-from energax.evaluate.fidelity import frechet_distance as frechet_distance
-from energax.evaluate.fidelity import kernel_distance as kernel_distance
-from energax.evaluate.flow_ode import flow_log_density as flow_log_density
-from energax.evaluate.flow_ode import flow_log_density_by_probes as flow_log_density_by_probes
-from energax.evaluate.grid import kl_by_quadrature as kl_by_quadrature
-from energax.evaluate.grid import quadrature as quadrature
-from energax.evaluate.likelihood import Likelihood as Likelihood
-from energax.evaluate.likelihood import bits_per_dim as bits_per_dim
-from energax.evaluate.likelihood import log_likelihood as log_likelihood
-from energax.evaluate.log_z import LogZ as LogZ
-from energax.evaluate.log_z import bounded as bounded
-from energax.evaluate.log_z import importance_log_z as importance_log_z
-from energax.evaluate.sphere import alignment as alignment
-from energax.evaluate.sphere import fisher_divergence as fisher_divergence
-from energax.evaluate.sphere import kl_by_draws as kl_by_draws
-from energax.evaluate.sphere import kl_on_sphere as kl_on_sphere
-from energax.evaluate.sphere import sphere_grid as sphere_grid
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

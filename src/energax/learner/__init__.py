@@ -1,36 +1,5 @@
 """Who moves, and in what order?"""
 
-from energax.learner.base import AbstractLearner as AbstractLearner
-from energax.learner.base import Metrics as Metrics
-from energax.learner.descent import Descent as Descent
-from energax.learner.descent import DescentState as DescentState
-from energax.learner.dual import AbstractBall as AbstractBall
-from energax.learner.dual import DualState as DualState
-from energax.learner.dual import DualTraining as DualTraining
-from energax.learner.dual import KernelBall as KernelBall
-from energax.learner.dual import KernelDual as KernelDual
-from energax.learner.dual import KernelState as KernelState
-from energax.learner.dual import Neurons as Neurons
-from energax.learner.dual import PrimalState as PrimalState
-from energax.learner.dual import PrimalTraining as PrimalTraining
-from energax.learner.dual import VariationBall as VariationBall
-from energax.learner.dual import Witness as Witness
-from energax.learner.game import AdversarialGenerator as AdversarialGenerator
-from energax.learner.game import AdversarialLikelihood as AdversarialLikelihood
-from energax.learner.game import FDivergence as FDivergence
-from energax.learner.game import FlowContrastive as FlowContrastive
-from energax.learner.game import FromChains as FromChains
-from energax.learner.game import FromDistribution as FromDistribution
-from energax.learner.game import Game as Game
-from energax.learner.game import GameState as GameState
-from energax.learner.game import LearnedStein as LearnedStein
-from energax.learner.game import Players as Players
-from energax.learner.teaching import FromEncoder as FromEncoder
-from energax.learner.teaching import FromPrior as FromPrior
-from energax.learner.teaching import Optimisers as Optimisers
-from energax.learner.teaching import PersistentPosterior as PersistentPosterior
-from energax.learner.teaching import Teaching as Teaching
-from energax.learner.teaching import TeachingPlayers as TeachingPlayers
-from energax.learner.teaching import TeachingRules as TeachingRules
-from energax.learner.teaching import TeachingState as TeachingState
-from energax.learner.teaching import Variational as Variational
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -97,8 +97,8 @@ def check(settings: Settings, rows: Dataset) -> None:
     )
     if settings.base == "box" and not inside:
         raise InputError(
-            f"--base box is uniform on {list(BOX)}, which --transform {settings.transform} does not "
-            "bring the data to: choose --transform box."
+            f"--base box is uniform on {list(BOX)}, which --transform {settings.transform} does "
+            "not bring the data to: choose --transform box."
         )
 
 

@@ -83,7 +83,8 @@ class Evaluate:
         if model.cold:
             return (
                 f"Not attempted: the chains of training ran at temperature "
-                f"{model.settings.temperature:.3g}, so the density is too concentrated to anneal to."
+                f"{model.settings.temperature:.3g}, so the density is too concentrated for "
+                "annealed importance sampling."
             )
         if model.settings.base == "none":
             return "Not attempted: without a base distribution the energy may have no finite log Z."

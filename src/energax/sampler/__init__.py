@@ -1,29 +1,5 @@
 """How to draw from an energy?"""
 
-from energax.sampler.anneal import anneal as anneal
-from energax.sampler.anneal import geometric as geometric
-from energax.sampler.base import AbstractSampler as AbstractSampler
-from energax.sampler.base import Info as Info
-from energax.sampler.base import State as State
-from energax.sampler.base import chains as chains
-from energax.sampler.base import nothing as nothing
-from energax.sampler.base import path as path
-from energax.sampler.base import run as run
-from energax.sampler.base import trace as trace
-from energax.sampler.blackjax import FromBlackjax as FromBlackjax
-from energax.sampler.blackjax import hmc as hmc
-from energax.sampler.blackjax import mala as mala
-from energax.sampler.buffer import Buffer as Buffer
-from energax.sampler.coupled import CoupledLangevin as CoupledLangevin
-from energax.sampler.coupled import Meeting as Meeting
-from energax.sampler.coupled import Signed as Signed
-from energax.sampler.coupled import check_span as check_span
-from energax.sampler.coupled import unbiased as unbiased
-from energax.sampler.diffuse import predictor_corrector as predictor_corrector
-from energax.sampler.diffuse import reverse_sde as reverse_sde
-from energax.sampler.flow import probability_flow as probability_flow
-from energax.sampler.flow import velocity as velocity
-from energax.sampler.langevin import Langevin as Langevin
-from energax.sampler.manifold import OnManifold as OnManifold
-from energax.sampler.recover import cleaned as cleaned
-from energax.sampler.recover import recover as recover
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

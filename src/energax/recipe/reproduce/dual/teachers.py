@@ -1,11 +1,10 @@
-"""The distributions that the rows come from: two neurons each, as in the authors' released code."""
+"""The laws that the rows come from: two neurons each, as in the authors' released code."""
 
 import numpy as np
 
 from energax.data import TwoNeurons
 
-_FIRST =
-"""
+_FIRST = """
     -.1581 -.1232 -.1913 .4161 .4344 .1045 .3137 .2839 .1072 .1849 -.2719 -.1624 -.0897 -.2070 .4179
 """
 

@@ -10,7 +10,7 @@ from energax.report.figure import MODEL, REAL, Picture, locator, tick
 from energax.report.figure_forest import baselines
 from energax.report.figure_images import is_image, sheet, tiles
 from energax.report.figure_plane import frame_of, panel
-from energax.report.page import TEMPLATES
+from energax.report.run_page import TEMPLATES
 from energax.report.words import OBJECTIVES
 
 FAR = 6.0

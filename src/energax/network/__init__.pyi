@@ -1,0 +1,21 @@
+"""Which function?"""
+
+from .conv import ConvNet as ConvNet
+from .encoder import Encoder as Encoder
+from .generator import ArrayMLP as ArrayMLP
+from .generator import NoisyGenerator as NoisyGenerator
+from .input_transform import InputTransform as InputTransform
+from .latent import ConvEncoder as ConvEncoder
+from .latent import ConvGenerator as ConvGenerator
+from .mlp import MLP as MLP
+from .neurons import AbstractFeature as AbstractFeature
+from .neurons import Peak as Peak
+from .neurons import Relu as Relu
+from .neurons import Shallow as Shallow
+from .neurons import Square as Square
+from .neurons import on_circles as on_circles
+from .neurons import plain as plain
+from .neurons import shallow as shallow
+from .neurons import with_bias as with_bias
+from .noisy import NoisyMLP as NoisyMLP
+from .reconstruction import ReconstructionError as ReconstructionError
