@@ -170,6 +170,11 @@ class AbstractMethod(abc.ABC):
         return None
 
     @property
+    def generator_chain(self) -> TrainingChain | None:
+        """The chain of training that starts at samples of a generator; None for no such chain."""
+        return None
+
+    @property
     def latent_chain(self) -> LatentWalk | None:
         """The chain on the latent vector of a row; None for a method without a generator."""
         return None

@@ -86,12 +86,14 @@ class Chain:
 class TrainingChain:
     """The chain by which a model that was trained cold, or by short runs, is sampled.
 
-    `steps`: from where those of training started. `at_generator`: is that a generator's draw?
+    `steps`: from where those of training started. `at_generator`: is that a generator's sample?
+    `noisy`: does that carry the generator's noise?
     """
 
     sampler: "sampler.AbstractSampler"
     steps: int
     at_generator: bool = False
+    noisy: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

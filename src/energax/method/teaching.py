@@ -120,10 +120,17 @@ class AbstractTeaching(AbstractMethod):
 
     @property
     def training_chain(self) -> TrainingChain | None:
-        if not self.chain.cold:
-            return None
+        return self.generator_chain if self.chain.cold else None
+
+    @property
+    def generator_chain(self) -> TrainingChain | None:
         steps = self.chain.walk.chain_steps
-        return TrainingChain(self.chain.langevin(self.base), steps, at_generator=True)
+        if steps == 0:
+            return None
+        # Cold chains take no noise away, so they start without it.
+        return TrainingChain(
+            self.chain.langevin(self.base), steps, at_generator=True, noisy=not self.chain.cold
+        )
 
     @property
     def latent_chain(self) -> LatentWalk | None:

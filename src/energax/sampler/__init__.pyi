@@ -1,5 +1,6 @@
 """How to draw from an energy?"""
 
+from .adapt import adapt_hmc as adapt_hmc
 from .annealing import anneal as anneal
 from .annealing import geometric as geometric
 from .base import AbstractSampler as AbstractSampler
