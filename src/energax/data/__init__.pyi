@@ -3,6 +3,7 @@
 from .base import AbstractTransform as AbstractTransform
 from .base import Dataset as Dataset
 from .base import Labelled as Labelled
+from .base import Schema as Schema
 from .builtin import digits as digits
 from .builtin import fashion_mnist as fashion_mnist
 from .builtin import mnist as mnist

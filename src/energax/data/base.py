@@ -13,6 +13,28 @@ from energax.energy import AbstractDistribution
 from energax.errors import InputError
 
 
+@dataclasses.dataclass(frozen=True)
+class Schema:
+    """Shape, levels, columns and labels of rows."""
+
+    name: str
+    shape: tuple[int, ...]
+    levels: int | None = None
+    columns: tuple[str, ...] | None = None
+    labels: int | None = None
+    digest: str | None = None
+
+    def to_dict(self) -> dict:
+        """JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: dict) -> "Schema":
+        """From JSON."""
+        columns = content["columns"]
+        return cls(**(content | {"shape": tuple(content["shape"]), "columns": None if columns is None else tuple(columns)}))
+
+
 class Labelled(eqx.Module):
     """Rows and the label of each, to train on and as batches; its length is that of the rows.
 
@@ -72,6 +94,11 @@ class Dataset:
     def digest(self) -> str:
         """SHA-256 over dtype, shape and bytes of the rows of both parts; blind to labels."""
         return _digest(self.train, self.test)
+
+    @property
+    def schema(self) -> Schema:
+        """Its schema."""
+        return Schema(self.name, self.shape, self.levels, self.columns, self.labels, self.digest)
 
     @property
     def labelled(self) -> tuple[Labelled, Labelled]:

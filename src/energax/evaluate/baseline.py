@@ -14,12 +14,16 @@ VALID = 0.2
 
 @dataclasses.dataclass(frozen=True)
 class Baseline:
-    """Mean test log-density in nats, its standard error over `size` rows, and what was chosen."""
+    """Mean test log-density in nats, its standard error over `size` rows, and what was chosen.
+
+    `rows`: the log-density of each.
+    """
 
     value: float
     error: float
     size: int
     setting: str
+    rows: Float[np.ndarray, " size"]
 
 
 Rows = Float[np.ndarray, " size dim"]
@@ -51,7 +55,7 @@ def baselines(
         density = candidates[best](shuffled)
         rows = np.mean([density(np.asarray(copy, np.float64)) for copy in tests], axis=0)
         error = rows.std(ddof=1) / np.sqrt(len(rows))
-        found[name] = Baseline(float(rows.mean()), float(error), len(rows), best)
+        found[name] = Baseline(float(rows.mean()), float(error), len(rows), best, rows)
     return found
 
 

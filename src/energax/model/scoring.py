@@ -44,7 +44,9 @@ def check_rows(model: Model, rows: Any, hidden: Bool[np.ndarray, "..."] | None =
                 "whether it is hidden."
             )
         found = np.where(hidden, 0, found).astype(found.dtype)
-    return data.check_like(found if hidden is not None else rows, model.schema)
+    schema = model.schema
+    table = data.Table(found, None, None, "rows")
+    return data.check_rows(table, schema.shape, columns=schema.columns, levels=schema.levels)
 
 
 def score_rows(model: Model, rows: Any, copies: int = DEQUANTISATIONS) -> Scores:
