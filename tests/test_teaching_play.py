@@ -75,11 +75,11 @@ def by_hand(rules, trio, batch, key, *, resample=True, reinit_probability=False,
 
 
 @pytest.mark.parametrize("resample", [True, False])
-def test_a_step_moves_generator_encoder_and_energy_in_this_order(again, key):
+def test_a_step_moves_generator_encoder_and_energy_in_this_order(resample, key):
     """Draws of the same z are made anew by the generator that has moved; else a fault is seen."""
     here = scene(SHAPES["vector"])
     rules, batch = here.rules(), rows_of(here.at, (16,))
-    learner = Teaching(rules, slow(*RATES), resample=again)
+    learner = Teaching(rules, slow(*RATES), resample=resample)
     state = learner.init(here.players, batch, key=key)
     after, _ = eqx.filter_jit(learner.step)(state, batch, key=key)
 
@@ -88,10 +88,10 @@ def test_a_step_moves_generator_encoder_and_energy_in_this_order(again, key):
         pairs = zip(arrays(after.players), arrays(right), strict=True)
         return all(np.allclose(new, wanted, rtol=1e-9) for new, wanted in pairs)
 
-    assert same(resample=again)
-    assert not same(resample=not again)
-    assert not again or not same(reinit_probability=True)
-    assert not again or not same(stale=True)
+    assert same(resample=resample)
+    assert not same(resample=not resample)
+    assert not resample or not same(reinit_probability=True)
+    assert not resample or not same(stale=True)
     assert int(after.updates) == 1
 
 
