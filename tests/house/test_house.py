@@ -86,7 +86,8 @@ PUBLIC = {
     f"{module.__name__}.{name}": thing
     for module in MODULES
     if module.__file__.endswith("__init__.py")
-    for name, thing in vars(module).items()
+    for name in dir(module)
+    for thing in [getattr(module, name)]
     if (inspect.isclass(thing) or inspect.isfunction(thing)) and not name.startswith("_")
 }
 
