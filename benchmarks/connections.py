@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from energax.report.figure import INK, MODEL, MUTED, NOISE, REAL, SETTINGS, tick
 
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
 
 from identities import IDENTITIES, worst
 from limits import LIMITS, gap
