@@ -1,4 +1,4 @@
-"""The drawings: placed, scaled, coloured and worded by what they are given."""
+"""The figures: placed, scaled, coloured and labelled by what they are given."""
 
 import io
 import math
@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from energax.report.figure import MODEL, svg
-from energax.report.figure_curves import smoothed, steps_per_second
-from energax.report.figure_energies import histograms, traces, view
-from energax.report.figure_forest import forest, verdict
-from energax.report.figure_images import BAD, nearest, sheet, tiles
-from energax.report.figure_plane import MASSES, masses
-from energax.report.figure_table import closest
-from energax.report.material import Density
-from energax.report.number import Interval, Number, shown
-from energax.report.words import grade
+from energax.report.figure import MODEL, render_svg
+from energax.report.figure_curves import smooth, steps_per_second
+from energax.report.figure_energies import choose_range, draw_histograms, draw_traces
+from energax.report.figure_forest import build_forest
+from energax.report.figure_images import BAD, draw_sheet, find_nearest, to_pixels
+from energax.report.figure_plane import MASSES, mass_levels
+from energax.report.figure_table import find_correlated
+from energax.report.labels import grade
+from energax.report.number import Interval, Number, format_number
+from energax.report.run_results import Density
 
 WRITTEN = [
     (67.2183, 0.31, "67.22"),
@@ -40,7 +40,7 @@ WRITTEN = [
 
 @pytest.mark.parametrize(("value", "error", "text"), WRITTEN)
 def test_number_is_written_to_its_error(value, error, text):
-    assert shown(value, error) == text
+    assert format_number(value, error) == text
 
 
 def test_error_that_is_not_finite_is_shown():
@@ -52,18 +52,18 @@ def test_error_that_is_not_finite_is_shown():
 def test_contours_hold_the_stated_mass():
     """In the plane the region of a Gaussian with mass m ends at height 1 - m of the peak."""
     axis = np.linspace(-6, 6, 401)
-    level = masses(Density(axis, axis, 7.0 - (axis[:, None] ** 2 + axis**2) / 2))
+    level = mass_levels(Density(axis, axis, 7.0 - (axis[:, None] ** 2 + axis**2) / 2))
     np.testing.assert_allclose(level, 1 - np.array(MASSES), rtol=0.02)
 
 
 def test_smoothing_is_a_moving_average():
     values = np.random.default_rng(0).normal(size=400)
     np.testing.assert_allclose(
-        smoothed(values)[5:-5], np.convolve(values, np.full(11, 1 / 11), "valid"), atol=1e-12
+        smooth(values)[5:-5], np.convolve(values, np.full(11, 1 / 11), "valid"), atol=1e-12
     )
     values[200] = np.nan
-    assert np.isfinite(smoothed(values)).all()
-    assert np.isnan(smoothed(np.full(3, np.nan))).all()
+    assert np.isfinite(smooth(values)).all()
+    assert np.isnan(smooth(np.full(3, np.nan))).all()
 
 
 def test_speed_ignores_compiling_and_pauses():
@@ -77,64 +77,45 @@ def test_energy_axis_leaves_far_noise_out_and_says_so():
     rng = np.random.default_rng(0)
     near = {"test": rng.normal(size=500), "draws": rng.normal(size=500)}
     far = near | {"noise": 1000 + rng.normal(size=500)}
-    assert view(far) == view(near)
-    assert "100% of noise lie further right, median 1,000" in histograms(far).caption
-    assert view(near | {"noise": 5 + rng.normal(size=500)})[1] > 6
-    assert "further" not in histograms(near).caption
-    assert histograms({"test": np.array([np.nan])}) is None
+    assert choose_range(far) == choose_range(near)
+    assert "100% of noise lie off the right end (median 1,000)" in draw_histograms(far).caption
+    assert choose_range(near | {"noise": 5 + rng.normal(size=500)})[1] > 6
+    assert "off the" not in draw_histograms(near).caption
+    assert draw_histograms({"test": np.array([np.nan])}) is None
 
 
 def test_trace_counts_steps_not_kept_points():
-    drawn = traces(np.zeros((2, 11)), 30, np.array([]))
+    drawn = draw_traces(np.zeros((2, 11)), 30, np.array([]))
     assert ">300</text>" in drawn.body
-    assert "One step in 30" in drawn.caption
+    assert "Every 30th step" in drawn.caption
     assert [text for _, _, text in drawn.legend] == ["2 of 2 chains"]
 
 
 MODEL_LINE = Interval(10.0, 9.0, 11.0, True, "")
-VERDICTS = [
-    (None, {}, "unknown", "not known"),
-    (Interval(1.0, 0.0, 2.0, False, "size 2 of 256."), {"a": 0.0}, "poor", "size 2 of 256."),
-    (Interval(math.nan, math.nan, math.nan, False, "Too cold."), {}, "unknown", "Too cold."),
-    (Interval(1.0, math.nan, 2.0, True, ""), {"a": 0.0}, "poor", "not finite"),
-    (MODEL_LINE, {}, "good", "no baseline"),
-    (MODEL_LINE, {"a": 8.0, "b": 1.0}, "good", "the best one, A, by at least 1 nats"),
-    (MODEL_LINE, {"a": 9.5}, "fair", "On a par"),
-    (MODEL_LINE, {"a": 11.5}, "poor", "A, is better by at least 0.5 nats"),
-    (MODEL_LINE, {"a": math.nan, "b": 8.0}, "good", "the best one, B,"),
-]
-
-
-@pytest.mark.parametrize(("model", "entries", "mood", "words"), VERDICTS)
-def test_verdict(model, entries, mood, words):
-    found = verdict(model, entries)
-    assert found[0] == mood
-    assert words in found[1]
 
 
 def test_forest_is_ordered_and_to_scale():
     entries = {"low": {"value": 0.0, "error": 1.0}, "bad": math.nan, "top": 20.0}
-    drawn = forest(MODEL_LINE, entries)
+    drawn = build_forest(MODEL_LINE, entries)
     assert [row.name for row in drawn.rows] == ["Top", "This model", "Low", "Bad"]
     top, model, low, bad = drawn.rows
     assert model.at == pytest.approx((top.at + low.at) / 2)
     assert (model.right - model.left) / (top.at - low.at) == pytest.approx(2 / 20)
     assert (bad.at, bad.left, bad.right, bad.text) == (None, None, None, "nan")
     assert (drawn.ticks[0][0], drawn.ticks[-1][0]) == (0, 100)
-    assert forest(None, {}) is None
+    assert build_forest(None, {}) is None
 
 
-def test_the_true_law_has_a_line_but_is_no_rival():
+def test_the_true_distribution_has_a_line_of_its_own():
     entries, truth = {"low": {"value": 0.0, "error": 1.0}}, Number(30.0, 0.5, 100.0)
-    first = forest(MODEL_LINE, entries, truth).rows[0]
+    first = build_forest(MODEL_LINE, entries, truth).rows[0]
     assert (first.kind, first.name, first.ends) == ("truth", "True distribution", (29.5, 30.5))
-    assert verdict(MODEL_LINE, entries)[0] == "good"
 
 
 def test_images_keep_their_pixels():
     rows = np.random.default_rng(0).integers(0, 17, (3, 4, 4), np.uint8)
     label = 'a "label" <b>'
-    tag = sheet(tiles(rows, 0.0, 16.0), 2, label)
+    tag = draw_sheet(to_pixels(rows, 0.0, 16.0), 2, label)
     assert label not in tag
     picture = np.asarray(Image.open(io.BytesIO(b64decode(tag.split("base64,")[1].split('"')[0]))))
     blocks = picture[0:64:16, 68:132:16]
@@ -145,28 +126,28 @@ def test_images_keep_their_pixels():
 
 def test_pixel_that_is_not_finite_is_marked():
     rows = np.array([[[0.0, np.nan], [np.inf, 1.0]]])
-    shaded = tiles(rows, 0.0, 1.0)[0]
+    shaded = to_pixels(rows, 0.0, 1.0)[0]
     assert shaded.tolist() == [[[0, 0, 0], list(BAD)], [list(BAD), [255, 255, 255]]]
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 4), (5, 4, 3), (1, 5, 4), (5, 4, 1), (5, 4)])
 def test_layouts_of_images(shape):
-    assert tiles(np.zeros((2, *shape)), 0.0, 1.0).shape == (2, 5, 4, 3)
+    assert to_pixels(np.zeros((2, *shape)), 0.0, 1.0).shape == (2, 5, 4, 3)
 
 
 def test_nearest_is_the_nearest():
     rng = np.random.default_rng(0)
     train, draws = rng.normal(size=(50, 3, 3)), rng.normal(size=(7, 3, 3))
     distance = np.sum((draws[:, None] - train) ** 2, axis=(2, 3))
-    np.testing.assert_array_equal(nearest(draws, train), distance.argmin(axis=1))
+    np.testing.assert_array_equal(find_nearest(draws, train), distance.argmin(axis=1))
 
 
 def test_closest_columns_come_first():
     rows = np.random.default_rng(0).normal(size=(200, 4))
     rows[:, 3] = -rows[:, 1] + 0.1 * rows[:, 3]
-    assert closest(rows)[0] == (1, 3)
-    assert closest(rows[:, :1]) == []
-    assert closest(np.column_stack([rows, np.ones(200)]))[0] == (1, 3)
+    assert find_correlated(rows)[0] == (1, 3)
+    assert find_correlated(rows[:, :1]) == []
+    assert find_correlated(np.column_stack([rows, np.ones(200)]))[0] == (1, 3)
 
 
 def test_drawing_follows_the_page_and_leaves_settings_alone():
@@ -177,13 +158,13 @@ def test_drawing_follows_the_page_and_leaves_settings_alone():
         axes.plot([0, 1], color=MODEL)
         axes.set_title(f'</svg><script> {MODEL} $\\nonsense$ id="x"')
 
-    drawn = svg(paint, name="one", label='a "b"', size=(200, 100))
+    drawn = render_svg(paint, name="one", label='a "b"', size=(200, 100))
     assert dict(mpl.rcParams) == before
     assert "var(--model)" in drawn
     assert f'&lt;/svg&gt;&lt;script&gt; {MODEL} $\\nonsense$ id="x"' in drawn
     assert drawn.count(MODEL) == 1
     assert "<style" not in drawn
-    assert drawn == svg(paint, name="one", label='a "b"', size=(200, 100))
+    assert drawn == render_svg(paint, name="one", label='a "b"', size=(200, 100))
     assert 'id="one-' in drawn
     assert 'id="figure' not in drawn
 

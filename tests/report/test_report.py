@@ -12,7 +12,7 @@ import pytest
 from energax import report
 from energax.errors import InputError
 
-SECTIONS = {"samples", "likelihood", "energies", "chains", "training", "numbers", "settings"}
+SECTIONS = {"samples", "likelihood", "energies", "chains", "training", "numbers", "options"}
 EVIL = '<script>alert("1")</script>\'&{{7*7}}$\\frac$ #2f6db3'
 
 
@@ -46,8 +46,20 @@ class Reading(html.parser.HTMLParser):
 
 def evaluation():
     baselines = {
-        "gaussian": {"value": 46.8123, "error": 0.6, "size": 30, "setting": "full covariance"},
-        "kernel_density": {"value": 39.6, "error": 1.1, "size": 30, "setting": None},
+        "gaussian": {
+            "value": 46.8123,
+            "error": 0.6,
+            "size": 30,
+            "setting": "full covariance",
+            "difference": {"value": 20.406, "error": 0.5, "size": 30},
+        },
+        "kernel_density": {
+            "value": 39.6,
+            "error": 1.1,
+            "size": 30,
+            "setting": None,
+            "difference": {"value": 27.6183, "error": 0.9, "size": 30},
+        },
     }
     return {
         "test_log_likelihood": {
@@ -56,6 +68,9 @@ def evaluation():
             "upper": 67.5,
             "certified": True,
             "why": "",
+            "level": 0.95,
+            "error_over_rows": 0.7,
+            "rows": 30,
         },
         "baselines": baselines,
         "bits_per_dim": {"value": 2.5712, "error": 0.01, "size": 30},
@@ -67,7 +82,7 @@ def evaluation():
     }
 
 
-def material(shape, **changes):
+def results(shape, **changes):
     rng = np.random.default_rng(0)
     metrics = [
         {
@@ -82,8 +97,9 @@ def material(shape, **changes):
     energies = {name: rng.normal(size=20) for name in ("train", "test", "draws", "noise")}
     parts = {
         "data": "rows",
-        "objective": "pcd",
-        "command": "energax train rows --objective pcd",
+        "method": "pcd",
+        "title": "persistent contrastive divergence",
+        "command": "energax train rows --method pcd",
         "test": rng.normal(size=(30, *shape)),
         "train": rng.normal(size=(40, *shape)),
         "draws": rng.normal(size=(20, *shape)),
@@ -91,11 +107,11 @@ def material(shape, **changes):
         "evaluation": evaluation(),
         "energies": energies,
         "chains": rng.normal(size=(4, 50)),
-        "options": {"steps": 80},
+        "options": {"training": {"steps": 80}, "optimiser": {"learning_rate": 0.25}},
         "versions": {"energax": "0.1.0"},
         "digest": "ab" * 32,
     }
-    return report.Material(**(parts | changes))
+    return report.RunResults(**(parts | changes))
 
 
 def bell():
@@ -104,14 +120,14 @@ def bell():
 
 
 CASES = {
-    "table": material((3,), columns=("a", "b", "c")),
-    "one column": material((1,)),
-    "plane": material((2,), model_density=bell(), exact_density=bell()),
-    "plane, no density": material((2,)),
-    "image": material((4, 4)),
-    "colour image": material((3, 4, 4)),
-    "counts": material((4, 4, 1), levels=17),
-    "float32": material((3,), test=np.ones((9, 3), np.float32), train=None, draws=None),
+    "table": results((3,), columns=("a", "b", "c")),
+    "one column": results((1,)),
+    "plane": results((2,), model_density=bell(), exact_density=bell()),
+    "plane, no density": results((2,)),
+    "image": results((4, 4)),
+    "colour image": results((3, 4, 4)),
+    "counts": results((4, 4, 1), levels=17),
+    "float32": results((3,), test=np.ones((9, 3), np.float32), train=None, draws=None),
 }
 
 
@@ -135,6 +151,7 @@ def values_of(entries):
         match entry:
             case {"value": value, **rest}:
                 found += [value, *(rest[end] for end in ("lower", "upper") if end in rest)]
+                found += values_of({"": rest["difference"]}) if "difference" in rest else []
             case dict():
                 found += values_of(entry)
             case _:
@@ -149,7 +166,7 @@ def harmless(page):
 
 @pytest.fixture(scope="module")
 def pages():
-    return {name: report.page(case) for name, case in CASES.items()}
+    return {name: report.render_page(case) for name, case in CASES.items()}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -179,13 +196,13 @@ def test_page_stands_alone(pages, name):
 @pytest.mark.parametrize("name", CASES)
 def test_numbers_are_the_numbers_given(pages, name):
     values = values_of(CASES[name].evaluation)
-    assert len(values) == 10
+    assert len(values) == 12
     assert agrees(pages[name], values)
     assert not agrees(pages[name], [*values, 67.2184])
 
 
-def test_same_material_same_page(pages):
-    assert report.page(CASES["plane"]) == pages["plane"]
+def test_same_results_same_page(pages):
+    assert report.render_page(CASES["plane"]) == pages["plane"]
 
 
 def evil():
@@ -194,13 +211,14 @@ def evil():
     base |= {EVIL: {"value": 1.0}, "sentence": EVIL, "verdict": EVIL}
     base["baselines"] = {EVIL: {"value": 1.0, "error": 0.1, "size": 3, "setting": EVIL}}
     base["test_log_likelihood"] |= {"certified": False, "why": EVIL}
-    return material(
+    return results(
         (3,),
         data=EVIL,
-        objective=EVIL,
+        method=EVIL,
+        title=EVIL,
         command=EVIL,
         columns=(EVIL, "b" + EVIL, "c"),
-        options={EVIL: EVIL},
+        options={EVIL: {EVIL: EVIL}},
         versions={EVIL: EVIL},
         digest=EVIL,
         notes=(EVIL,),
@@ -211,35 +229,41 @@ def evil():
 
 
 def test_strings_are_escaped(monkeypatch):
-    page = report.page(evil())
+    page = report.render_page(evil())
     assert harmless(page)
     assert "{{7*7}}" in page
-    assert Reading(page).words.count(EVIL) >= 15
+    assert Reading(page).words.count(EVIL) >= 18
     module = importlib.import_module("energax.report.run_page")
     monkeypatch.setattr(module, "TEMPLATES", module.TEMPLATES.overlay(autoescape=False))
-    assert not harmless(report.page(evil()))
+    assert not harmless(report.render_page(evil()))
 
 
 def test_not_certified_is_said_with_its_reason():
     entries = evaluation()
     entries["test_log_likelihood"] |= {"certified": False, "why": "effective size 1.9 of 256"}
-    words = Reading(report.page(material((3,), evaluation=entries))).words
+    words = Reading(report.render_page(results((3,), evaluation=entries))).words
     assert words.count("effective size 1.9 of 256") == 2
     assert "do not quote it" in words
     assert "Better than" not in words
     entries["test_log_likelihood"] |= {"value": None, "lower": None, "upper": None}
-    assert "effective size 1.9 of 256" in report.page(material((3,), evaluation=entries))
+    assert "effective size 1.9 of 256" in report.render_page(results((3,), evaluation=entries))
 
 
 def test_absent_parts_are_said_to_be_absent():
     absent = dict.fromkeys(("train", "draws", "chains"))
     empty = {name: {} for name in ("options", "versions", "evaluation", "energies")}
-    words = Reading(report.page(material((3,), metrics=[], **absent, **empty))).words
-    for absent in ("Z is not known", "No draws", "No energies", "No chain", "holds no metric"):
+    words = Reading(report.render_page(results((3,), metrics=[], **absent, **empty))).words
+    for absent in (
+        "Z is not known",
+        "No draws",
+        "No energies",
+        "No chain",
+        "No metrics were logged",
+    ):
         assert absent in words
     assert "No baseline was fitted" in words
-    assert "not evaluated yet" in words
-    assert "No settings" in words
+    assert "has not been evaluated" in words
+    assert "No options" in words
 
 
 def test_not_finite_is_shown_and_counted():
@@ -251,41 +275,41 @@ def test_not_finite_is_shown_and_counted():
     case = dataclasses.replace(
         CASES["table"], evaluation=entries, draws=draws, energies=energies, metrics=metrics
     )
-    words = Reading(report.page(case)).words
+    words = Reading(report.render_page(case)).words
     assert "MMD² is not finite: nan ± inf." in words
     assert "1 of 60 numbers of the draws are not finite" in words
     assert "1 of 3 numbers of the energies of test are not finite" in words
     assert "3 of 3 numbers of the energies of noise are not finite" in words
     assert "1 of 2 numbers of the logged loss are not finite" in words
-    assert "not finite" not in Reading(report.page(CASES["table"])).words
+    assert "not finite" not in Reading(report.render_page(CASES["table"])).words
 
 
 AXIS = np.arange(3.0)
 REFUSED = {
-    "shape of draws": (lambda: material((3,), draws=np.ones((4, 2))), "`draws` has shape"),
-    "no test rows": (lambda: material((3,), test=np.ones((0, 3))), "`test` has no rows"),
-    "no draws": (lambda: material((3,), draws=np.ones((0, 3))), "`draws` has no rows"),
-    "NaN in test": (lambda: material((1,), test=np.full((2, 1), np.nan)), "`test` holds"),
-    "columns": (lambda: material((3,), columns=("a", "b")), "2 `columns`"),
-    "energies": (lambda: material((3,), energies={"other": np.ones(2)}), "'other'"),
-    "chains": (lambda: material((3,), chains=np.ones((4, 1))), "`chains`"),
-    "step": (lambda: material((3,), metrics=[{"loss": 1.0}]), "Line 1"),
-    "uneven": (lambda: report.Density(AXIS**2, AXIS, np.ones((3, 3))), "evenly"),
+    "shape of draws": (lambda: results((3,), draws=np.ones((4, 2))), "`draws` has shape"),
+    "no test rows": (lambda: results((3,), test=np.ones((0, 3))), "`test` has no rows"),
+    "no draws": (lambda: results((3,), draws=np.ones((0, 3))), "`draws` has no rows"),
+    "NaN in test": (lambda: results((1,), test=np.full((2, 1), np.nan)), "`test` holds"),
+    "columns": (lambda: results((3,), columns=("a", "b")), "2 `columns`"),
+    "energies": (lambda: results((3,), energies={"other": np.ones(2)}), "'other'"),
+    "chains": (lambda: results((3,), chains=np.ones((4, 1))), "`chains`"),
+    "step": (lambda: results((3,), metrics=[{"loss": 1.0}]), "Line 1"),
+    "uneven": (lambda: report.Density(AXIS**2, AXIS, np.ones((3, 3))), "evenly spaced"),
     "density NaN": (lambda: report.Density(AXIS, AXIS, np.full((3, 3), np.nan)), "NaN"),
     "density shape": (lambda: report.Density(AXIS, AXIS, np.ones((3, 2))), "shape"),
-    "shape": (lambda: report.page(material((2, 2, 2, 2))), "no images"),
+    "shape": (lambda: report.render_page(results((2, 2, 2, 2))), "nor images"),
     "metric": (
-        lambda: report.page(material((3,), metrics=[{"step": 1, "loss": "low"}])),
+        lambda: report.render_page(results((3,), metrics=[{"step": 1, "loss": "low"}])),
         "`loss` must be a number; got 'low'",
     ),
-    "figure": (lambda: report.page(material((3,), evaluation={"mmd": [1]})), "`mmd`"),
+    "figure": (lambda: report.render_page(results((3,), evaluation={"mmd": [1]})), "`mmd`"),
     "interval": (
-        lambda: report.page(material((3,), evaluation={"test_log_likelihood": 1.0})),
+        lambda: report.render_page(results((3,), evaluation={"test_log_likelihood": 1.0})),
         "lower, upper, certified",
     ),
     "reversed interval": (
-        lambda: report.page(
-            material(
+        lambda: report.render_page(
+            results(
                 (3,),
                 evaluation={
                     "test_log_likelihood": {"value": 1, "lower": 2, "upper": 0, "certified": True}

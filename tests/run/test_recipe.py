@@ -24,7 +24,7 @@ from energax.recipe.begin import free_path, repeated
 from energax.recipe.defaults import kind_of, resolved
 from energax.recipe.folder import new_folder, read_json, write_json
 from energax.recipe.settings import GAMES, TAUGHT, Objective, Settings
-from energax.report.words import OBJECTIVES as TITLES
+from energax.recipe.titles import TITLES
 from energax.train import fit, start
 
 SIZE = 2100

@@ -17,7 +17,8 @@ from energax.recipe.baseline import baselines, true_distribution
 from energax.recipe.evaluate import BASELINE_DIM
 from energax.recipe.folder import Folder, load, new_folder, read_json, whole
 from energax.recipe.report import exact_density, model_density, samples
-from energax.report.number import number
+from energax.recipe.titles import TITLES
+from energax.report.number import read_number
 from energax.train import Log
 
 DIFFERENT = ("seed", "checkpoint_every", "chunk_steps")
@@ -77,7 +78,7 @@ def gathered(folders: Sequence[Folder], names: Sequence[str], command: str) -> r
     truth = (
         None
         if rows.distribution is None
-        else number(true_distribution(rows.distribution, rows.test), "true_distribution")
+        else read_number(true_distribution(rows.distribution, rows.test), "true_distribution")
     )
     return report.Comparison(
         data=configs[0]["data"]["name"],
@@ -99,6 +100,7 @@ def _entry(folder: Folder, name: str, rows: Dataset, *, picture: bool) -> report
     lines = Log(folder["metrics.jsonl"]).read()
     common: dict[str, Any] = {
         "method": name,
+        "title": TITLES.get(name, name),
         "seed": folder.config()["settings"]["seed"],
         "path": str(folder.path),
         "seconds": float(lines[-1]["seconds"]) if lines else 0.0,
@@ -120,8 +122,8 @@ def _entry(folder: Folder, name: str, rows: Dataset, *, picture: bool) -> report
 def write(path: Path, found: report.Comparison) -> None:
     """The page, the table as Markdown, and a line for each run as CSV."""
     content = {
-        "comparison.html": report.comparison_page(found),
-        "table.md": report.markdown(found),
+        "comparison.html": report.render_comparison(found),
+        "table.md": report.render_markdown(found),
         "runs.csv": pl.DataFrame([_line(e) for e in found.entries]).write_csv(),
     }
     for name, text in content.items():

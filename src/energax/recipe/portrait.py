@@ -27,7 +27,7 @@ FINE = 24
 Rows = Shaped[np.ndarray, " size *shape"]
 
 
-def portrait(path: Path, model: Model, test: Rows) -> report.Partners | None:
+def portrait(path: Path, model: Model, test: Rows) -> report.GeneratorResults | None:
     """Draws, reconstructions and lines of a run's generator; None where it trained none."""
     settings = model.settings
     if settings.objective not in GENERATORS:
@@ -41,26 +41,26 @@ def portrait(path: Path, model: Model, test: Rows) -> report.Partners | None:
     if settings.objective in CHAINS and settings.chain_steps > 0:
         walk = walked(trio, settings, DRAWS, key=keys[0])
         begun, energies = shown(walk.starts), np.asarray(walk.energies)
-        revised = report.Revised(shown(walk.ends), energies)
+        revised = report.RefinedDraws(shown(walk.ends), energies)
     else:
         begun = shown(generated(trio, DRAWS, key=keys[0]))
     inferred = settings.objective == "teaching" and settings.posterior != "none"
     lines, ends = _lines(model, trio, test if inferred else None, key=keys[1])
-    return report.Partners(
-        begun=begun,
-        revised=revised,
+    return report.GeneratorResults(
+        initial=begun,
+        refined=revised,
         lines=lines,
         ends=ends,
         encoder=trio.encoder is not None,
-        reconstructed=_read(model, trio, test[:DRAWS], key=keys[2]) if inferred else None,
+        reconstructions=_read(model, trio, test[:DRAWS], key=keys[2]) if inferred else None,
     )
 
 
 def _read(
     model: Model, trio: TeachingPlayers, rows: Rows, *, key: jax.Array
-) -> report.Reconstructed:
+) -> report.Reconstructions:
     found = reconstructed(model, trio, rows, own_steps(model.settings), key=key)
-    return report.Reconstructed(rows, found.begun, found.rows, found.steps, found.start)
+    return report.Reconstructions(rows, found.begun, found.rows, found.steps, found.start)
 
 
 def _lines(

@@ -15,6 +15,7 @@ from energax.errors import InputError
 from energax.recipe.folder import Folder, Model, load, read_json, whole
 from energax.recipe.portrait import portrait
 from energax.recipe.score import scored
+from energax.recipe.titles import TITLES
 from energax.train import Log
 
 GRID = 200
@@ -35,13 +36,13 @@ class Report:
         folder, model = Folder(self.run), load(self.run)
         if not folder["evaluation.json"].exists():
             raise InputError(f"{self.run} is not evaluated: run `energax evaluate {self.run}`.")
-        page = report.page(material(folder, model))
+        page = report.render_page(run_results(folder, model))
         with whole(folder["report.html"]) as draft:
             draft.write_text(page)
         print(f"Report: {folder['report.html']}")
 
 
-def material(folder: Folder, model: Model) -> report.Material:
+def run_results(folder: Folder, model: Model) -> report.RunResults:
     """All that the page shows, from the files of a run."""
     config, rows = folder.config(), folder.dataset()
     evaluation = read_json(folder["evaluation.json"])
@@ -50,12 +51,13 @@ def material(folder: Folder, model: Model) -> report.Material:
     log_z = evaluation.get("log_z", {}).get("value")
     exact = rows.distribution if plane else None
     noise = draws(model.distribution, min(SHOWN, 256), key=jax.random.key(2))
-    return report.Material(
+    return report.RunResults(
         data=config["data"]["name"],
-        objective=config["settings"]["objective"],
+        method=config["settings"]["objective"],
+        title=TITLES[config["settings"]["objective"]],
         command=config["command"],
         digest=config["data"]["digest"],
-        options=config["settings"],
+        options={"training": config["settings"]},
         versions=config["versions"],
         metrics=Log(folder["metrics.jsonl"]).read(),
         evaluation=evaluation,
@@ -72,7 +74,7 @@ def material(folder: Folder, model: Model) -> report.Material:
         levels=rows.levels,
         columns=rows.columns,
         model_density=model_density(model, rows.test, log_z or 0.0) if plane else None,
-        partners=portrait(folder.path, model, rows.test),
+        generator=portrait(folder.path, model, rows.test),
         exact_density=None if exact is None else exact_density(exact, rows.test),
     )
 
