@@ -20,3 +20,4 @@ from .model.fitting import fit as fit
 from .model.measuring import Measured as Measured
 from .model.measuring import measure as measure
 from .model.saving import load as load
+from .report.collecting import write_report as write_report

@@ -32,7 +32,15 @@ class Schema:
     def from_dict(cls, content: dict) -> "Schema":
         """From JSON."""
         columns = content["columns"]
-        return cls(**(content | {"shape": tuple(content["shape"]), "columns": None if columns is None else tuple(columns)}))
+        return cls(
+            **(
+                content
+                | {
+                    "shape": tuple(content["shape"]),
+                    "columns": None if columns is None else tuple(columns),
+                }
+            )
+        )
 
 
 class Labelled(eqx.Module):

@@ -180,6 +180,11 @@ class AbstractMethod(abc.ABC):
         return None
 
     @property
+    def infers_latents(self) -> bool:
+        """Does training infer the latent vectors of rows?"""
+        return False
+
+    @property
     def infers_by_chain(self) -> bool:
         """Does training infer latent vectors by chains?"""
         return self.latent_chain is not None

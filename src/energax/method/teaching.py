@@ -302,6 +302,10 @@ class DualMCMCTeaching(AbstractTeaching):
         return rows.train
 
     @property
+    def infers_latents(self) -> bool:
+        return self.encoder.posterior != "none"
+
+    @property
     def infers_by_chain(self) -> bool:
         return self.encoder.posterior != "variational"
 

@@ -13,7 +13,7 @@ from energax.files import write_text
 from energax.model import baselines
 from energax.options import leaves
 from energax.progress import stage
-from energax.report.number import number
+from energax.report.number import read_number
 from energax.run.evaluating import read_samples
 from energax.run.folder import Folder
 from energax.train import Log
@@ -59,7 +59,7 @@ def collect_comparison(
             entries.append(_entry(folder, name, known, picture=name not in seen))
             seen.add(name)
     plane, truth = known.shape == (2,), known.distribution
-    best = truth and number(baselines.measure_distribution(truth, known.test), "true_distribution")
+    best = truth and read_number(baselines.measure_distribution(truth, known.test), "true_distribution")
     fitted = baselines.fits(known.shape)
     with stage("fitting baselines"):
         simple = (
