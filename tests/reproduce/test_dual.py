@@ -53,6 +53,8 @@ def test_experiment_writes_table_curves_records_and_pictures(done):
                 assert lines[measure].to_list() == run[measure]
             assert run["kl"][-1] < run["kl"][0], "twelve iterations are enough to gain"
             assert run["gap"] > 0
+            assert run["gap_after_decay"] > 0
+            assert run["gap_after_decay"] != run["gap"]
     assert len(json.loads((done / "results.json").read_text())["results"]) == 2
     for name in pictures:
         assert (done / name).read_bytes().startswith(b"\x89PNG")
@@ -118,6 +120,7 @@ def test_beyond_three_dimensions_kl_comes_from_draws_and_no_sphere_is_drawn(tmp_
     assert said.status == 0, said
     run = record(tmp_path / "a", "old-lazy-kernel", 0)
     assert run["gap"] is None
+    assert run["gap_after_decay"] is None
     assert len(run["cosines"]) == 2
     assert not list((tmp_path / "a").glob("sphere*"))
 
@@ -177,6 +180,16 @@ def test_every_published_number_belongs_to_a_setting_and_a_measured_iteration():
     assert set(experiment.SNAPSHOTS) <= set(experiment.marks(4000))
     words = [setting.word for plan in PLANS.values() for setting in plan]
     assert len(words) == len(set(words))
+
+
+def test_late_values_of_fifteen_dimensions_are_those_of_the_authors_files():
+    """Issue 11: their files have the KL of the last 500 iterations too."""
+    late = {word: RESULTS["dual-15d", f"old-{word}"].last_kl for word in ("p0", "p1in40", "p1")}
+    assert late == {"p0": 0.0209, "p1in40": 0.0192, "p1": 0.0215}
+    assert RESULTS["dual-15d", "old-p1"].early == 7.26
+    for (name, _), known in RESULTS.items():
+        if name == "dual-15d" and known.last_kl is not None:
+            assert abs(known.last_kl - known.kl[4000]) < 0.0005, "next to KL at 4,000"
 
 
 def test_restarts_make_neurons_faster():

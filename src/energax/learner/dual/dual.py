@@ -51,8 +51,8 @@ class DualTraining(AbstractLearner):
     Trap: a step of the neurons far above that of the particles drives them in circles, and without
     a radius their weights then grow without end; `restart` 1 overfits late, where nothing but the
     noise of a step blurs the rows. Raises ValueError for rows off the manifold, and settings
-    outside their range. Source: Domingo-Enrich et al. (2021), algorithm 1; probability of a restart
-    for each particle by itself, simultaneous rather than alternating steps of z and w are ours.
+    outside their range. Source: Domingo-Enrich et al. (2021), algorithm 1, in which particles,
+    directions and weights move at once; a restart of each particle by itself is ours.
     """
 
     walk: OnManifold

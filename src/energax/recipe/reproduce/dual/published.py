@@ -33,9 +33,9 @@ def _three(kl: tuple[float, ...], last_kl: float, last_sm: float, variation: flo
 
 
 def _fifteen(
-    kl: tuple[float, ...], below: int, last: tuple[float, float], early: float | None = None
+    kl: tuple[float, ...], below: int, last: tuple[float, float, float], early: float
 ) -> Published:
-    return Published(DATA, dict(zip(_HIGH, kl, strict=True)), None, *last, below, early)
+    return Published(DATA, dict(zip(_HIGH, kl, strict=True)), *last, below, early)
 
 
 RESULTS: dict[tuple[str, str], Published] = {
@@ -58,13 +58,13 @@ RESULTS: dict[tuple[str, str], Published] = {
         (0.504, 0.406, 0.140, 0.00934, 0.00052, 0.00044), 0.00040, 0.0216, 9.74
     ),
     ("dual-15d", "old-p0"): _fifteen(
-        (0.296, 0.0526, 0.0541, 0.0421, 0.0221, 0.0209, 0.0209), 679, (1.145, 9.74), 6.35
+        (0.296, 0.0526, 0.0541, 0.0421, 0.0221, 0.0209, 0.0209), 679, (0.0209, 1.145, 9.74), 6.35
     ),
     ("dual-15d", "old-p1"): _fifteen(
-        (0.122, 0.0518, 0.0366, 0.0172, 0.0176, 0.0205, 0.0216), 237, (1.283, 10.0)
+        (0.122, 0.0518, 0.0366, 0.0172, 0.0176, 0.0205, 0.0216), 237, (0.0215, 1.283, 10.0), 7.26
     ),
     ("dual-15d", "old-p1in40"): _fifteen(
-        (0.274, 0.0527, 0.0522, 0.0371, 0.0193, 0.0190, 0.0194), 590, (1.120, 9.87), 6.35
+        (0.274, 0.0527, 0.0522, 0.0371, 0.0193, 0.0190, 0.0194), 590, (0.0192, 1.120, 9.87), 6.35
     ),
     ("dual-15d", "new-p0"): Published(RERUN, {200: 0.102, 500: 0.0041, 1000: 0.0036}, None, 0.30),
     ("dual-scales", "step-0.004"): Published(RERUN, {4000: 0.21}),
