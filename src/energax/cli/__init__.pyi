@@ -8,8 +8,4 @@ from .pictures import hide_part as hide_part
 from .pictures import write_inpainted as write_inpainted
 from .pictures import write_lines as write_lines
 from .pictures import write_pairs as write_pairs
-from .rows import WRITERS as WRITERS
-from .rows import check_images as check_images
-from .rows import fit_rows as fit_rows
-from .rows import make_key as make_key
 from .scores import write_scores as write_scores

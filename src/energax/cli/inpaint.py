@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
-from energax import cli, data, model
+from energax import cli, data, model, run
 from energax.cli.common import ROWS, rows_option, run_option, seed_option
 from energax.errors import InputError
 from energax.files import check_target
@@ -49,14 +49,14 @@ class Inpaint:
         show_stages()
         with stage("loading the model"):
             trained = model.load(self.run)
-            cli.check_images(self.out, trained.schema)
+            run.check_images(self.out, trained.schema)
             part = self._part(trained.schema)
             table, missing = data.read_partial(self.rows)
-            rows = cli.fit_rows(table, trained.schema)
+            rows = run.fit_rows(table, trained.schema)
         hidden = missing.reshape(rows.shape) | part
         self._check(hidden)
         with stage(f"filling {len(rows)} rows"):
-            key = cli.make_key(self.seed)
+            key = run.make_key(self.seed)
             found = model.inpaint(trained, rows, hidden, self.steps, key=key)
             cli.write_inpainted(
                 self.out, found.rows, hidden, missing.reshape(rows.shape), rows, trained.schema

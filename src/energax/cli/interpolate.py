@@ -30,7 +30,7 @@ class Interpolate:
         with stage("loading the model"):
             trained = model.load(self.run)
             model.find_generator(trained)
-            cli.check_images(self.out, trained.schema)
+            run.check_images(self.out, trained.schema)
             test = run.Folder(self.run).dataset().test
         if len(test) < 2 * self.rows:
             raise InputError(
@@ -39,7 +39,7 @@ class Interpolate:
             )
         with stage(f"drawing {self.rows} lines"):
             starts, ends = cli.choose_pairs(test, self.rows, self.seed)
-            key = cli.make_key(self.seed)
+            key = run.make_key(self.seed)
             found = model.interpolate(trained, starts, ends, self.num, self.steps, key=key)
             cli.write_lines(self.out, found, trained.schema)
         print(f"Wrote {self.rows} lines of {self.num} points to {self.out}.")

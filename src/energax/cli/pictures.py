@@ -6,11 +6,11 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Shaped
 
-from energax.cli.rows import WRITERS, write_csv, write_sheet
 from energax.data import Schema
 from energax.errors import InputError
 from energax.model import Reconstruction
 from energax.run.evaluating import write_arrays
+from energax.run.rows import WRITERS, write_csv, write_sheet
 
 Rows = Shaped[np.ndarray, " size *shape"]
 Mask = Bool[np.ndarray, " size *shape"]
@@ -63,7 +63,7 @@ def write_inpainted(
             middle = (schema.levels - 1) / 2 if schema.levels else (found.min() + found.max()) / 2
             seen, truth = np.where(hidden, middle, rows), np.where(missing, middle, rows)
             threes = np.stack([seen, found, truth], axis=1).reshape(-1, *rows.shape[1:])
-            write_sheet(path, threes, schema, 3 * max(1, round((len(rows) / 3) ** 0.5)))
+            write_sheet(path, threes, schema.levels, 3 * max(1, round((len(rows) / 3) ** 0.5)))
 
 
 def write_pairs(path: Path, found: Reconstruction, rows: Rows, schema: Schema) -> None:
@@ -76,7 +76,7 @@ def write_pairs(path: Path, found: Reconstruction, rows: Rows, schema: Schema) -
         case _:
             pairs = np.stack([rows, found.rows.astype(rows.dtype)], axis=1)
             across = 2 * max(1, round((2 * len(rows) / 4) ** 0.5))
-            write_sheet(path, pairs.reshape(-1, *rows.shape[1:]), schema, across)
+            write_sheet(path, pairs.reshape(-1, *rows.shape[1:]), schema.levels, across)
 
 
 def choose_pairs(rows: Rows, count: int, seed: int) -> tuple[Rows, Rows]:
@@ -89,6 +89,6 @@ def write_lines(path: Path, found: Shaped[np.ndarray, "..."], schema: Schema) ->
     """Points of lines; as images a line of them each."""
     flat = found.reshape(-1, *found.shape[2:])
     if path.suffix == ".png":
-        write_sheet(path, flat, schema, found.shape[1])
+        write_sheet(path, flat, schema.levels, found.shape[1])
     else:
         WRITERS[path.suffix](path, flat, schema)

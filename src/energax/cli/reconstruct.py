@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from energax import cli, data, model
+from energax import cli, data, model, run
 from energax.cli.common import ROWS, rows_option, run_option, seed_option, steps_option
 from energax.files import check_target
 from energax.options import option
@@ -31,10 +31,10 @@ class Reconstruct:
         with stage("loading the model"):
             trained = model.load(self.run)
             model.find_generator(trained)
-            rows = cli.fit_rows(data.read_rows(self.rows), trained.schema)
-            cli.check_images(self.out, trained.schema)
+            rows = run.fit_rows(data.read_rows(self.rows), trained.schema)
+            run.check_images(self.out, trained.schema)
         with stage(f"reconstructing {len(rows)} rows"):
-            key = cli.make_key(self.seed)
+            key = run.make_key(self.seed)
             found = model.reconstruct(trained, rows, self.steps, key=key)
             cli.write_pairs(self.out, found, rows, trained.schema)
         print(f"Reconstructed {len(rows)} rows into {self.out}: {found.words}.")

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from energax import cli, model
+from energax import model, run
 from energax.cli.common import ROWS, run_option, seed_option
 from energax.files import check_target
 from energax.options import at_least, option
@@ -32,8 +32,8 @@ class Sample:
         show_stages()
         with stage("loading the model"):
             trained = model.load(self.run)
-            cli.check_images(self.out, trained.schema)
+            run.check_images(self.out, trained.schema)
         with stage(f"drawing {self.num} rows"):
-            found = model.sample_rows(trained, self.num, by=self.by, key=cli.make_key(self.seed))
-            cli.WRITERS[self.out.suffix](self.out, found.rows, trained.schema)
+            found = model.sample_rows(trained, self.num, by=self.by, key=run.make_key(self.seed))
+            run.WRITERS[self.out.suffix](self.out, found.rows, trained.schema)
         print(f"Wrote {self.num} draws ({found.words}) to {self.out}.")

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from energax import cli, data, model
+from energax import cli, data, model, run
 from energax.cli.common import rows_option, run_option
 from energax.files import check_target
 from energax.options import option
@@ -27,7 +27,7 @@ class Score:
         show_stages()
         with stage("loading the model"):
             trained = model.load(self.run)
-            rows = cli.fit_rows(data.read_rows(self.rows), trained.schema)
+            rows = run.fit_rows(data.read_rows(self.rows), trained.schema)
         with stage(f"scoring {len(rows)} rows"):
             scores = model.score_rows(trained, rows)
             log_z, why = model.known_log_z(trained)

@@ -10,6 +10,11 @@ from .evaluating import evaluate as evaluate
 from .folder import Folder as Folder
 from .folder import shell_command as shell_command
 from .reporting import write_report as write_report
+from .rows import WRITERS as WRITERS
+from .rows import check_images as check_images
+from .rows import fit_rows as fit_rows
+from .rows import make_key as make_key
+from .rows import write_sheet as write_sheet
 from .studying import study as study
 from .sweep import Sweep as Sweep
 from .sweep import claim as claim

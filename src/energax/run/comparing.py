@@ -13,7 +13,7 @@ from energax.files import write_text
 from energax.model import baselines
 from energax.options import leaves
 from energax.progress import stage
-from energax.report.number import read_number
+from energax.report.number import Number, read_number
 from energax.run.evaluating import read_samples
 from energax.run.folder import Folder
 from energax.train import Log
@@ -59,7 +59,7 @@ def collect_comparison(
             entries.append(_entry(folder, name, known, picture=name not in seen))
             seen.add(name)
     plane, truth = known.shape == (2,), known.distribution
-    best = truth and read_number(baselines.measure_distribution(truth, known.test), "true_distribution")
+    best = None if truth is None else _measure_truth(truth, known)
     fitted = baselines.fits(known.shape)
     with stage("fitting baselines"):
         simple = (
@@ -79,6 +79,11 @@ def collect_comparison(
         baselines=simple,
         exact_density=report.grid_distribution(truth, known.test) if plane and truth else None,
     )
+
+
+def _measure_truth(truth: Any, rows: Dataset) -> Number:
+    found = baselines.measure_distribution(truth, rows.test)
+    return read_number(found, "true_distribution")
 
 
 def _entry(folder: Folder, name: str, rows: Dataset, *, picture: bool) -> "report.Entry":
