@@ -136,7 +136,7 @@ def render_help(command: type, name: str) -> str:
         [
             f"usage: energax {name} {words} [options]",
             "",
-            *_wrap(text),
+            *wrap(text),
             *render_groups(groups, values),
         ]
     )
@@ -181,7 +181,8 @@ def _value(leaf: Option, value: Any) -> str:
     return f"({value:g})" if isinstance(value, float) else f"({value})"
 
 
-def _wrap(text: str) -> list[str]:
+def wrap(text: str) -> list[str]:
+    """The lines of some paragraphs, each followed by an empty one."""
     room = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
     parts = (textwrap.fill(part, room) for part in text.split("\n\n"))
     return [line for part in parts for line in (*part.split("\n"), "")]
