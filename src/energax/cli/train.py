@@ -10,7 +10,14 @@ from typing import Any
 from energax import data, run
 from energax.cli.parser import flags, parse_values, render_groups, wrap
 from energax.errors import InputError
-from energax.method import METHODS, AbstractMethod, default_method, find_method, kind_of
+from energax.method import (
+    METHODS,
+    AbstractMethod,
+    default_method,
+    find_method,
+    kind_of,
+    spell_method,
+)
 from energax.options import Option, Range, leaves, option, replace
 from energax.progress import show_stages, stage
 from energax.suggest import suggest
