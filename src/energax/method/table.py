@@ -81,7 +81,7 @@ def find_method(name: str) -> type[AbstractMethod]:
         return _checked(found[name].load(), name)
     known = [*METHODS, *found]
     raise InputError(
-        f"--method {name} is unknown{suggest(name, known)}; `energax methods` lists all."
+        f"--method {name} is unknown{suggest(name, known, ': `energax methods` lists all.')}"
     )
 
 
