@@ -178,7 +178,7 @@ def check_value(leaf: Option, value: Any) -> None:
     if leaf.choices is not None and value not in leaf.choices:
         raise InputError(
             f"{leaf.flag} must be one of {', '.join(leaf.choices)}; got {value!r}"
-            f"{suggest(str(value), leaf.choices)}."
+            f"{suggest(str(value), leaf.choices)}"
         )
     if leaf.plain in (int, float):
         _check_number(leaf, value)
@@ -210,7 +210,7 @@ def replace(tree: T, **values: Any) -> T:
     known = {leaf.key: leaf for leaf in leaves(tree)}
     for name in values:
         if name not in known:
-            raise InputError(f"There is no option `{name}`{suggest(name, known)}.")
+            raise InputError(f"There is no option `{name}`{suggest(name, known)}")
     settled = {known[name].path: _settle(known[name], value) for name, value in values.items()}
     return _replace(tree, settled)
 

@@ -23,7 +23,7 @@ def split(word: str) -> list[str]:
     return [part for part in word.lower().replace("_", "-").split("-") if part]
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """ ": did you mean ...?" or nothing, to be put after a refusal."""
+def suggest(word: str, known: Iterable[str], otherwise: str = ".") -> str:
+    """The end of a refusal: "; did you mean ...?", or `otherwise` where no known word is near."""
     found = nearest(word, known)
-    return "" if found is None else f"; did you mean {found}"
+    return otherwise if found is None else f"; did you mean {found}?"

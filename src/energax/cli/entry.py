@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from energax.cli.cache import FLAG, keep_programs
 from energax.cli.parser import parse
 from energax.errors import Diverged, InputError, Stopped
 from energax.suggest import suggest
@@ -40,7 +41,7 @@ def main() -> None:
         _silence()
     # So that `--method module:Class` finds a file in the current folder.
     sys.path.append(os.getcwd())
-    sys.exit(run(arguments))
+    sys.exit(run(keep_programs(arguments)))
 
 
 def _silence() -> None:
@@ -63,7 +64,8 @@ def help_text() -> str:
         "Train, sample, measure and explain energy-based models. Start with: energax train\n\n"
         f"{lines}\n\n"
         "All about a command: energax COMMAND --help\n"
-        "A failure is one sentence; energax --debug COMMAND ... shows where it came from."
+        "A failure is one sentence; energax --debug COMMAND ... shows where it came from.\n"
+        f"Compiled programs are kept on disk between commands, unless {FLAG} is given."
     )
 
 
@@ -95,11 +97,8 @@ def run(arguments: Sequence[str]) -> int:
 def _run(words: list[str]) -> None:
     name, *rest = words
     if name not in COMMANDS:
-        raise InputError(
-            f"There is no command {name!r}{suggest(name, COMMANDS)}. See: energax --help"
-            if suggest(name, COMMANDS)
-            else f"There is no command {name!r}: see energax --help."
-        )
+        hint = suggest(name, COMMANDS, ": see energax --help.")
+        raise InputError(f"There is no command {name!r}{hint}")
     file = importlib.import_module(f"energax.cli.{name}")
     command = getattr(file, name.capitalize())
     parsed = file.parse(rest) if hasattr(file, "parse") else parse(command, name, rest)

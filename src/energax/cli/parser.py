@@ -34,7 +34,7 @@ class _Parser(argparse.ArgumentParser):
         name, _, fault = sentence.partition(": ")
         if fault.startswith("expected"):
             raise InputError(f"{name} {fault.replace('expected', 'needs')}.")
-        raise InputError(f"{fault or sentence}.".replace("..", "."))
+        raise InputError(fault or sentence)
 
 
 def parse(command: type[T], name: str, words: Sequence[str]) -> T | None:
@@ -58,8 +58,8 @@ def check_flags(words: Sequence[str], every: Sequence[Option], prog: str) -> Non
     for word in words:
         flag = word.partition("=")[0]
         if flag.startswith("--") and len(flag) > 2 and flag not in (*known, "--help"):
-            found = suggest(flag, known)
-            raise InputError(f"{prog} has no option {flag}{found or f': see {prog} --help'}.")
+            hint = suggest(flag, known, f": see {prog} --help.")
+            raise InputError(f"{prog} has no option {flag}{hint}")
 
 
 def flags(leaf: Option) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ def _converter(leaf: Option, kind: Any) -> Callable[[str], Any]:
         except ValueError as reason:
             what = {int: "a whole number", float: "a number"}.get(kind, kind.__name__)
             raise argparse.ArgumentTypeError(
-                f"{leaf.flag} must be {what}; got {word!r}"
+                f"{leaf.flag} must be {what}; got {word!r}."
             ) from reason
 
     return convert

@@ -120,9 +120,8 @@ def refuse_option(flag: str, method: type[AbstractMethod]) -> str:
             f"{verb} it."
         )
     every = [one for other in METHODS.values() for leaf in leaves(other) for one in flags(leaf)]
-    found = suggest(flag, own) or suggest(flag, every)
-    rest = f": see energax train --method {method.name} --help" if not found else ""
-    return f"There is no option {flag}{found}{rest}."
+    rest = f": see energax train --method {method.name} --help."
+    return f"There is no option {flag}{suggest(flag, own, suggest(flag, every, rest))}"
 
 
 def parse(words: Sequence[str]) -> Train | None:

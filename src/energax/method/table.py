@@ -85,7 +85,7 @@ def find_method(name: str) -> type[AbstractMethod]:
         return _check_method(found[name].load(), name)
     known = [*METHODS, *found]
     raise InputError(
-        f"--method {name} is unknown{suggest(name, known)}; `energax methods` lists all."
+        f"--method {name} is unknown{suggest(name, known, ': `energax methods` lists all.')}"
     )
 
 

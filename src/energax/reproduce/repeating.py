@@ -65,8 +65,8 @@ def find_experiment(name: str) -> Experiment:
     """The experiment of a name. Raises InputError for one that is none."""
     if name not in EXPERIMENTS:
         raise InputError(
-            f"There is no experiment {name!r}{suggest(name, EXPERIMENTS)}: choose one of "
-            f"{', '.join(EXPERIMENTS)}."
+            f"There is no experiment {name!r}"
+            f"{suggest(name, EXPERIMENTS, ': choose one of ' + ', '.join(EXPERIMENTS) + '.')}"
         )
     return EXPERIMENTS[name]
 
