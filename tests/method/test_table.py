@@ -43,7 +43,7 @@ def test_the_kind_of_rows_is_known(kind):
 
 def test_the_kind_of_rows_turns_at_its_limits():
     assert kind_of(rows_of((16, 16), 17, 9)) == "small image"
-    assert 16 * 16 == SMALL
+    assert SMALL == 16 * 16
     assert kind_of(rows_of((16, 17), 17, 9)) == "image"
     assert kind_of(rows_of((8, 8), None, 9)) == "image", "real numbers are not dequantised"
 

@@ -118,9 +118,9 @@ def _add(parser: _Parser, leaf: Option) -> None:
     inner, nargs = leaf.plain, None
     if typing.get_origin(leaf.plain) is tuple:
         inner, *more = typing.get_args(leaf.plain)
-        nargs = (
-            ("+" if required or not leaf.positional else "*") if more == [...] else len(more) + 1
-        )
+        nargs = len(more) + 1
+        if Ellipsis in more:
+            nargs = "*" if leaf.positional and not required else "+"
     convert = _converter(leaf, inner)
     if leaf.positional:
         nargs = nargs or (None if required else "?")
