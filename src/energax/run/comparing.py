@@ -10,7 +10,7 @@ from energax import report
 from energax.data import Dataset
 from energax.errors import InputError
 from energax.files import write_text
-from energax.model import baselines
+from energax.model import baselines, saving
 from energax.options import leaves
 from energax.progress import stage
 from energax.report.number import Number, read_number
@@ -71,7 +71,7 @@ def collect_comparison(
         data=known.name,
         command=command,
         digest=known.digest,
-        versions=folders[0].config()["versions"],
+        versions=saving.read_entry(folders[0].path, "versions"),
         entries=entries,
         test=known.test,
         levels=known.levels,

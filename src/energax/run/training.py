@@ -1,7 +1,6 @@
 """The training of a run folder, from its start or from its newest checkpoint, to its end."""
 
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -12,19 +11,12 @@ from energax.files import write_json
 from energax.method import AbstractMethod
 from energax.model import fitting, saving
 from energax.model.players import list_partners
-from energax.progress import stage
+from energax.progress import announce, stage
 from energax.run.folder import Folder, shell_command
 from energax.train import Bar, Checkpoints, Interrupt, Log, Run, fit, write_weights
 
 WATCHED = ("loss", "accuracy", "energy_data", "energy_chain", "energy_rival", "grad_norm")
 """What the bar shows, where the objective reports it."""
-
-
-def resume(path: Path, given: list[str]) -> Folder:
-    """The folder of a run to go on with. Raises InputError where options are `given` beside it."""
-    if given:
-        raise InputError(f"--resume takes all options from {path}: leave out {given[0]}.")
-    return Folder(path)
 
 
 def train(folder: Folder, rows: Dataset | None = None) -> None:
@@ -56,6 +48,7 @@ def _train(folder: Folder, method: AbstractMethod, rows: Dataset) -> None:
         learner, run, inputs, size = fitting.start_run(method, ground, rows)
     checkpoints, log = Checkpoints(folder["checkpoints"]), Log(folder["metrics.jsonl"])
     run = _restore(folder, run, checkpoints, log)
+    announce(f"training, {schedule.steps - int(run.step)} updates")
     with Bar(schedule.steps, int(run.step)) as bar, Interrupt() as interrupt:
         clock = Clock(log, schedule.batch_size)
         while (done := int(run.step)) < schedule.steps:
