@@ -119,7 +119,7 @@ def _strips(comparison: Comparison, methods: list[Method], low: float, high: flo
         found.append(
             Strip(
                 "method-row",
-                method.title,
+                method.title[:1].upper() + method.title[1:],
                 method.name,
                 format_fixed(method.mean, 3) if values else "not certified",
                 spread,
@@ -157,7 +157,7 @@ def _caption(comparison: Comparison) -> str:
     if comparison.truth is not None:
         text += " The dashed line is the true distribution of the data."
     if comparison.baselines:
-        text += " Grey: the three best baselines."
+        text += " Grey: the best baselines."
     return f"{text} An arrow at the left edge: some seeds lie off the axis."
 
 

@@ -69,9 +69,11 @@ def read_difference(model: Interval | None, name: str, entry: Any) -> Difference
 def _quote(name: str, entry: Any) -> str:
     match entry:
         case {"setting": setting} if setting:
-            return f'"{name}" ({setting})'
+            return (
+                f"\N{LEFT DOUBLE QUOTATION MARK}{name}\N{RIGHT DOUBLE QUOTATION MARK} ({setting})"
+            )
         case _:
-            return f'"{name}"'
+            return f"\N{LEFT DOUBLE QUOTATION MARK}{name}\N{RIGHT DOUBLE QUOTATION MARK}"
 
 
 def find_rhats(evaluation: Mapping[str, Any]) -> Iterator[Number]:
@@ -123,7 +125,7 @@ def _judge_likelihood(model: Interval | None, entries: Mapping[str, Any]) -> tup
     if model.absent:
         return "unknown", "No test log-likelihood", why
     if not model.certified:
-        return "poor", "The test log-likelihood is not certified", why
+        return "poor", "The test log-likelihood is not certified", f"Reason: {why}"
     if not model.finite:
         ends = f"{model.text}, interval {model.span}"
         return "poor", f"The test log-likelihood is not finite: {ends}", ""
