@@ -53,7 +53,7 @@ def test_page_names_titles_reasons_and_the_best():
     assert harmless(shown)
     assert "Highest mean test log-likelihood: top in full, -1.500 nats, 1.000 below" in words
     assert "1 of 5 runs diverged" in words
-    for text in ("Top in full", "Low in full", "Effective size 1.9 of 256.", "The loss is NaN."):
+    for text in ("top in full", "low in full", "Effective size 1.9 of 256.", "The loss is NaN."):
         assert text in words
     nothing = Reading(
         report.render_comparison(comparison(entries=[entry("a", 0, 1.0, evaluation={})]))

@@ -119,7 +119,7 @@ def _strips(comparison: Comparison, methods: list[Method], low: float, high: flo
         found.append(
             Strip(
                 "method-row",
-                method.title[:1].upper() + method.title[1:],
+                method.title,
                 method.name,
                 format_fixed(method.mean, 3) if values else "not certified",
                 spread,

@@ -94,7 +94,7 @@ def judge(evaluation: Mapping[str, Any]) -> tuple[str, str]:
     """("good", "fair", "poor" or "unknown") and the headline of the page.
 
     "Better than every baseline" needs a certified log Z and, for each baseline, a paired difference
-    whose whole interval is above 0. A record without paired differences gets no comparison. An
+    whose interval lies above 0. A record without paired differences gets no comparison. An
     R-hat graded "poor" is named in the first sentence.
     """
     model = read_interval(evaluation.get("test_log_likelihood"))
