@@ -49,12 +49,23 @@ class AbstractModal(AbstractDistribution):
 
 
 class NonTrainable(eqx.Module):
-    """A part of an energy that no optimiser may move: its arrays are constants, not weights.
+    """A part of an energy that training leaves as it is: its arrays are constants, not weights.
 
-    Called like what it holds, where that is callable.
+    Called like `value`, where that is callable; gradients flow to the example alone. An energy in
+    it may stand wherever `Tilt`, `Sum`, `Tempered` and `Bridge` take an energy.
+
+    Example:
+        >>> frozen = ex.energy.NonTrainable(ex.energy.Gaussian(jnp.zeros(2)))
+        >>> float(frozen(jnp.ones(2))), jax.tree.leaves(ex.energy.weights(frozen)[0])
+        (1.0, [])
     """
 
     value: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an example, where `value` is an energy."""
+        return self.value.shape
 
     def __call__(self, x: Array) -> Array:
         return stop_gradient(self.value)(x)
