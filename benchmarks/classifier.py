@@ -62,7 +62,7 @@ def trained(words: str, seed: int) -> tuple[folder.Model, float]:
 
 def odds(model: folder.Model, rows: np.ndarray) -> np.ndarray:
     """p(y | x) of each row, averaged over fixed dequantisations."""
-    log_odds = ex.energy.classifier(model.raw).log_odds
+    log_odds = ex.energy.find_classifier(model.raw).log_odds
     told = eqx.filter_jit(jax.vmap(lambda x: jax.numpy.exp(log_odds(x))))
     keys = [jax.random.fold_in(jax.random.key(0), copy) for copy in range(16)]
     return np.mean([told(build.encoded(model.transform, rows, key=key)[0]) for key in keys], axis=0)

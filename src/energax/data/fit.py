@@ -86,7 +86,7 @@ def scale_to_box(
     return ScaleToBox(exact.min(axis=axes), exact.max(axis=axes), low, high)
 
 
-def marginal_gauss(
+def gaussianise_marginals(
     rows: Real[np.ndarray, " size *shape"], levels: int, *, alpha: float = 1.0
 ) -> MarginalGauss:
     """The histogram of each coordinate of `rows`, whole numbers 0..levels-1 before dequantisation.

@@ -54,7 +54,7 @@ def _is_classifier(node: Any) -> bool:
     return type(node) is Classifier
 
 
-def classifier(energy: Any) -> Classifier:
+def find_classifier(energy: Any) -> Classifier:
     """The one classifier inside an energy, such as `Normalised(Tilt(distribution,
     Classifier(...)))`.
 
@@ -80,11 +80,11 @@ class Conditional(AbstractEnergy):
     shape: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(self, energy: Energy, label: int):
-        inside = classifier(energy)
+        inside = find_classifier(energy)
         if not 0 <= label < inside.labels:
             raise ValueError(f"`label` must lie in 0..{inside.labels - 1}; got {label}.")
         self.energy, self.shape = energy, inside.shape
         self.label = jnp.asarray(label, jnp.int32)
 
     def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
-        return self.energy(x) - classifier(self.energy).log_odds(x)[self.label]
+        return self.energy(x) - find_classifier(self.energy).log_odds(x)[self.label]

@@ -6,7 +6,6 @@ from jaxtyping import Array, ArrayLike, Float, Shaped
 
 from energax.energy.base import AbstractEnergy, NonTrainable
 
-
 Part = AbstractEnergy | NonTrainable
 """What may be combined: an energy, or one that training leaves as it is."""
 

@@ -67,7 +67,7 @@ class Flow(AbstractDistribution):
         return self.distribution.sample(key).reshape(self.shape)
 
 
-def flow(
+def make_flow(
     shape: tuple[int, ...],
     *,
     layers: int = 4,
@@ -133,7 +133,7 @@ def fit_flow(
         raise ValueError("`rows` must vary on every axis; a constant column has no density.")
     born, split, go = jax.random.split(jax.random.key(seed), 3)
     mean, std = jnp.asarray(mean, rows.dtype), jnp.asarray(std, rows.dtype)
-    start = flow(rows.shape[1:], layers=layers, width=width, mean=mean, std=std, key=born)
+    start = make_flow(rows.shape[1:], layers=layers, width=width, mean=mean, std=std, key=born)
     shuffled = jax.random.permutation(split, jnp.asarray(rows))
     held = len(rows) // HELD_OUT
     rate = optax.cosine_decay_schedule(learning_rate, updates)

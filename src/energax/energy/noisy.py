@@ -159,7 +159,7 @@ class Posterior(AbstractEnergy):
         return self.energy(self.row(x)) + jnp.sum(x**2) / 2
 
 
-def denoised(
+def denoise(
     model: AbstractNoisy, x: Float[Array, "*shape"], noise: Float[Array, ""]
 ) -> Float[Array, "*shape"]:
     """E[clean | x = clean + s z] = x + s^2 score(x, s): Tweedie's formula (Robbins 1956)."""

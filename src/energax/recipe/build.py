@@ -25,7 +25,7 @@ from energax.energy import (
     UniformBox,
     fit_flow,
     fit_mixture,
-    flow,
+    make_flow,
 )
 from energax.errors import InputError
 from energax.recipe.lens import UnmapPixels
@@ -60,7 +60,7 @@ def transform(settings: Settings, rows: Dataset) -> AbstractTransform:
         "standardise": lambda: (data.standardise(unit),),
         "whiten": lambda: (data.whiten(unit, noise=1 / (levels * math.sqrt(12))),),
         "box": lambda: (data.ScaleToBox(0.0, 1.0, *BOX),),
-        "marginal": lambda: (data.marginal_gauss(rows.train, levels),),
+        "marginal": lambda: (data.gaussianise_marginals(rows.train, levels),),
     }
     return data.Pipeline((first, *steps[kind]()))
 
@@ -152,7 +152,7 @@ def blank_base(settings: Settings, shape: tuple[int, ...]) -> AbstractDistributi
     if settings.base == "none":
         return Gaussian(jnp.zeros(shape))
     if settings.base == "flow":
-        return flow(shape, mean=jnp.zeros(shape), std=jnp.ones(shape), key=jax.random.key(0))
+        return make_flow(shape, mean=jnp.zeros(shape), std=jnp.ones(shape), key=jax.random.key(0))
     count = settings.components if settings.base == "mixture" else 1
     dim = int(np.prod(shape))
     means = np.zeros((count, *shape), np.float32)
@@ -182,7 +182,7 @@ def energy(
             distribution.shape, width, depth, spectral=spectral, out=out, key=key
         )
     elif settings.network == "shallow":
-        net = network.shallow(distribution.shape, width, embedding=network.with_bias, key=key)
+        net = network.make_shallow(distribution.shape, width, embedding=network.add_bias, key=key)
     else:
         net = network.MLP(distribution.shape, width, depth, out=out, key=key)
     if settings.objective == "dual":

@@ -9,7 +9,7 @@ from jaxtyping import PRNGKeyArray, PyTree
 
 from energax import network, objective, sampler
 from energax.data import AbstractTransform, Dataset, Labelled
-from energax.energy import AbstractDistribution, Flat, Tilt, fit_flow, flow
+from energax.energy import AbstractDistribution, Flat, Tilt, fit_flow, make_flow
 from energax.learner import (
     AbstractLearner,
     AdversarialGenerator,
@@ -132,7 +132,7 @@ def rival(settings: Settings, distribution: AbstractDistribution, *, key: PRNGKe
     if settings.objective in F_DIVERGENCES:
         return Tilt(distribution, network.MLP(shape, width, depth, key=key))
     if settings.objective in FLOWS:
-        return flow(shape, mean=jnp.zeros(shape), std=jnp.ones(shape), key=key)
+        return make_flow(shape, mean=jnp.zeros(shape), std=jnp.ones(shape), key=key)
     if settings.objective == "stein-learned":
         return network.ArrayMLP(shape, shape, width, depth, key=key)
     size = math.prod(shape)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from energax import evaluate
 from energax.data import AbstractTransform, Dataset
-from energax.energy import AbstractEnergy, AbstractModal, classifier
+from energax.energy import AbstractEnergy, AbstractModal, find_classifier
 from energax.recipe import build
 from energax.recipe.draw import Drawn
 from energax.recipe.folder import Model
@@ -53,7 +53,7 @@ def quality(model: Model, rows: Dataset, found: Drawn) -> dict[str, Any]:
 
 def told_labels(model: Model, rows: Dataset) -> dict[str, Any]:
     """How well the labels of test rows are told, by p(label | row) over fixed dequantisations."""
-    log_odds, true = classifier(model.raw).log_odds, np.asarray(rows.labelled[1].label)
+    log_odds, true = find_classifier(model.raw).log_odds, np.asarray(rows.labelled[1].label)
     of_rows = jax.jit(jax.vmap(lambda x: jnp.exp(log_odds(x))))
     copies = 1 if model.levels is None else DEQUANTISATIONS
     keys = [jax.random.fold_in(jax.random.key(0), copy) for copy in range(copies)]
