@@ -14,9 +14,19 @@ from energax.energy.base import AbstractDistribution, AbstractModal
 
 
 class Gaussian(AbstractDistribution):
-    """E(x) = sum_i (x_i - mean_i)^2 / (2 std_i^2): independent axes, any shape.
+    """A Gaussian with independent axes, of any shape: E(x) = sum_i (x_i - mean_i)^2 / (2 std_i^2).
 
-    `std` is one number or an array of the shape of `mean`; above 0.
+    Args:
+        mean: its shape is that of an example.
+        std: one number, or an array of the shape of `mean`; above 0.
+
+    Raises:
+        ValueError: for a `std` that is not above 0.
+
+    Example:
+        >>> normal = ex.energy.Gaussian(jnp.zeros(3), 2.0)
+        >>> float(normal(jnp.full(3, 2.0))), normal.sample(key=key).shape
+        (1.5, (3,))
     """
 
     mean: Float[Array, "*shape"]
@@ -139,7 +149,18 @@ class GaussianMixture(AbstractModal):
 
 
 class UniformBox(AbstractDistribution):
-    """E(x) = 0 inside the box [low, high]^shape and infinite outside; log Z is the log volume."""
+    """The uniform distribution on [low, high]^shape: E(x) = 0 inside, infinite outside.
+
+    log Z is the log volume.
+
+    Raises:
+        ValueError: where `low` is not below `high`.
+
+    Example:
+        >>> box = ex.energy.UniformBox((2,), -1.0, 1.0)
+        >>> float(box(jnp.zeros(2))), float(box(jnp.full(2, 3.0)))
+        (0.0, inf)
+    """
 
     low: Float[Array, ""]
     high: Float[Array, ""]
