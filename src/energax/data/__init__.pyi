@@ -3,6 +3,7 @@
 from .base import AbstractTransform as AbstractTransform
 from .base import Dataset as Dataset
 from .base import Labelled as Labelled
+from .base import Schema as Schema
 from .builtin import digits as digits
 from .builtin import fashion_mnist as fashion_mnist
 from .builtin import mnist as mnist
@@ -17,7 +18,9 @@ from .fit import scale_to_box as scale_to_box
 from .fit import standardise as standardise
 from .fit import to_json as to_json
 from .fit import whiten as whiten
+from .frames import check_array as check_array
 from .sources import NAMES as NAMES
+from .sources import from_rows as from_rows
 from .sources import load as load
 from .sphere import TwoNeurons as TwoNeurons
 from .sphere import two_neurons as two_neurons
