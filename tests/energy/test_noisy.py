@@ -8,7 +8,7 @@ import pytest
 from agreement import agrees
 
 from energax import learner, train
-from energax.energy import GaussianMixture, NoisyEnergy, NoisyScore, denoised, draws, score
+from energax.energy import GaussianMixture, NoisyEnergy, NoisyScore, denoise, draws, score
 from energax.network import NoisyMLP
 from energax.objective import MultiLevelDenoising
 from energax.sampler import Langevin, anneal, chains, geometric
@@ -88,7 +88,7 @@ def test_denoised_is_the_mean_of_the_clean_row(key):
     v, s = 1.7, 0.6
     model = NoisyEnergy(lambda x, noise: jnp.sum(x**2) / (2 * (v + noise**2)), (3,))
     x = jnp.array([0.3, -1.0, 2.0])
-    np.testing.assert_allclose(denoised(model, x, jnp.asarray(s)), x * v / (v + s**2))
+    np.testing.assert_allclose(denoise(model, x, jnp.asarray(s)), x * v / (v + s**2))
 
 
 @pytest.mark.parametrize("kind", ["scalar", "field"])

@@ -18,7 +18,7 @@ from energax.learner.dual import (
     VariationBall,
 )
 from energax.learner.dual.dual import checked
-from energax.network import Relu, Shallow, plain, shallow, with_bias
+from energax.network import Relu, Shallow, add_bias, flatten, make_shallow
 from energax.sampler import OnManifold
 
 ROWS = unit(5, 3)
@@ -29,7 +29,7 @@ BALL = VariationBall()
 def network(z=None, w=None, c=None):
     parts = (unit(3, 3) if z is None else z, np.ones(3) if w is None else w)
     signs = jnp.array([1, -1, 1] if c is None else c)
-    return Shallow(*map(jnp.asarray, parts), signs, Relu(), plain)
+    return Shallow(*map(jnp.asarray, parts), signs, Relu(), flatten)
 
 
 def neurons(ball=BALL, direction=0.1, weight=0.1):
@@ -136,7 +136,9 @@ REFUSED = {
     ),
     "directions of another dimension": (
         lambda: dual(
-            Tilt(FLAT.distribution, shallow((3,), 3, embedding=with_bias, key=jax.random.key(0))),
+            Tilt(
+                FLAT.distribution, make_shallow((3,), 3, embedding=add_bias, key=jax.random.key(0))
+            ),
             np.ones((5, 2)),
             FLAT,
         ),

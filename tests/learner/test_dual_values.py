@@ -30,7 +30,7 @@ from energax.learner.dual import (
     PrimalTraining,
     VariationBall,
 )
-from energax.network import AbstractFeature, Shallow, plain
+from energax.network import AbstractFeature, Shallow, flatten
 
 
 @pytest.fixture(scope="module", params=["circle", "sphere"])
@@ -77,7 +77,7 @@ def tilted(at, h, directions=None, dtype=float):
     """The energy of neurons of weights h of any sign."""
     z = jnp.asarray(at.directions if directions is None else directions, dtype)
     signs = jnp.where(jnp.asarray(h) < 0, -1, 1)
-    network = Shallow(z, jnp.asarray(np.abs(h), dtype), signs, at.feature, plain)
+    network = Shallow(z, jnp.asarray(np.abs(h), dtype), signs, at.feature, flatten)
     return Tilt(Sphere(at.nodes.shape[1:]).distribution, network)
 
 
@@ -99,13 +99,13 @@ def test_the_kernel_gap_closes_at_the_optimum(at, kernel):
     (best, f), (_, nu) = kernel
     points, charge, distance = charge_of(at, nu)
     parts = jnp.asarray(points), jnp.asarray(charge * RADIUS / distance)
-    energy = Tilt(Sphere(at.nodes.shape[1:]).distribution, Charges(*parts, at.feature, plain))
+    energy = Tilt(Sphere(at.nodes.shape[1:]).distribution, Charges(*parts, at.feature, flatten))
     np.testing.assert_allclose(jax.vmap(energy.network)(jnp.asarray(at.nodes)), f, atol=1e-6)
     found = kernel_duality(energy, RADIUS, *arrays(at))
     assert float(found.primal) == pytest.approx(best, abs=1e-8)
     assert float(found.dual) == pytest.approx(best, abs=1e-8)
     assert abs(float(found.gap)) < 1e-8
-    other = Tilt(energy.distribution, Charges(parts[0], -parts[1], at.feature, plain))
+    other = Tilt(energy.distribution, Charges(parts[0], -parts[1], at.feature, flatten))
     assert float(kernel_duality(other, RADIUS, *arrays(at)).gap) > 0.1
 
 

@@ -106,7 +106,7 @@ def test_the_slope_of_a_bent_generator_is_that_of_its_density(key):
     clean = 2 * np.tanh(1.5 * z) + 0.3 * z
     estimate = eqx.filter_jit(density_slope)
     for seed in range(4):
-        latent, x = generator.born(key=jax.random.key(seed))
+        latent, x = generator.sample_pair(key=jax.random.key(seed))
         joint = norm.pdf(z) * norm.pdf(float(x[0]), clean, 0.4)
         right = np.sum(joint * (clean - float(x[0]))) / np.sum(joint) / 0.4**2
         found, size = estimate(generator, x, latent, 40_000, key=key)

@@ -245,7 +245,7 @@ REFUSALS = {
     "nothing": ("nce", "rows.npy", "misses no number: leave the unknown cells empty, or NaN"),
     "all": ("nce", "blank.npy", "Data row 3 of blank.npy has no known number"),
     "infinite": ("nce", "far.npy", "far.npy: data row 1, column 1 is infinite"),
-    "width": ("nce", "wide.npy", "wide.npy has 3 columns; the run was trained on 2"),
+    "width": ("nce", "wide.npy", "wide.npy has 3 columns; the model was trained on 2"),
     "no image": (
         "nce",
         "rows.npy --hide left",

@@ -101,8 +101,8 @@ class DualTraining(AbstractMethod):
     def build(self, ground: Groundwork, *, key: Any) -> tuple[Any, Any]:
         if ground.energy is not None:
             raise InputError("--method dual makes its own energy: leave out `energy`.")
-        net = network.shallow(
-            ground.base.shape, self.network.width, embedding=network.with_bias, key=key
+        net = network.make_shallow(
+            ground.base.shape, self.network.width, embedding=network.add_bias, key=key
         )
         ball = learner.VariationBall(self.network.radius or math.inf)
         neurons = learner.Neurons(self.network.direction_step, self.network.weight_step, ball)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from energax.data import Labelled
-from energax.energy import classifier
+from energax.energy import find_classifier
 from energax.objective.base import AbstractObjective, Aux
 
 
@@ -16,7 +16,7 @@ def told(energy: Any, batch: Labelled) -> tuple[Float[Array, ""], dict[str, Floa
 
     NaN where a label is not one of the classifier's: the run then stops.
     """
-    log_odds = jax.vmap(classifier(energy).log_odds)(batch.x)
+    log_odds = jax.vmap(find_classifier(energy).log_odds)(batch.x)
 
     def at(row: Array, label: Array) -> Array:
         kept = row.at[label]

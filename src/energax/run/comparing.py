@@ -87,10 +87,11 @@ def _measure_truth(truth: Any, rows: Dataset) -> Number:
 
 
 def _entry(folder: Folder, name: str, rows: Dataset, *, picture: bool) -> "report.Entry":
-    lines = Log(folder["metrics.jsonl"]).read()
+    lines, method = Log(folder["metrics.jsonl"]).read(), folder.method()
     common: dict[str, Any] = {
         "method": name,
-        "seed": folder.method().training.seed,
+        "title": method.title,
+        "seed": method.training.seed,
         "path": str(folder.path),
         "seconds": float(lines[-1]["seconds"]) if lines else 0.0,
     }

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from energax.energy import AbstractManifold, Tilt
 from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.update import copy_arrays
-from energax.network import AbstractFeature, plain
+from energax.network import AbstractFeature, flatten
 from energax.sampler.manifold import retracted
 
 _AT_ONCE = 256
@@ -83,7 +83,7 @@ class KernelDual(AbstractLearner):
         radius: float,
         rate: float,
         *,
-        embedding: Callable = plain,
+        embedding: Callable = flatten,
         copies: int = 1,
     ):
         for name, size in (("radius", radius), ("rate", rate)):

@@ -126,7 +126,7 @@ class AdversarialGenerator(AbstractMemorylessRules):
 
         def one(key: PRNGKeyArray) -> tuple[Array, Array, Array]:
             first, then = jax.random.split(key)
-            z, x = rival.born(key=first)
+            z, x = rival.sample_pair(key=first)
             still = jax.lax.stop_gradient(x)
             slope, size = density_slope(frozen, still, z, self.proposals, key=then)
             # The pull has the value 0 and the gradient of the negative entropy.
