@@ -242,7 +242,7 @@ def test_persistent_chains_go_on_from_where_they_stopped(key):
 def test_a_buffer_that_is_not_written_back_is_seen(key, monkeypatch):
     """Negative control of the test above."""
     monkeypatch.setattr(
-        "energax.objective.likelihood.put_back", lambda buffer, slots, x, age: buffer
+        "energax.sampler.buffer.Buffer.update", lambda buffer, slots, x, age: buffer
     )
     with pytest.raises(AssertionError):
         test_persistent_chains_go_on_from_where_they_stopped(key)

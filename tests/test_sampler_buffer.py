@@ -9,7 +9,7 @@ import pytest
 from laws import agrees
 
 from energax.energy import Gaussian
-from energax.sampler import Buffer, filled, pick, put_back
+from energax.sampler import Buffer
 
 SIZE, COUNT, SEEDS, FRESH = 12, 5, 12_000, 0.3
 LAW = Gaussian(jnp.full((2,), 100.0, jnp.float64), 1.0)  # fresh draws are easy to tell from old
@@ -24,7 +24,7 @@ def old():
 @functools.cache
 def picked(fresh):
     """Slots and what was in them, for many keys."""
-    choose = jax.jit(jax.vmap(lambda k: pick(old(), LAW, COUNT, fresh, key=k)))
+    choose = jax.jit(jax.vmap(lambda k: old().draw(LAW, COUNT, fresh, key=k)))
     slots, taken = choose(jax.random.split(jax.random.key(5), SEEDS))
     return np.asarray(slots), np.asarray(taken.x), np.asarray(taken.age)
 
@@ -58,8 +58,8 @@ def test_all_or_none_start_afresh(fresh, share):
 
 def test_chains_go_back_to_their_own_slots_and_no_other_slot_is_touched(key):
     before = old()
-    slots, taken = pick(before, LAW, COUNT, 0.0, key=key)
-    after = put_back(before, slots, taken.x + 0.5, taken.age)
+    slots, taken = before.draw(LAW, COUNT, 0.0, key=key)
+    after = before.update(slots, taken.x + 0.5, taken.age)
     used = np.isin(np.arange(SIZE), slots)
     assert used.sum() == COUNT
     assert np.array_equal(after.x, np.where(used[:, None], before.x + 0.5, before.x))
@@ -69,15 +69,15 @@ def test_chains_go_back_to_their_own_slots_and_no_other_slot_is_touched(key):
 def test_a_shuffled_write_is_seen(key):
     """Negative control: the same check refuses chains that come back to each other's slots."""
     before = old()
-    slots, taken = pick(before, LAW, COUNT, 0.0, key=key)
-    after = put_back(before, slots[::-1], taken.x + 0.5, taken.age)
+    slots, taken = before.draw(LAW, COUNT, 0.0, key=key)
+    after = before.update(slots[::-1], taken.x + 0.5, taken.age)
     used = np.isin(np.arange(SIZE), slots)
     assert not np.array_equal(after.x, np.where(used[:, None], before.x + 0.5, before.x))
 
 
 def test_a_new_buffer_holds_draws_of_the_law_at_age_zero(precision, key):
     distribution = Gaussian(jnp.asarray([1.0, -2.0]), 0.5)
-    buffer = filled(distribution, 2000, key=key)
+    buffer = Buffer.create(distribution, 2000, key=key)
     assert buffer.x.dtype == precision
     assert agrees(buffer.x, [1.0, -2.0])
     assert agrees((buffer.x - distribution.mean[None]) ** 2, [0.25, 0.25])

@@ -148,12 +148,12 @@ class PersistentContrastiveDivergence(AbstractObjective):
 
 
 def nearest_distance(points: Batch) -> Float[Array, " batch"]:
-    """Distance of each point to the nearest other one, which is held constant."""
+    """Distance of each point to the nearest other one; gradients move both ends, not the choice."""
     flat = points.reshape(len(points), -1)
     still = jax.lax.stop_gradient(flat)
     squared = jnp.sum((still[:, None] - still[None]) ** 2, axis=2)
     nearest = jnp.argmin(jnp.where(jnp.eye(len(points), dtype=bool), jnp.inf, squared), axis=1)
-    return jnp.sqrt(jnp.sum((flat - still[nearest]) ** 2, axis=1))
+    return jnp.sqrt(jnp.sum((flat - flat[nearest]) ** 2, axis=1))
 
 
 class ImprovedContrastiveDivergence(AbstractMemoryless):
@@ -168,10 +168,12 @@ class ImprovedContrastiveDivergence(AbstractMemoryless):
     times it. So `steps` = 1 learns next to nothing. CD's own objective, KL(data | model) -
     KL(chain | model), has them with the other sign (Hinton 2002).
 
-    Trap: a batch of few rows in many axes sees as little as half of the entropy's slope; on one or
-    two axes that slope has infinite variance: clip it. The last step of a sampler that rejects has
-    no useful slope: give it Langevin. Two chains at one point have log distance -inf, which stops
-    the run. Source: Du et al. (2021), section 3, where the factor d is left out; Kozachenko and
+    Trap: the noise of the last step makes close neighbours move apart at unrelated speeds, so on
+    two axes the slope of the entropy has infinite variance and on one axis no mean: clip it. In
+    many axes neighbours are far apart: the slope is exact for a scaling of all axes, too large
+    along wide axes and too small along narrow ones. The last step of a sampler that rejects has no
+    useful slope: give it Langevin. Two chains at one point have log distance -inf, which stops the
+    run. Source: Du et al. (2021), section 3, where the factor d is left out; Kozachenko and
     Leonenko (1987) for the entropy.
     """
 
