@@ -389,11 +389,11 @@ METHODS = {
         lambda at: (at.mean, 1 / (at.variance + NOISE**2)),
     ),
     "dsm-levels": Method(lambda at: Everywhere(MultiLevelDenoising(LEVELS)), levels),
-    "dsm-levels-mirrored": Method(
-        lambda at: Everywhere(MultiLevelDenoising(LEVELS, mirrored=True)), levels
+    "dsm-levels-antithetic": Method(
+        lambda at: Everywhere(MultiLevelDenoising(LEVELS, antithetic=True)), levels
     ),
     "dsm-levels-preserving": Method(
-        lambda at: Everywhere(MultiLevelDenoising(LEVELS, preserving=True)),
+        lambda at: Everywhere(MultiLevelDenoising(LEVELS, variance_preserving=True)),
         lambda at: levels(at, preserving=True),
     ),
     "sm": Method(lambda at: ImplicitScoreMatching(), matching, exact),
@@ -449,7 +449,7 @@ METHODS = {
         seeds=12000,
     ),
     "cd-improved-through": Method(
-        lambda at: ImprovedContrastiveDivergence(Langevin(STEP), steps=2, entropy=0.0),
+        lambda at: ImprovedContrastiveDivergence(Langevin(STEP), steps=2, entropy_weight=0.0),
         improved,
         seeds=12000,
     ),

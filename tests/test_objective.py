@@ -195,7 +195,7 @@ def test_entropy_of_the_chains_is_that_of_all_their_axes(shape, key):
     """A mean log distance without the factor d, as Du et al. have it, is seen."""
     at, size = round_place(SHAPES[shape]), int(np.prod(SHAPES[shape]))
     objective = ImprovedContrastiveDivergence(Langevin(STEP), steps=2)
-    without = dataclasses.replace(objective, entropy=1 / size)
+    without = dataclasses.replace(objective, entropy_weight=1 / size)
     assert agrees(gradients(objective, at, key), whole(with_entropy(at)))
     assert not agrees(gradients(without, at, key), whole(with_entropy(at)))
 

@@ -84,7 +84,7 @@ def test_same_command_runs_only_what_is_missing_and_gives_the_same_numbers(done)
 def test_stop_leaves_no_half_run_behind(tmp_path, monkeypatch):
     class Asked(train.Interrupt):
         def __enter__(self):
-            self.asked = True
+            self.requested = True
             return self
 
         def __exit__(self, kind, error, trace):

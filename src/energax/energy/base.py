@@ -6,7 +6,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
 
 Energy = Callable[[Any], Any]
 """Any callable of one example that returns a scalar in nats is an energy."""
@@ -72,7 +72,7 @@ def log_density(distribution: AbstractDistribution, x: Float[Array, "*shape"]) -
 
 def draws(
     distribution: AbstractDistribution, count: int, *, key: PRNGKeyArray
-) -> Float[Array, " count *shape"]:
+) -> Shaped[Array, " count *shape"]:
     """`count` independent exact draws of a distribution."""
     return jax.vmap(lambda k: distribution.sample(key=k))(jax.random.split(key, count))
 

@@ -112,8 +112,8 @@ class Unshrunk(AbstractNoisy):
     Dividing the shrunk row by sqrt(1 - t^2) gives x + s z with s = t / sqrt(1 - t^2), so this is an
     exact change of variables, not another process: with c = 1 / sqrt(1 + s^2),
     score(y, s) = c shrunk.score(c y, t = c s). Samplers and likelihoods here are written for
-    x + s z; this lets them run what `MultiLevelDenoising(..., preserving=True)` trains. A level t
-    of 0.99 is s = 7.
+    x + s z; this lets them run what `MultiLevelDenoising(..., variance_preserving=True)` trains. A
+    level t of 0.99 is s = 7.
 
     Source: Song et al. (2021), section 3.4 and appendix B, in our own variables.
     """

@@ -63,9 +63,9 @@ def learn(folder: Folder) -> None:
                 log.write(line)
                 bar.show(int(run.step), line["steps_per_second"], _watched(line))
                 step = int(run.step)
-                if step % settings.checkpoint_every < length or interrupt.asked:
+                if step % settings.checkpoint_every < length or interrupt.requested:
                     checkpoints.save(run)
-                if interrupt.asked:
+                if interrupt.requested:
                     again = spoken("train --resume", folder)
                     raise Stopped(f"Stopped after {step} updates; go on with: {again}")
                 if settings.steps - step < length:

@@ -93,7 +93,7 @@ def loss(settings: Settings, distribution: AbstractDistribution) -> AbstractObje
             objective.NoiseContrastiveEstimation(distribution, ratio, settings.divergence),
             settings.label_weight,
         ),
-        "dsm-levels": lambda: objective.MultiLevelDenoising(noises(settings), mirrored=True),
+        "dsm-levels": lambda: objective.MultiLevelDenoising(noises(settings), antithetic=True),
         "recovery-levels": lambda: objective.MultiLevelRecovery(
             sampler.mala(settings.step_size), noises(settings), steps
         ),
@@ -108,7 +108,7 @@ def _span(limit: int) -> tuple[int, int, int]:
 
 def noises(settings: Settings) -> np.ndarray:
     """The levels of noise, broadest first."""
-    return sampler.geometric(settings.broadest, settings.finest, settings.levels)
+    return sampler.geometric_levels(settings.broadest, settings.finest, settings.levels)
 
 
 def rules(settings: Settings, distribution: AbstractDistribution) -> AbstractRules:

@@ -85,7 +85,7 @@ def _players(model: Model, folder: Folder) -> Players | TeachingPlayers:
     blank = methods.blank_players(settings, model.distribution, model.transform, key=key)
     like = {name: part for name, part in partners(blank).items() if part is not None}
     file = folder["weights.safetensors"]
-    if not like.keys() <= train.parts_in(file):
+    if not like.keys() <= train.list_parts(file):
         raise InputError(
             f"{file} holds the energy alone, as an earlier version wrote it: rename that file and "
             f"run `energax train --resume {folder.path}`, which writes all players from the newest "

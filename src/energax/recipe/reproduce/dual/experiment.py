@@ -135,7 +135,7 @@ def carried_out(setting: Setting, seed: int) -> tuple[dict[str, Any], dict[str, 
             lines.append({"iteration": step} | experiment.measured(run))
             if setting.pictured and step in SNAPSHOTS:
                 kept |= _snapshot(run, step)
-            if interrupt.asked:
+            if interrupt.requested:
                 raise Stopped("Stopped; finished runs are kept, and the same command goes on.")
         cosines = alignment(run.state.energy.network, experiment.distribution.directions)[0]
         record = {
