@@ -350,7 +350,7 @@ def watched(rows, key):
     """The batches of 20 updates."""
     doubled = Standardise(np.full(2, 1.0), np.full(2, 0.5))
     settings = {"batch_size": 4, "transform": doubled}
-    run = start(Watching(), None, rows, key=key, **settings)
+    run = start(Watching(), jnp.zeros(1), rows, key=key, **settings)
     metrics = next(fit(Watching(), run, rows, chunk_steps=20, **settings))[1]
     parts = ([metrics.get(f"{part} {i}") for i in range(4)] for part in ("row", "label"))
     return [np.array(part) for part in parts]

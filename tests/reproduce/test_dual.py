@@ -9,15 +9,15 @@ import numpy as np
 import polars as pl
 import pytest
 from commands import as_a_user, energax, refused
-
-from energax import train
-from energax.data import two_neurons
-from energax.errors import Diverged
 from energax.recipe.reproduce.dual import experiment
 from energax.recipe.reproduce.dual.plan import PLANS, faster
 from energax.recipe.reproduce.dual.published import INITIAL, RESULTS
 from energax.recipe.reproduce.dual.table import beats, first_below, last, spread
 from energax.recipe.reproduce.dual.teachers import teacher
+
+from energax import train
+from energax.data import two_neurons
+from energax.errors import Diverged
 
 TINY = ("--steps", "12", "--rows", "40")
 TWO = ("--only", "n1000-p0", "n1000-p1in60")
@@ -86,7 +86,7 @@ def test_same_command_runs_only_what_is_missing_and_gives_the_same_numbers(done)
 def test_stop_leaves_no_half_run_behind(tmp_path, monkeypatch):
     class Asked(train.Interrupt):
         def __enter__(self):
-            self.asked = True
+            self.requested = True
             return self
 
         def __exit__(self, kind, error, trace):

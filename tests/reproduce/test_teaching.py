@@ -8,13 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from commands import energax, refused
-from real_files import needs_files
-
 from energax.recipe.reproduce import teach
 from energax.recipe.reproduce.chapter import short
 from energax.recipe.reproduce.teach import experiment, images, outliers, players, table
 from energax.recipe.reproduce.teach.plan import PLANS
 from energax.recipe.reproduce.teach.published import RESULTS
+from real_files import needs_files
 
 TINY = ("--steps", "2", "--rows", "70", "--seeds", "1")
 FAMILY = ("base", "kept", "variational", "cooperative", "triangle", "no-energy", "noise10")

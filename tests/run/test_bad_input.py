@@ -16,10 +16,9 @@ import numpy as np
 import polars as pl
 import pytest
 from commands import TINY, energax, moons, refused
+from energax.recipe import Evaluate
 from jax.errors import JaxRuntimeError
 from PIL import Image
-
-from energax.recipe import Evaluate
 
 MOONS = moons(60)
 IMAGES = np.random.default_rng(0).integers(0, 256, (30, 4, 4)).astype(np.uint8)

@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 import tyro
 from commands import as_a_user
-
-from energax import data
-from energax.data import Dataset, Labelled
-from energax.energy import Gaussian, make_flow, weights
-from energax.errors import InputError
-from energax.learner import FromEncoder, FromPrior, PersistentPosterior, Variational
 from energax.recipe import Train, build, methods, optimise
 from energax.recipe.begin import free_path, repeated
 from energax.recipe.defaults import kind_of, resolved
 from energax.recipe.folder import new_folder, read_json, write_json
 from energax.recipe.settings import GAMES, TAUGHT, Objective, Settings
 from energax.recipe.titles import TITLES
+
+from energax import data
+from energax.data import Dataset, Labelled
+from energax.energy import Gaussian, make_flow, weights
+from energax.errors import InputError
+from energax.learner import FromEncoder, FromPrior, PersistentPosterior, Variational
 from energax.train import fit, start
 
 SIZE = 2100

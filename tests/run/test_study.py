@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 from commands import TINY, energax, moons, refused
+from energax.recipe import draw, optimise
+from energax.recipe.study import chosen
 
 from energax.data import two_moons
 from energax.errors import InputError
-from energax.recipe import draw, optimise
-from energax.recipe.study import chosen
 
 STUDY = ("study", "two-moons", "--steps", "20", "--width", "8", "--depth", "1")
 

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from commands import TINY, as_a_user, energax, refused
-
-from energax import data
-from energax.energy import Flow, find_classifier
 from energax.recipe import build, load
 from energax.recipe.folder import Folder
 from energax.recipe.quality import told_labels
 from energax.recipe.score import DEQUANTISATIONS
+
+from energax import data
+from energax.energy import Flow, find_classifier
 from energax.train import Checkpoints
 
 

@@ -120,7 +120,7 @@ def log_density(distribution: AbstractDistribution, x: Float[Array, "*shape"]) -
 
 def draws(
     distribution: AbstractDistribution, count: int, *, key: PRNGKeyArray
-) -> Float[Array, " count *shape"]:
+) -> Shaped[Array, " count *shape"]:
     """`count` independent exact draws of a distribution.
 
     Example:

@@ -131,7 +131,8 @@ class Unshrunk(AbstractNoisy):
     score(y, s) = c shrunk.score(c y, t = c s), with c = 1 / sqrt(1 + s^2) and s = t / sqrt(1 - t^2)
 
     This is an exact change of variables. Samplers and likelihoods are written for x + s z; through
-    this they run what `MultiLevelDenoising(..., preserving=True)` trains. t = 0.99 is s = 7.
+    this they run what `MultiLevelDenoising(..., variance_preserving=True)` trains. For t = 0.99
+    s is 7.
 
     Source: Song et al. (2021), section 3.4 and appendix B, in our own variables.
 

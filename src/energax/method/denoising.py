@@ -40,7 +40,7 @@ class Levels:
 
     def make(self) -> Any:
         """The levels, highest first."""
-        return sampler.geometric(self.sigma_max, self.sigma_min, self.levels)
+        return sampler.geometric_levels(self.sigma_max, self.sigma_min, self.levels)
 
 
 def make_noisy_energy(options: Perceptron, ground: Groundwork, *, key: Any) -> Any:
@@ -107,7 +107,7 @@ class DenoisingAtManyLevels(AbstractMethod):
         return usual
 
     def build(self, ground: Groundwork, *, key: Any) -> tuple[Any, Any]:
-        loss = objective.MultiLevelDenoising(self.levels.make(), mirrored=True)
+        loss = objective.MultiLevelDenoising(self.levels.make(), antithetic=True)
         moves = build.make_optimiser(self.optimiser, self.training, ground.rows)
         made = learner.Descent(loss, moves, self.training.ema_decay or None)
         return make_noisy_energy(self.network, ground, key=key), made

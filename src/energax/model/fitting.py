@@ -81,8 +81,10 @@ def finish(
 
 def as_dataset(rows: Any, labels: Any, levels: int | None) -> Dataset:
     """What a user trains on, as a data set without a test part."""
-    return rows if isinstance(rows, Dataset) else data.from_rows(
-        rows, labels=labels, levels=levels, test_fraction=0
+    return (
+        rows
+        if isinstance(rows, Dataset)
+        else data.from_rows(rows, labels=labels, levels=levels, test_fraction=0)
     )
 
 

@@ -73,9 +73,9 @@ def _train(folder: Folder, method: AbstractMethod, rows: Dataset) -> None:
                 log.write(line)
                 bar.show(int(run.step), line["steps_per_second"], _watch(line))
                 step = int(run.step)
-                if step % schedule.checkpoint_every < length or interrupt.asked:
+                if step % schedule.checkpoint_every < length or interrupt.requested:
                     checkpoints.save(run)
-                if interrupt.asked:
+                if interrupt.requested:
                     again = shell_command("train --resume", folder)
                     raise Stopped(f"Stopped after {step} updates; go on with: {again}")
                 if schedule.steps - step < length:

@@ -13,7 +13,7 @@ from energax.energy import AbstractManifold, Tilt
 from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.update import copy_arrays
 from energax.network import AbstractFeature, flatten
-from energax.sampler.manifold import retracted
+from energax.sampler.manifold import retract
 
 _AT_ONCE = 256
 """Points whose kernels with all centres are held in memory together."""
@@ -140,7 +140,7 @@ class KernelDual(AbstractLearner):
             jax.grad(state.distribution)
         )(particles)
         noise = jax.random.normal(key, particles.shape, dtype)
-        particles = jax.vmap(lambda x, g, r: retracted(self.manifold, x, g, size, r))(
+        particles = jax.vmap(lambda x, g, r: retract(self.manifold, x, g, size, r))(
             particles, slope, noise
         )
         after = KernelState(state.distribution, state.rows, particles, state.within_rows)

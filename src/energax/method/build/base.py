@@ -66,9 +66,9 @@ def blank_base(base: Base, shape: tuple[int, ...]) -> AbstractDistribution:
         case "none":
             return Gaussian(jnp.zeros(shape))
         case "flow":
-            return make_flow(shape, mean=jnp.zeros(shape), std=jnp.ones(shape), key=jax.random.key(0))
+            return make_flow(
+                shape, mean=jnp.zeros(shape), std=jnp.ones(shape), key=jax.random.key(0)
+            )
     count = base.components if base.kind == "mixture" else 1
     means = np.zeros((count, *shape), np.float32)
-    return GaussianMixture(
-        np.zeros(count), means, np.tile(np.eye(math.prod(shape)), (count, 1, 1))
-    )
+    return GaussianMixture(np.zeros(count), means, np.tile(np.eye(math.prod(shape)), (count, 1, 1)))

@@ -151,7 +151,7 @@ def run(setting: Setting, seed: int) -> tuple[dict[str, Any], dict[str, np.ndarr
             lines.append({"iteration": step} | trial.measure(run))
             if setting.pictured and step in SNAPSHOTS:
                 kept |= _snapshot(run, step)
-            if interrupt.asked:
+            if interrupt.requested:
                 raise Stopped("Stopped; finished runs are kept, and the same command goes on.")
         cosines = alignment(run.state.energy.network, trial.distribution.directions)[0]
         record = {

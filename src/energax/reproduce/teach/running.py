@@ -69,7 +69,7 @@ def train_players(
             run = next(fitting)[0]
             jax.block_until_ready(run.state)
             laps.append((time.perf_counter() - began) / chunk)
-            if interrupt.asked:
+            if interrupt.requested:
                 raise Stopped("Stopped; finished runs are kept, and the same command goes on.")
     return run.state, float(np.median(laps[1:] or laps))
 
