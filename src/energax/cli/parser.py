@@ -136,7 +136,7 @@ def render_help(command: type, name: str) -> str:
         [
             f"usage: energax {name} {words} [options]",
             "",
-            *_wrap(text),
+            *wrap(text),
             *render_groups(groups, values),
         ]
     )
@@ -157,7 +157,7 @@ def render_groups(groups: dict[str, list[Option]], values: dict[str, Any]) -> li
 def _explain(leaf: Option, values: dict[str, Any], column: int) -> list[str]:
     text = f"{leaf.text} {_value(leaf, values.get(leaf.key))}".strip()
     room = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST) - column
-    first, *rest = textwrap.wrap(text, max(room, 30))
+    first, *rest = textwrap.wrap(text, max(room, 30), break_on_hyphens=False)
     return [f"  {_left(leaf):{column - 2}}{first}", *(" " * column + line for line in rest)]
 
 
@@ -181,7 +181,8 @@ def _value(leaf: Option, value: Any) -> str:
     return f"({value:g})" if isinstance(value, float) else f"({value})"
 
 
-def _wrap(text: str) -> list[str]:
+def wrap(text: str) -> list[str]:
+    """The lines of some paragraphs, each followed by an empty one."""
     room = min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST)
-    parts = (textwrap.fill(part, room) for part in text.split("\n\n"))
+    parts = (textwrap.fill(part, room, break_on_hyphens=False) for part in text.split("\n\n"))
     return [line for part in parts for line in (*part.split("\n"), "")]

@@ -1,7 +1,7 @@
 """Denoising score matching, at one level of noise and at many."""
 
 import dataclasses
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from energax import energy, learner, network, objective, sampler
 from energax.errors import InputError
@@ -72,7 +72,7 @@ class DenoisingScoreMatching(AbstractDescentMethod):
     trap = "learns the distribution of the noisy data"
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls, kind: Kind) -> "DenoisingScoreMatching":
         usual = cls.usual(kind)
         if kind == "plane":
             return replace(usual, noise=0.05, control_variate=True)
@@ -100,7 +100,7 @@ class DenoisingAtManyLevels(AbstractMethod):
     networks = ("mlp",)
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls, kind: Kind) -> "DenoisingAtManyLevels":
         usual = cls.usual(kind)
         if kind == "plane":
             return replace(usual, steps=4000, learning_rate=1e-2, ema_decay=0.999, levels=4)

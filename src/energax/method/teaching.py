@@ -1,7 +1,7 @@
 """Dual-MCMC teaching of energy, generator and encoder, and cooperative learning, its member."""
 
 import dataclasses
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from energax import learner, sampler
 from energax.errors import InputError
@@ -38,12 +38,12 @@ class Generator:
         "Decoupled weight decay of generator and encoder.", at_least(0), default=0.0
     )
     generator_weight: float = option(
-        "Weight, for the generator, of its samples as the energy's chains refined them.",
+        "Weight, for the generator, of samples that the chains refined.",
         at_least(0),
         default=0.1,
     )
     halvings: int = option(
-        "With conv: how often the image is doubled from z, and halved to it.",
+        "With conv: doublings from z to the image, and halvings back.",
         at_least(1),
         default=2,
     )
@@ -62,15 +62,15 @@ class Encoder:
     """An amortised Gaussian posterior q(z given x)."""
 
     posterior: Posterior = option(
-        "Where z of a row comes from. By chains on z: encoder (from its sample), prior (from "
-        "N(0, I)), persistent (from the row's last visit); variational (no chain), none.",
+        "z of a row: a chain from the encoder, the prior or its last end (persistent); "
+        "variational (no chain); none.",
         default="encoder",
     )
     encoder_width: int | None = option(
         "Units of a layer of the encoder, or its channels.",
         at_least(1),
         default=None,
-        unset="that of the generator",
+        unset="as the generator",
     )
     encoder_learning_rate: float = option(
         "Learning rate of the encoder at the start.", above(0), default=1e-3
@@ -79,7 +79,7 @@ class Encoder:
         "Weight, for the encoder, of the z of refined samples.", at_least(0), default=0.1
     )
     pathwise_weight: float = option(
-        "Weight, for the generator, of the energy at its samples less log q(z given x).",
+        "Weight, for the generator, of E less log q(z given x) at its samples.",
         at_least(0),
         default=0.0,
     )
@@ -190,13 +190,13 @@ class DualMCMCTeaching(AbstractTeaching):
 
     encoder: Encoder
     resample: bool = option(
-        "Refine samples again for the energy, after the generator has moved.", default=True
+        "Refine samples again for the energy, once the generator has moved.", default=True
     )
     reinit_probability: float | None = option(
-        "Probability that a chain of the energy restarts from the generator; 1 is as published.",
+        "Probability that a chain restarts at the generator; 1: as published.",
         PROBABILITY,
         default=None,
-        unset="0.01, or 1 without --resample or chain steps",
+        unset="0.01, or 1 without --resample or --chain-steps",
     )
 
     name = "teaching"
@@ -207,7 +207,7 @@ class DualMCMCTeaching(AbstractTeaching):
     trap = "long chains flatten the generator; short ones bias the energy, unless persistent"
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls, kind: Kind) -> "DualMCMCTeaching":
         usual = cls.usual(kind)
         match kind:
             case "plane":
@@ -322,7 +322,7 @@ class CooperativeLearning(AbstractTeaching):
     trap = "not consistent: the chain is part of the model"
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls, kind: Kind) -> "CooperativeLearning":
         usual = replace(cls.usual(kind), generator_weight=0.09)
         if kind != "plane":
             return usual
