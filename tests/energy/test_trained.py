@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 from cases import Bowl
-from laws import agrees
+from agreement import agrees
 
 from energax.energy import (
     Bridge,
