@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from laws import agrees
+from agreement import agrees
 from scipy.stats import norm
 from test_report import Reading, evaluation, results
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from laws import agrees
+from agreement import agrees
 
 from energax.energy import AbstractDistribution, Gaussian
 from energax.sampler import (
