@@ -23,6 +23,11 @@ from energax import report
 from energax.errors import InputError
 
 
+@pytest.fixture(scope="module")
+def pages():
+    return {name: report.render_page(case) for name, case in CASES.items()}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_page_is_complete(pages, name):
     reading = Reading(pages[name])

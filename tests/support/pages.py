@@ -4,7 +4,6 @@ import html.parser
 import re
 
 import numpy as np
-import pytest
 
 from energax import report
 
@@ -158,8 +157,3 @@ def values_of(entries):
 def harmless(page):
     """Does the page hold no element that could run or load anything?"""
     return not {"script", "iframe", "object", "embed", "base"} & set(Reading(page).tags)
-
-
-@pytest.fixture(scope="module")
-def pages():
-    return {name: report.render_page(case) for name, case in CASES.items()}
