@@ -79,7 +79,7 @@ def spell_option(flag: str, value: Any) -> list[str]:
     """The words of one option on a command line."""
     if isinstance(value, bool):
         return [flag if value else flag.replace("--", "--no-", 1)]
-    return [flag, str(value)]
+    return [flag, "none" if value is None else str(value)]
 
 
 def describe(
