@@ -10,3 +10,4 @@ from .kind import kind_of as kind_of
 from .table import METHODS as METHODS
 from .table import default_method as default_method
 from .table import find_method as find_method
+from .table import render_table as render_table
