@@ -40,8 +40,8 @@ class DualMCMCTeaching(AbstractTeaching):
     name = "teaching"
     title = "dual-MCMC teaching of energy, generator and encoder"
     source = "Cui and Han (2023)"
-    minimises = "likelihood, chains started at a generator's samples; an encoder learns too"
-    use = "samples and codes matter"
+    minimises = "negative log-likelihood, with chains from a generator; an encoder infers codes"
+    use = "when samples and codes matter"
     trap = "long chains flatten the generator; short ones bias the energy, unless persistent"
 
     @classmethod
@@ -155,8 +155,8 @@ class CooperativeLearning(AbstractTeaching):
     name = "cooperative"
     title = "cooperative learning with a generator"
     source = "Xie et al. (2018)"
-    minimises = "likelihood, chains started at a generator's samples"
-    use = "samples matter"
+    minimises = "negative log-likelihood, with chains started at a generator's samples"
+    use = "when samples matter"
     trap = "not consistent: the chain is part of the model"
 
     @classmethod
