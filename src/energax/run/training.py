@@ -12,6 +12,7 @@ from energax.files import write_json
 from energax.method import AbstractMethod
 from energax.model import fitting, saving
 from energax.model.players import list_partners
+from energax.objective import coverage_warning
 from energax.progress import stage
 from energax.run.folder import Folder, shell_command
 from energax.train import Bar, Checkpoints, Interrupt, Log, Run, fit, write_weights
@@ -82,6 +83,8 @@ def _train(folder: Folder, method: AbstractMethod, rows: Dataset) -> None:
                     break
     checkpoints.save(run)
     _write(folder, run)
+    if (warning := coverage_warning(log.read()[-1])) is not None:
+        print(f"Warning: {warning}")
 
 
 def _restore(folder: Folder, run: Run, checkpoints: Checkpoints, log: Log) -> Run:
