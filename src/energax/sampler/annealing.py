@@ -60,7 +60,7 @@ def anneal(
     Returns:
         The last state of each chain.
 
-    Trap: draws carry the noise of the last level; `energy.denoised` removes it. Source: Song and
+    Trap: draws carry the noise of the last level; `energy.denoise` removes it. Source: Song and
     Ermon (2019), algorithm 1, where the step is our 2 h; Song and Kingma (2021), section 4.4.
 
     Example:

@@ -3,7 +3,7 @@
 Both are for a model of x + s z (wrap one of shrunk rows in `Unshrunk`), go down the noise levels
 that they are given, and start from draws of the distribution at the first: near N(0, s^2 + variance
 of the data) where s is far broader than the data. Draws carry the noise of the last level;
-`energy.denoised` removes it.
+`energy.denoise` removes it.
 """
 
 from typing import Any
