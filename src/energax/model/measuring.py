@@ -41,8 +41,8 @@ class Measured:
 
     record: dict[str, Any]
     model: Model
-    samples: Rows
-    chains: Float[np.ndarray, " chains kept"]
+    samples: Shaped[np.ndarray, " count *shape"]
+    chains: Float[np.ndarray, " count kept"]
     test: Rows
 
     def __str__(self) -> str:
