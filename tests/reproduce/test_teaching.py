@@ -201,14 +201,14 @@ def test_energies_and_errors_along_chains_are_those_of_their_states(key):
     assert energies.shape == (4,)
     assert energies[0] == pytest.approx(float(jnp.mean(jax.vmap(trio.energy)(rows))))
     assert energies[-1] == pytest.approx(float(jnp.mean(jax.vmap(trio.energy)(ends))))
-    codes, missed = running.infer(setting, trio, rows, key=key)
+    codes, missed = running.infer_codes(setting, trio, rows, key=key)
     for place, z in ((0, codes[0]), (-1, codes[1])):
         apart = jax.vmap(trio.generator)(z) - rows
         assert missed[place] == pytest.approx(float(jnp.mean(apart**2)))
     assert jnp.array_equal(codes[0], jax.vmap(trio.encoder)(rows)[0])
     prior = dataclasses.replace(setting, posterior="prior", latent_chain=12)
     trio = players.trio(prior, shape, key=key)
-    codes, missed = running.infer(prior, trio, rows, key=key)
+    codes, missed = running.infer_codes(prior, trio, rows, key=key)
     assert missed.shape == (13,)
     assert abs(float(jnp.mean(codes[0] ** 2)) - 1) < 1.8, "4 sd of ten squares of N(0, 1)"
 
