@@ -19,10 +19,18 @@ Kind = Literal["kl", "reverse-kl", "js", "hellinger", "pearson"]
 
 
 class _Pair(NamedTuple):
-    """f'(e^u) and f*(f'(e^u)), as functions of u and of the |u| beyond which e^u goes straight."""
+    """f'(e^u) and f*(f'(e^u)), as functions of u and of the |u| at which exponentials are clipped.
+
+    The critic is rewarded by the first for a large u and by the second for a small one: there each
+    is held constant beyond the clip. Where it punishes it goes on, exponentials along tangents.
+    """
 
     data: Callable[[Array, float], Array]
     model: Callable[[Array, float], Array]
+
+
+def _pair(data: Callable[[Array, float], Array], model: Callable[[Array, float], Array]) -> _Pair:
+    return _Pair(lambda u, c: data(jnp.minimum(u, c), c), lambda u, c: model(jnp.maximum(u, -c), c))
 
 
 def _exp(u: Array, limit: float) -> Array:
@@ -31,14 +39,14 @@ def _exp(u: Array, limit: float) -> Array:
 
 
 _PAIRS: dict[str, _Pair] = {
-    "kl": _Pair(lambda u, c: 1 + u, _exp),
-    "reverse-kl": _Pair(lambda u, c: -_exp(-u, c), lambda u, c: u - 1),
-    "js": _Pair(
+    "kl": _pair(lambda u, c: 1 + u, _exp),
+    "reverse-kl": _pair(lambda u, c: -_exp(-u, c), lambda u, c: u - 1),
+    "js": _pair(
         lambda u, c: math.log(2) - jax.nn.softplus(-u),
         lambda u, c: jax.nn.softplus(u) - math.log(2),
     ),
-    "hellinger": _Pair(lambda u, c: 1 - _exp(-u / 2, c / 2), lambda u, c: _exp(u / 2, c / 2) - 1),
-    "pearson": _Pair(lambda u, c: 2 * (_exp(u, c) - 1), lambda u, c: _exp(2 * u, 2 * c) - 1),
+    "hellinger": _pair(lambda u, c: 1 - _exp(-u / 2, c / 2), lambda u, c: _exp(u / 2, c / 2) - 1),
+    "pearson": _pair(lambda u, c: 2 * (_exp(u, c) - 1), lambda u, c: _exp(2 * u, 2 * c) - 1),
 }
 
 
@@ -63,9 +71,14 @@ class FDivergence(AbstractRules):
     "kl" leave the gradient of maximum likelihood wherever E_p[r] = 1; but before a rival that is
     behind, the energy lowers the value by spoiling r, and runs away: so they are left out.
 
-    Where |log r| exceeds `clip`, exponentials of it go on along their tangents ("clipped" is the
-    share of data rows there): slopes stay bounded, and a rival that is far off is still called
-    back. It leaves the optimum r = 1 where it is. Trap: "reverse-kl" and "pearson" hang on
+    Where |log r| exceeds `clip`, the term that rewards the rival for more is held constant and the
+    one that punishes it goes on, an exponential along its tangent ("clipped" is the share of data
+    rows there). So the best rival has log r = log(p_data / p) clipped to [-`clip`, `clip`], slopes
+    stay bounded, a rival that is far off still comes back, and the value is a lower bound on D_f:
+    for "kl", a density ratio of 1,000 and `clip` 5 it is 5,852 in place of 6,908. The optimum
+    r = 1 stays where it is.
+
+    Trap: "reverse-kl" and "pearson" hang on
     exponentials of the difference of two networks: a smaller `clip`, no momentum, more rounds.
     Source: Yu et al. (2020), theorem 1 and table 1.
     """
