@@ -17,7 +17,7 @@ from energax.learner.dual import (
     PrimalTraining,
     VariationBall,
 )
-from energax.learner.dual.dual import checked
+from energax.learner.dual.dual import check_players
 from energax.network import Relu, Shallow, plain, shallow, with_bias
 from energax.sampler import OnManifold
 
@@ -192,7 +192,7 @@ def test_what_is_right_is_taken():
 
 @pytest.mark.parametrize("made", ["a distribution", "another network"])
 def test_players_of_another_kind_are_refused(made):
-    """By the type where annotations are checked, by `checked` where they are not."""
+    """By the type where annotations are checked, by `check_players` where they are not."""
     distribution = SPHERE.distribution
     players = {
         "a distribution": distribution,
@@ -201,7 +201,7 @@ def test_players_of_another_kind_are_refused(made):
     with pytest.raises(
         TypeError, match="`players` must be a `Tilt` of a distribution by a `Shallow`"
     ):
-        checked(players, SPHERE)
+        check_players(players, SPHERE)
 
 
 def test_shares_that_do_not_fit_the_nodes_are_refused():

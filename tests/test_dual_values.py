@@ -231,8 +231,8 @@ class Backwards(AbstractBall):
     def distance(self, gap):
         return VariationBall().distance(gap)
 
-    def moved(self, network, gap, step_size):
-        return VariationBall(RADIUS).moved(network, -gap, step_size)
+    def move_weights(self, network, gap, step_size):
+        return VariationBall(RADIUS).move_weights(network, -gap, step_size)
 
     def check(self, network, direction_step):
         pass

@@ -27,9 +27,9 @@ from energax.learner import (
     Players,
 )
 from energax.learner.game import AbstractSource
-from energax.learner.game.f_divergence import Drawn
+from energax.learner.game.f_divergence import SharedSamples
 from energax.learner.game.posterior import estimate_score, widen
-from energax.learner.game.weighted import WeightedSamples, shares
+from energax.learner.game.weighted import WeightedSamples, normalise_weights
 from energax.network import ArrayMLP, NoisyGenerator
 from energax.sampler import Langevin, hmc
 
@@ -222,7 +222,7 @@ def toy_rows(count=20_000):
 
 def toy_slope(kind, mean, std, whole, key):
     """Value of the loss of N(mean, std^2) before the best rival, and its slope in mean and std."""
-    rules, rows = FDivergence(OnGrid(), kind, clip=200.0, whole=whole), toy_rows()
+    rules, rows = FDivergence(OnGrid(), kind, clip=200.0, full_gradient=whole), toy_rows()
     energy = Normalised(
         Bowl(jnp.asarray([mean]), jnp.asarray([std**-2.0])), np.log(2 * np.pi * std**2) / 2
     )
@@ -307,7 +307,7 @@ def critic_values(kind, clip, ratio, places):
     """
     data, model = min(1.0, ratio), min(1.0, 1 / ratio)
     rows = jnp.asarray(np.arange(1000) >= round(1000 * data), float)[:, None]
-    cloud = WeightedSamples(jnp.array([[0.0], [1.0]]), -jnp.log(jnp.array([model, 1 - model])))
+    samples = WeightedSamples(jnp.array([[0.0], [1.0]]), -jnp.log(jnp.array([model, 1 - model])))
     rules = FDivergence(OnGrid(), kind, clip=clip)
 
     def value(u):
@@ -315,7 +315,7 @@ def critic_values(kind, clip, ratio, places):
             lambda x: -u * (1 - x[0]),
             lambda x: 0 * x[0],
             rows,
-            Drawn(None, cloud),
+            SharedSamples(None, samples),
             key=jax.random.key(0),
         )[0]
 
@@ -369,9 +369,9 @@ def test_chains_and_weighted_draws_of_a_law_give_the_model_its_moments(key):
         def moments(key, source=source):
             first, then = jax.random.split(key)
             memory = source.init(rows, key=first)
-            cloud, _, _ = source(at.model, rows, memory, key=then)
-            features = jnp.concatenate([cloud.x, cloud.x**2], axis=1)
-            return shares(at.model, cloud) @ features, jnp.mean(features, axis=0)
+            samples, _, _ = source(at.model, rows, memory, key=then)
+            features = jnp.concatenate([samples.x, samples.x**2], axis=1)
+            return normalise_weights(at.model, samples) @ features, jnp.mean(features, axis=0)
 
         weighted, plain = jax.jit(jax.vmap(moments))(jax.random.split(key, 500))
         assert agrees(weighted, right, margin=5e-3)

@@ -66,7 +66,7 @@ def variation_duality(
         above = shares @ network.feature(points @ z)
         return above - jnp.mean(network.feature(seen @ z))
 
-    def climbed(z: Array) -> Array:
+    def climb_from(z: Array) -> Array:
         side = jnp.sign(gap(z))
 
         def climb(z: Array, size: Array) -> tuple[Array, None]:
@@ -83,7 +83,7 @@ def variation_duality(
     begin = jnp.concatenate([network.directions.astype(points.dtype), fresh])
     still = jnp.abs(jax.lax.map(gap, begin, batch_size=_AT_ONCE))
     best, at = jax.lax.top_k(still, min(_CLIMBERS, len(still)))
-    distance = jnp.maximum(best[0], jnp.max(jax.vmap(climbed)(begin[at])))
+    distance = jnp.maximum(best[0], jnp.max(jax.vmap(climb_from)(begin[at])))
     return _duality(jnp.mean(jax.vmap(network)(rows)), f, model, log_shares, radius * distance)
 
 

@@ -39,7 +39,7 @@ def baselines(rows: Dataset) -> dict[str, Any]:
     scored. Real numbers: standardised, and the log-determinant of that counted.
     """
     train, tests, log_det = _plain(rows)
-    found = evaluate.baselines(train, tests)
+    found = evaluate.fit_baselines(train, tests)
     return {
         name: figure(b.value + log_det, b.error, b.size) | {"setting": b.setting}
         for name, b in found.items()

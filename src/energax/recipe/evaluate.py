@@ -90,7 +90,7 @@ class Evaluate:
             return "Not attempted: without a base distribution the energy may have no finite log Z."
         if math.prod(model.energy.shape) <= 2:
             found = evaluate.quadrature(model.energy, *inside(model))
-            return evaluate.bounded(found, level=self.level)
+            return evaluate.certify(found, level=self.level)
         return evaluate.annealed_log_z(
             model.energy, model.distribution, particles=self.particles, level=self.level, key=key
         )

@@ -63,8 +63,11 @@ def walked(trio: TeachingPlayers, settings: Settings, count: int, *, key: PRNGKe
         )
     rules = teach.rules(settings, methods.chain(settings), 1)
     born, walk = jax.random.split(key)
-    seeds = rules.latent_noise(trio.generator, jnp.zeros((count, *trio.energy.shape)), key=born)
-    starts, energy = eqx.filter_jit(rules.starts)(trio.generator, seeds), stop_gradient(trio.energy)
+    seeds = rules.draw_noise(trio.generator, jnp.zeros((count, *trio.energy.shape)), key=born)
+    starts, energy = (
+        eqx.filter_jit(rules.make_starts)(trio.generator, seeds),
+        stop_gradient(trio.energy),
+    )
     chain, steps = rules.sampler, rules.steps
     state, info = sampler.chains(chain, energy, starts, steps, key=walk, keep=sampler.trace)
     ends = checked(state.x)

@@ -29,7 +29,7 @@ def rules(settings: Settings, chain: sampler.Langevin, rows: int) -> learner.Tea
         settings.imitation,
         settings.through,
         settings.energy_penalty,
-        blurred=abs(settings.temperature - 1) < 1e-6,
+        add_noise=abs(settings.temperature - 1) < 1e-6,
     )
 
 
