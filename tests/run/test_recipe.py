@@ -129,7 +129,7 @@ def test_every_member_of_the_teaching_family_takes_a_step(word, kind):
     assert ("encoder_loss" in metrics) == (word in ("encoder", "variational"))
     assert type(made.rules.posterior) is POSTERIORS[word]
     assert made.rules.steps == settings.chain_steps
-    assert made.rules.blurred == (kind == "plane" or word == "variational")
+    assert made.rules.add_noise == (kind == "plane" or word == "variational")
     assert settings.temperature == pytest.approx(1.0) or made.rules.steps > 0
     draw = eqx.filter_eval_shape(lambda key: players.generator.sample_pair(key=key)[1], KEY)
     assert draw.shape == rows.shape

@@ -145,7 +145,7 @@ def make_rules(method: Any, posterior: Any, encoder_weight: float, pathwise: flo
         encoder_weight,
         pathwise,
         method.penalty.energy_penalty,
-        blurred=not method.chain.cold,
+        add_noise=not method.chain.cold,
     )
 
 
