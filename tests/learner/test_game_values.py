@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from agreement import agrees, bound
 from cases import Bowl, Place, place, rows_of
 from games import PENALTY, Bell, Ramp
 from scipy.optimize import minimize
