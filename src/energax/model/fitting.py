@@ -87,7 +87,7 @@ def as_dataset(rows: Any, labels: Any, levels: int | None) -> Dataset:
     return (
         rows
         if isinstance(rows, Dataset)
-        else data.from_rows(rows, labels=labels, levels=levels, test_fraction=0)
+        else data.from_rows(rows, labels=labels, levels=levels, test_fraction=0.0)
     )
 
 
