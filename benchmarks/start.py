@@ -29,9 +29,7 @@ CASES = {
 def cpu_seconds(words: list[str], **environment: str) -> float:
     """User and system seconds of one process."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(
-        [sys.executable, *words], capture_output=True, env={**os.environ, **environment}
-    )
+    subprocess.run([sys.executable, *words], capture_output=True, env={**os.environ, **environment})
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

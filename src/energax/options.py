@@ -6,32 +6,34 @@ in a tree no two options share a name.
 """
 
 import dataclasses
+import functools
 import math
+import sys
 import types
 import typing
-from collections.abc import Iterator
 from typing import Any, Literal, TypeVar
 
 from energax.errors import InputError
 from energax.suggest import suggest
 
 T = TypeVar("T")
+Number = int | float
 
 
 @dataclasses.dataclass(frozen=True)
 class Range:
     """The values that a number may take, and how a sentence says so."""
 
-    low: float = -math.inf
-    high: float = math.inf
+    low: Number = -math.inf
+    high: Number = math.inf
     open_low: bool = False
     open_high: bool = False
 
-    def holds(self, value: float) -> bool:
+    def holds(self, value: Number) -> bool:
         """Is the number finite and inside?"""
         above = value > self.low if self.open_low else value >= self.low
         below = value < self.high if self.open_high else value <= self.high
-        return math.isfinite(value) and above and below
+        return above and below and is_finite(value)
 
     def __str__(self) -> str:
         if math.isfinite(self.high):
@@ -40,12 +42,17 @@ class Range:
         return f"above {self.low:g}" if self.open_low else f"at least {self.low:g}"
 
 
-def at_least(low: float) -> Range:
+def is_finite(value: Number) -> bool:
+    """Is it a number that a float can hold? `math.isfinite` fails on larger whole numbers."""
+    return abs(value) <= sys.float_info.max
+
+
+def at_least(low: Number) -> Range:
     """Finite numbers from `low` on."""
     return Range(low)
 
 
-def above(low: float) -> Range:
+def above(low: Number) -> Range:
     """Finite numbers greater than `low`."""
     return Range(low, open_low=True)
 
@@ -137,19 +144,24 @@ class Option:
         return tree
 
 
-def leaves(tree: type | Any, path: tuple[str, ...] = ()) -> Iterator[Option]:
+def leaves(tree: type | Any) -> tuple[Option, ...]:
     """The options of a tree, or of the class of one, in the order of their declaration."""
-    kind = tree if isinstance(tree, type) else type(tree)
-    hints = typing.get_type_hints(kind)
+    return _list_leaves(tree if isinstance(tree, type) else type(tree), ())
+
+
+@functools.cache
+def _list_leaves(kind: type, path: tuple[str, ...]) -> tuple[Option, ...]:
+    hints, found = typing.get_type_hints(kind), []
     for field in dataclasses.fields(kind):
         here = (*path, field.name)
         about = field.metadata.get("option")
         if about is not None:
             name = about["name"] or field.name.replace("_", "-")
             rest = {key: value for key, value in about.items() if key != "name"}
-            yield Option(here, name, hints[field.name], default=field.default, **rest)
+            found.append(Option(here, name, hints[field.name], default=field.default, **rest))
         elif dataclasses.is_dataclass(hints[field.name]):
-            yield from leaves(hints[field.name], here)
+            found += _list_leaves(hints[field.name], here)
+    return tuple(found)
 
 
 def check(part: Any) -> None:
@@ -174,13 +186,19 @@ def check_value(leaf: Option, value: Any) -> None:
         raise InputError(f"{leaf.flag} must be true or false; got {value!r}.")
 
 
+def _settle(leaf: Option, value: Any) -> Any:
+    """A value that an option may have: whole numbers as floats where it is one."""
+    check_value(leaf, value)
+    return float(value) if leaf.plain is float and value is not None else value
+
+
 def _check_number(leaf: Option, value: Any) -> None:
     number = isinstance(value, int) or (leaf.plain is float and isinstance(value, float))
     if not number or isinstance(value, bool):
         what = "a whole number" if leaf.plain is int else "a number"
         raise InputError(f"{leaf.flag} must be {what}; got {value!r}.")
     if leaf.allowed is not None and not leaf.allowed.holds(value):
-        finite = "" if math.isfinite(value) else " and finite"
+        finite = "" if is_finite(value) else " and finite"
         raise InputError(f"{leaf.flag} must be {leaf.allowed}{finite}; got {value}.")
 
 
@@ -193,7 +211,8 @@ def replace(tree: T, **values: Any) -> T:
     for name in values:
         if name not in known:
             raise InputError(f"There is no option `{name}`{suggest(name, known)}")
-    return _replace(tree, {known[name].path: value for name, value in values.items()})
+    settled = {known[name].path: _settle(known[name], value) for name, value in values.items()}
+    return _replace(tree, settled)
 
 
 def _replace(tree: Any, values: dict[tuple[str, ...], Any]) -> Any:
@@ -223,13 +242,14 @@ def from_dict(kind: type[T], content: Any, source: str) -> T:
     for name in sorted(names ^ content.keys()):
         what = "lacks" if name in names else "has the unknown option"
         raise InputError(f"{source} is damaged or of another version: it {what} {name!r}.")
-    values = {
-        name: from_dict(hints[name], value, source)
+    parts = {
+        name: from_dict(hints[name], content[name], source)
+        for name in names
         if dataclasses.is_dataclass(hints[name])
-        else value
-        for name, value in content.items()
     }
+    own = [leaf for leaf in leaves(kind) if len(leaf.path) == 1]
     try:
-        return kind(**values)
+        values = {leaf.path[0]: _settle(leaf, content[leaf.path[0]]) for leaf in own}
+        return kind(**parts, **values)
     except InputError as reason:
         raise InputError(f"{source} holds a value that it must not: {reason}") from reason

@@ -16,10 +16,9 @@ import numpy as np
 import polars as pl
 import pytest
 from commands import TINY, energax, moons, refused
+from energax.recipe import Evaluate
 from jax.errors import JaxRuntimeError
 from PIL import Image
-
-from energax.recipe import Evaluate
 
 MOONS = moons(60)
 IMAGES = np.random.default_rng(0).integers(0, 256, (30, 4, 4)).astype(np.uint8)
@@ -282,7 +281,7 @@ DAMAGES = {  # name -> (what is done to the run, command, what the sentence says
     "rows of another width": (
         lambda run: np.save("three.npy", np.zeros((5, 3))),
         "score run three.npy --out s.csv",
-        "three.npy has 3 columns; the run was trained on 2",
+        "three.npy has 3 columns; the model was trained on 2",
     ),
     "no rows to score": (lambda run: None, "score run none.npy --out s.csv", "no file none.npy"),
     "unknown ending": (

@@ -11,6 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 from commands import TINY, as_a_user, energax, moons, refused
+from energax.recipe import interpolated, load, load_players, load_trio, methods, reconstructed
+from energax.recipe.draw import drawn
+from energax.recipe.folder import Folder
+from energax.recipe.generate import between, codes, generated, own_steps, revised
+from energax.recipe.players import partners, starters
 from PIL import Image
 
 from energax import train
@@ -18,13 +23,8 @@ from energax.energy import Gaussian, weights
 from energax.errors import InputError
 from energax.learner import Players, TeachingPlayers
 from energax.network import Encoder, NoisyGenerator
-from energax.recipe import interpolated, load, load_players, load_trio, methods, reconstructed
-from energax.recipe.draw import drawn
-from energax.recipe.folder import Folder
-from energax.recipe.generate import between, codes, generated, own_steps, revised
-from energax.recipe.players import partners, starters
 from energax.train import Checkpoints
-from energax.train.save import named
+from energax.train.save import name_arrays
 
 KEY = jax.random.key(3)
 
@@ -81,7 +81,7 @@ def checkpoint(run):
 
 def same(one, other):
     """Are all arrays of two trees the same, by their names, to the bit?"""
-    first, second = named(one), named(other)
+    first, second = name_arrays(one), name_arrays(other)
     return first.keys() == second.keys() and all(
         first[name].dtype == second[name].dtype and np.array_equal(first[name], second[name])
         for name in first
@@ -92,7 +92,7 @@ def same(one, other):
 def test_all_players_come_back_as_at_the_checkpoint(words, runs):
     source, names = KINDS[words]
     run = runs(words, source)
-    written = train.parts_in(run / "weights.safetensors")
+    written = train.list_parts(run / "weights.safetensors")
     averaged = {"average"} if Folder(run).settings().decay else set()
     assert written == {"energy", *averaged, *names}
     learner, state = checkpoint(run)
@@ -106,7 +106,7 @@ def test_all_players_come_back_as_at_the_checkpoint(words, runs):
     assert {name for name, part in partners(found).items() if part is not None} == names
     for name in names:
         assert same(partners(found)[name], partners(state)[name]), name
-        assert named(partners(found)[name]), "there are arrays to compare"
+        assert name_arrays(partners(found)[name]), "there are arrays to compare"
     spoilt = jax.tree.map(lambda a: a + 1e-3 if eqx.is_inexact_array(a) else a, partners(state))
     assert not same(partners(found), spoilt), "the comparison can fail"
 

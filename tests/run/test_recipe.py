@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 import tyro
 from commands import as_a_user
-
-from energax import data
-from energax.data import Dataset, Labelled
-from energax.energy import Gaussian, flow, weights
-from energax.errors import InputError
-from energax.learner import FromEncoder, FromPrior, PersistentPosterior, Variational
 from energax.recipe import Train, build, methods, optimise
 from energax.recipe.begin import free_path, repeated
 from energax.recipe.defaults import kind_of, resolved
 from energax.recipe.folder import new_folder, read_json, write_json
 from energax.recipe.settings import GAMES, TAUGHT, Objective, Settings
 from energax.recipe.titles import TITLES
+
+from energax import data
+from energax.data import Dataset, Labelled
+from energax.energy import Gaussian, make_flow, weights
+from energax.errors import InputError
+from energax.learner import FromEncoder, FromPrior, PersistentPosterior, Variational
 from energax.train import fit, start
 
 SIZE = 2100
@@ -79,7 +79,7 @@ def test_dual_makes_a_learner_that_takes_a_step():
 
 @pytest.mark.parametrize("word", [word for word in OBJECTIVES if word != "dual"])
 def test_every_word_makes_a_learner_that_takes_a_step(word, monkeypatch):
-    monkeypatch.setattr(methods, "fit_flow", lambda rows, seed: flow(rows.shape[1:], key=KEY))
+    monkeypatch.setattr(methods, "fit_flow", lambda rows, seed: make_flow(rows.shape[1:], key=KEY))
     settings = resolved({"objective": word, "batch_size": 16}, LABELLED)
     distribution, none = Gaussian(jnp.zeros(2)), data.Pipeline(())
     made = methods.learner(settings, distribution, LABELLED)
@@ -129,9 +129,9 @@ def test_every_member_of_the_teaching_family_takes_a_step(word, kind):
     assert ("encoder_loss" in metrics) == (word in ("encoder", "variational"))
     assert type(made.rules.posterior) is POSTERIORS[word]
     assert made.rules.steps == settings.chain_steps
-    assert made.rules.blurred == (kind == "plane" or word == "variational")
+    assert made.rules.add_noise == (kind == "plane" or word == "variational")
     assert settings.temperature == pytest.approx(1.0) or made.rules.steps > 0
-    draw = eqx.filter_eval_shape(lambda key: players.generator.born(key=key)[1], KEY)
+    draw = eqx.filter_eval_shape(lambda key: players.generator.sample_pair(key=key)[1], KEY)
     assert draw.shape == rows.shape
 
 

@@ -39,6 +39,8 @@ def main() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] != ["--debug"]:
         _silence()
+    # So that `--method module:Class` finds a file in the current folder.
+    sys.path.append(os.getcwd())
     sys.exit(run(keep_programs(arguments)))
 
 

@@ -2,19 +2,33 @@
 
 import dataclasses
 import inspect
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from energax import data, run
-from energax.cli.parser import flags, parse_values, render_groups
+from energax.cli.parser import flags, parse_values, render_groups, wrap
 from energax.errors import InputError
-from energax.method import METHODS, AbstractMethod, default_method, find_method, kind_of
+from energax.method import (
+    METHODS,
+    AbstractMethod,
+    default_method,
+    find_method,
+    kind_of,
+    spell_method,
+)
 from energax.options import Option, Range, leaves, option, replace
 from energax.progress import show_stages, stage
 from energax.suggest import suggest
 
 FRACTION = Range(0, 1, open_low=True, open_high=True)
+
+OWN = "method"
+"""The heading of options that belong to no group."""
+
+TITLES = {"inputs": "inputs and base", "base": "inputs and base", "width": "rival"}
+"""Headings of groups of options that have another name than their field."""
 
 SHOWN = 12
 """Methods that a refusal names, at most."""
@@ -153,31 +167,52 @@ def _named(words: Sequence[str]) -> str | None:
 
 
 def render_help(source: str, name: str | None, test_fraction: float) -> str:
-    """The help of training, with the values that this data set gets."""
-    own = list(leaves(Train))
-    values: dict[str, Any] = {leaf.key: leaf.default for leaf in own}
-    lines = [f"usage: energax train [DATA] --method {name or 'NAME'} [options]", ""]
-    groups: dict[str, list[Option]] = {"command": own}
-    if name is None:
-        lines += [inspect.getdoc(Train) or "", ""]
-        lines += render_groups(groups, values)
-        names = ", ".join(METHODS)
-        return "\n".join(
-            [
-                *lines,
-                "",
-                f"methods: {names}",
-                "",
-                "The options of a method, with the values that DATA gets:",
-                "  energax train DATA --method NAME --help",
-            ]
-        )
-    method = find_method(name)
+    """The help of training: of the command, or of a method with the values that a data set gets."""
+    if name is not None:
+        return _render_method(source, find_method(name), test_fraction)
+    own = leaves(Train)
+    return "\n".join(
+        [
+            "usage: energax train [DATA] --method NAME [options]",
+            "",
+            *wrap(inspect.getdoc(Train) or ""),
+            *render_groups({"options": list(own)}, {leaf.key: leaf.default for leaf in own}),
+            "",
+            *wrap(f"methods: {', '.join(METHODS)}"),
+            "The options of a method, with the values that DATA gets:",
+            "  energax train DATA --method NAME --help",
+        ]
+    )
+
+
+def _render_method(source: str, method: type[AbstractMethod], test_fraction: float) -> str:
     rows = data.load(source, test_fraction=test_fraction)
     preset = method.preset_for(rows)
-    lines += [f"{inspect.getdoc(method)} {method.source}.", f"In parentheses: for {rows.name}.", ""]
-    for leaf in leaves(preset):
-        title = leaf.path[0] if len(leaf.path) > 1 else "method"
-        groups.setdefault(title, []).append(leaf)
-        values[leaf.key] = leaf.of(preset)
-    return "\n".join(lines + render_groups(groups, values))
+    every = leaves(preset)
+    return "\n".join(
+        [
+            f"usage: energax train [DATA] --method {spell_method(method)} [options]",
+            "",
+            *wrap(f"{inspect.getdoc(method)} {method.source}.")[:-1],
+            f"In parentheses: for {rows.name}. DATA, --out, --resume ...: energax train --help",
+            "",
+            *render_groups(_group(every), {leaf.key: leaf.of(preset) for leaf in every}),
+        ]
+    )
+
+
+def _group(every: Sequence[Option]) -> dict[str, list[Option]]:
+    """Options under the headings of a help: those alone in their group under `method`."""
+    count = Counter(_title(leaf) for leaf in every)
+    groups: dict[str, list[Option]] = {}
+    for leaf in every:
+        title = _title(leaf)
+        groups.setdefault(title if count[title] > 1 else OWN, []).append(leaf)
+    return groups | {OWN: groups.pop(OWN, [])}
+
+
+def _title(leaf: Option) -> str:
+    """The heading of an option: the name of its group."""
+    if len(leaf.path) == 1:
+        return OWN
+    return TITLES.get(leaf.path[0], leaf.path[0])

@@ -30,7 +30,7 @@ Rows = Float[np.ndarray, " size dim"]
 Fit = Callable[[Rows], Callable[[Rows], Float[np.ndarray, " size"]]]
 
 
-def baselines(
+def fit_baselines(
     train: Float[np.ndarray, " size dim"], tests: Float[np.ndarray, " copies rows dim"]
 ) -> dict[str, Baseline]:
     """Full Gaussian, mixtures of full and of diagonal Gaussians, and a kernel density.

@@ -50,7 +50,7 @@ def detection(
 
     High energy means outside: pass energies, not log-densities. The intervals are percentiles of a
     bootstrap that draws rows anew on both sides, each with its own size; equal `seed` and sizes
-    draw the same rows, so that two scores of the same rows are resampled alike. They are about the
+    draw the same rows, so that two scores of the same rows are resample alike. They are about the
     choice of rows, not about the training. scikit-learn does the work.
 
     Trap: some papers call rows from inside the positives and give the share of outside that passes
@@ -67,16 +67,16 @@ def detection(
         sides.append(_finite(name, energies))
     rng = np.random.default_rng(seed)
     drawn = [
-        figures(*(side[rng.integers(len(side), size=len(side))] for side in sides))
+        detection_rates(*(side[rng.integers(len(side), size=len(side))] for side in sides))
         for _ in range(replicates)
     ]
     tails = (1 - LEVEL) / 2, (1 + LEVEL) / 2
     ends = np.quantile(drawn, tails, axis=0).T
-    parts = zip(figures(*sides), ends, strict=True)
+    parts = zip(detection_rates(*sides), ends, strict=True)
     return Detection(*(Interval(float(value), float(a), float(b)) for value, (a, b) in parts))
 
 
-def figures(
+def detection_rates(
     inside: Float[np.ndarray, " m"], outside: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, " 3"]:
     """AUROC, average precision and false alarms at 95% found, without intervals."""

@@ -32,7 +32,7 @@ def frechet_distance(x: Features, y: Features, blocks: int = 20) -> Estimate:
     not finite. Source: Heusel et al. (2017), eq. 6; the distance is that of Dowson and Landau
     (1982), eq. 4.
     """
-    a, b = _checked(x, y)
+    a, b = _check(x, y)
     if blocks < 2:
         raise ValueError(f"`blocks` must be at least 2; got {blocks}.")
     for name, rows in (("x", a), ("y", b)):
@@ -84,7 +84,7 @@ def kernel_distance(x: Features, y: Features) -> Estimate:
     a side, unequal widths, and features that are not finite. Source: Bińkowski et al. (2018),
     section 4.
     """
-    a, b = _checked(x, y)
+    a, b = _check(x, y)
     if min(len(a), len(b)) < 2:
         raise ValueError(f"`x` and `y` need 2 rows each; got {len(a)} and {len(b)}.")
     with jax.enable_x64(True):
@@ -97,7 +97,7 @@ def cubic(x: Float[Array, " dim"], rows: Float[Array, " n dim"]) -> Float[Array,
     return (rows @ x / len(x) + 1) ** 3
 
 
-def _checked(x: Features, y: Features) -> tuple[np.ndarray, np.ndarray]:
+def _check(x: Features, y: Features) -> tuple[np.ndarray, np.ndarray]:
     """Both in float64, once they are finite and equally wide."""
     if x.shape[1] != y.shape[1]:
         raise ValueError(

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.energy import AbstractDistribution, AbstractNoisy, log_density
 from energax.evaluate.base import Estimate
-from energax.sampler.flow import settled, solved, velocity
+from energax.sampler.flow import prepare_solver, solve, velocity
 
 Rows = Float[Array, " rows *shape"]
 
@@ -20,8 +20,8 @@ COARSER = 10
 def flow_log_density(
     model: AbstractNoisy,
     prior: AbstractDistribution,
-    broadest: float,
-    finest: float,
+    sigma_max: float,
+    sigma_min: float,
     rows: Rows,
     *,
     rtol: float = 1e-5,
@@ -32,7 +32,7 @@ def flow_log_density(
     The row flows up to x' at the broadest noise by dx/dlog s = v = -s^2 score(x, s), and log p(row)
     = log prior(x') + integral of div v dlog s, the divergence by one derivative along each axis:
     for few axes. `prior`: the distribution at the broadest level, as near as one can say;
-    `Gaussian(0, sqrt(1 + broadest^2))` for standardised data. A model of shrunk rows goes in as
+    `Gaussian(0, sqrt(1 + sigma_max^2))` for standardised data. A model of shrunk rows goes in as
     `Unshrunk`, with the s of its docstring.
 
     `error`: distance from a solve with both tolerances ten times as large, most often ten times the
@@ -46,15 +46,15 @@ def flow_log_density(
     the two agree only where its levels fit one another. Source: Song et al. (2021), section 4.3 and
     appendix D.2.
     """
-    fine, coarse, steps = _twice(model, prior, (broadest, finest), rows, (rtol, atol), None)
+    fine, coarse, steps = _twice(model, prior, (sigma_max, sigma_min), rows, (rtol, atol), None)
     return Estimate(fine[:, 0], _gap(fine[:, 0], coarse[:, 0]), steps)
 
 
 def flow_log_density_by_probes(
     model: AbstractNoisy,
     prior: AbstractDistribution,
-    broadest: float,
-    finest: float,
+    sigma_max: float,
+    sigma_min: float,
     rows: Rows,
     *,
     probes: int = 16,
@@ -73,7 +73,7 @@ def flow_log_density_by_probes(
     if probes < 2:
         raise ValueError(f"`probes` must be at least 2; got {probes}.")
     signs = jax.random.rademacher(key, (len(rows), probes, *rows.shape[1:]), rows.dtype)
-    fine, coarse, _ = _twice(model, prior, (broadest, finest), rows, (rtol, atol), signs)
+    fine, coarse, _ = _twice(model, prior, (sigma_max, sigma_min), rows, (rtol, atol), signs)
     spread = jnp.std(fine, axis=1, ddof=1) / jnp.sqrt(jnp.asarray(probes, fine.dtype))
     value = jnp.mean(fine, axis=1)
     error = spread + _gap(value, jnp.mean(coarse, axis=1))
@@ -95,8 +95,8 @@ def _twice(
 ) -> tuple[Array, Array, Array]:
     """Log-densities at the tolerances and at coarser ones, and the steps of the finer solve."""
     if not noises[0] > noises[1]:
-        raise ValueError(f"`broadest` must be above `finest`; got {noises[0]} and {noises[1]}.")
-    span, fine = settled((noises[1], noises[0]), *tolerances, rows.dtype)
+        raise ValueError(f"`sigma_max` must be above `sigma_min`; got {noises[0]} and {noises[1]}.")
+    span, fine = prepare_solver((noises[1], noises[0]), *tolerances, rows.dtype)
     values, steps = _densities(model, prior, span, fine, rows, signs)
     return values, _densities(model, prior, span, COARSER * fine, rows, signs)[0], steps
 
@@ -130,7 +130,7 @@ def _densities(
 
     def one(x: Array, signs: Signs) -> tuple[Array, Array]:
         volume = jnp.zeros(1 if signs is None else len(signs), x.dtype)
-        (last, volume), steps = solved(slope, span, tolerances, (x, volume), signs)
+        (last, volume), steps = solve(slope, span, tolerances, (x, volume), signs)
         return log_density(prior, last) + volume, steps.astype(x.dtype)
 
     return jax.vmap(one)(rows, signs)

@@ -31,7 +31,7 @@ def quadrature(
 
     Raises ValueError for an energy of more than 2 axes or a box without inside.
     """
-    box = sides(energy, low, high)
+    box = make_box(energy, low, high)
     fine, more = _log_mass(energy, box, points)
     coarse, _ = _log_mass(energy, box, points // 2)
     size = jnp.asarray(float(points ** box.shape[1]), fine.dtype)
@@ -53,7 +53,7 @@ def kl_by_quadrature(
     box. Infinite where the model gives no mass to a part of the distribution. Raises as
     `quadrature` does.
     """
-    box = sides(energy, low, high)
+    box = make_box(energy, low, high)
     constant = jnp.asarray(log_z, float)
     fine, mass = _kl(distribution, energy, constant, box, points)
     coarse, _ = _kl(distribution, energy, constant, box, points // 2)
@@ -61,7 +61,7 @@ def kl_by_quadrature(
     return Estimate(fine, jnp.abs(fine - coarse) + jnp.abs(1 - mass), size)
 
 
-def sides(energy: AbstractEnergy, low: ArrayLike, high: ArrayLike) -> Float[Array, " 2 dim"]:
+def make_box(energy: AbstractEnergy, low: ArrayLike, high: ArrayLike) -> Float[Array, " 2 dim"]:
     """The box as lower and upper corner. Raises ValueError as `quadrature` says."""
     dim = math.prod(energy.shape)
     if dim > 2:
@@ -72,7 +72,7 @@ def sides(energy: AbstractEnergy, low: ArrayLike, high: ArrayLike) -> Float[Arra
     return box
 
 
-def by_line(
+def map_lines(
     function: Callable[[Array, Array], Array],
     shape: tuple[int, ...],
     box: Float[Array, " 2 dim"],
@@ -111,7 +111,7 @@ def _log_mass(
         inside = jnp.where(within, log_mass, -jnp.inf)
         return jnp.stack([logsumexp(inside), logsumexp(log_mass)])
 
-    lines = by_line(line, energy.shape, box, points, points // FRAME)
+    lines = map_lines(line, energy.shape, box, points, points // FRAME)
     total = logsumexp(lines, axis=0) + _log_cell(box, points)
     return total[0], total[1]
 
@@ -133,6 +133,6 @@ def _kl(
         gain = jnp.where(jnp.isneginf(log_p), 0, jnp.exp(log_p) * ratio)
         return jnp.stack([jnp.sum(gain), jnp.sum(jnp.exp(log_p))])
 
-    total = jnp.sum(by_line(line, energy.shape, box, points, 0), axis=0)
+    total = jnp.sum(map_lines(line, energy.shape, box, points, 0), axis=0)
     total = total * jnp.exp(_log_cell(box, points))
     return total[0], total[1]

@@ -90,7 +90,7 @@ def log_mean(log_weight: Float[ArrayLike, " size"], family: Int[np.ndarray, " si
     return Estimate(*(jnp.asarray(number, jnp.result_type(float)) for number in numbers))
 
 
-def two_ended(
+def combine_ends(
     forward: Estimate, reverse: Estimate, particles: int, trouble: str = "", *, level: float
 ) -> LogZ:
     """The interval that holds both ends with their errors, or the reason why it cannot be trusted.
@@ -127,7 +127,7 @@ def _refusal(forward: Estimate, reverse: Estimate, particles: int) -> str:
     return ""
 
 
-def unrest(
+def find_drift(
     traces: dict[str, Float[np.ndarray, " moves size"]],
     acceptance: Float[np.ndarray, " moves"],
     family: Int[np.ndarray, " size"],
@@ -152,7 +152,7 @@ def unrest(
     return ""
 
 
-def beyond_reach(forward: Estimate, values: Float[np.ndarray, " size"]) -> str:
+def find_missing_mass(forward: Estimate, values: Float[np.ndarray, " size"]) -> str:
     """Whether target draws sit where the forward run cannot come; empty if they do not.
 
     `values`: log Z as each reverse particle alone would give it. Where this exceeds log Z by more
@@ -172,7 +172,7 @@ _FLOOR = 1e-6
 """No figure made of energies in single precision is told to be nearer than this."""
 
 
-def bounded(estimate: Estimate, *, level: float = 0.95) -> LogZ:
+def certify(estimate: Estimate, *, level: float = 0.95) -> LogZ:
     """A `LogZ` from a number that is exact up to its error, such as one from `quadrature`."""
     value, error = float(estimate.value), float(estimate.error)
     why, certified = f"By quadrature, to {max(error, _FLOOR):.0e} nats.", error <= APART

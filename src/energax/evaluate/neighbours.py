@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from energax.energy import AbstractEnergy
 from energax.evaluate.base import Estimate
-from energax.evaluate.grid import by_line, sides
+from energax.evaluate.grid import make_box, map_lines
 
 
 def mode_shares(
@@ -30,7 +30,7 @@ def mode_shares(
     `mode` as a module or `jax.tree_util.Partial` to compile once for many models. Raises
     ValueError for more than 2 axes or a box without inside.
     """
-    return np.asarray(_shares(energy, mode, modes, sides(energy, low, high), points), np.float64)
+    return np.asarray(_shares(energy, mode, modes, make_box(energy, low, high), points), np.float64)
 
 
 @eqx.filter_jit
@@ -46,7 +46,7 @@ def _shares(
         mine = place[None] == jnp.arange(modes + 1, dtype=place.dtype)[:, None]
         return jax.nn.logsumexp(log_mass[None], axis=1, where=mine)
 
-    lines = by_line(line, energy.shape, box, points, 0)
+    lines = map_lines(line, energy.shape, box, points, 0)
     return jax.nn.softmax(jax.nn.logsumexp(lines, axis=0))
 
 

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 import typing
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 from energax.errors import InputError
 from energax.method.chain import LatentWalk, TrainingChain
@@ -11,6 +11,8 @@ from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind, kind_of
 from energax.method.parts import BOX, Base, Inputs, Training
 from energax.options import check, replace
+
+T = TypeVar("T", bound="AbstractMethod")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,7 +79,7 @@ class AbstractMethod(abc.ABC):
         return
 
     @classmethod
-    def usual(cls, kind: Kind) -> Self:
+    def usual(cls: type[T], kind: Kind) -> T:
         """Every group of options as it suits most methods on a kind of data."""
         hints = typing.get_type_hints(cls)
         groups = {
@@ -88,12 +90,12 @@ class AbstractMethod(abc.ABC):
         return cls(**groups)
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls: type[T], kind: Kind) -> T:
         """The method as it suits a kind of data."""
         return cls.usual(kind)
 
     @classmethod
-    def preset_for(cls, rows: Any) -> Self:
+    def preset_for(cls: type[T], rows: Any) -> T:
         """The method as it suits a data set: the preset of its kind, no batch above its rows."""
         found = cls.preset(kind_of(rows))
         most = min(found.training.batch_size, len(rows.train))

@@ -15,7 +15,7 @@ class Walk:
 
     chain_steps: int = option("Steps of each chain in an update.", at_least(0), default=20)
     step_size: float = option(
-        "h in x' = x - h dE/dx + noise, in model units.", above(0), default=1e-2
+        "h of x' = x - h dE/dx + noise, in model units.", above(0), default=1e-2
     )
 
     def __post_init__(self):
@@ -35,10 +35,10 @@ class Chain:
 
     walk: Walk = dataclasses.field(default_factory=Walk)
     chain_noise: float | None = option(
-        "Standard deviation of that noise; the temperature is noise^2 / (2 h).",
+        "Standard deviation s of that noise; temperature s^2 / (2 h).",
         at_least(0),
         default=None,
-        unset="sqrt(2 h): temperature 1",
+        unset="sqrt(2 h)",
     )
     chain_clip: float = option(
         "Bound on each component of dE/dx; 0 for none.", at_least(0), default=0.0

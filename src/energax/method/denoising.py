@@ -1,7 +1,7 @@
 """Denoising score matching, at one level of noise and at many."""
 
 import dataclasses
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from energax import energy, learner, network, objective, sampler
 from energax.errors import InputError
@@ -40,7 +40,7 @@ class Levels:
 
     def make(self) -> Any:
         """The levels, highest first."""
-        return sampler.geometric(self.sigma_max, self.sigma_min, self.levels)
+        return sampler.geometric_levels(self.sigma_max, self.sigma_min, self.levels)
 
 
 def make_noisy_energy(options: Perceptron, ground: Groundwork, *, key: Any) -> Any:
@@ -72,7 +72,7 @@ class DenoisingScoreMatching(AbstractDescentMethod):
     trap = "learns the distribution of the noisy data"
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls, kind: Kind) -> "DenoisingScoreMatching":
         usual = cls.usual(kind)
         if kind == "plane":
             return replace(usual, noise=0.05, control_variate=True)
@@ -100,14 +100,14 @@ class DenoisingAtManyLevels(AbstractMethod):
     networks = ("mlp",)
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls, kind: Kind) -> "DenoisingAtManyLevels":
         usual = cls.usual(kind)
         if kind == "plane":
             return replace(usual, steps=4000, learning_rate=1e-2, ema_decay=0.999, levels=4)
         return usual
 
     def build(self, ground: Groundwork, *, key: Any) -> tuple[Any, Any]:
-        loss = objective.MultiLevelDenoising(self.levels.make(), mirrored=True)
+        loss = objective.MultiLevelDenoising(self.levels.make(), antithetic=True)
         moves = build.make_optimiser(self.optimiser, self.training, ground.rows)
         made = learner.Descent(loss, moves, self.training.ema_decay or None)
         return make_noisy_energy(self.network, ground, key=key), made

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from typing import Any, Self
+from typing import Any, TypeVar
 
 from energax import learner
 from energax.errors import InputError
@@ -13,6 +13,8 @@ from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
 from energax.method.parts import Adam, Network
 from energax.options import replace
+
+T = TypeVar("T", bound="AbstractChainMethod")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ class AbstractChainMethod(AbstractDescentMethod):
     hints = ("--learning-rate", "--step-size", "--clip")
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls: type[T], kind: Kind) -> T:
         usual = cls.usual(kind)
         return tilt_in_plane(usual) if kind == "plane" else usual
 

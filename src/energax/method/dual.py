@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from energax import energy, learner, network, sampler
 from energax.errors import InputError
@@ -53,7 +53,7 @@ class Particles:
         default=0.0,
     )
     step_size: float = option(
-        "h in x' = x - h dE/dx + noise, in model units.", above(0), default=1e-2
+        "h of x' = x - h dE/dx + noise, in model units.", above(0), default=1e-2
     )
 
     def __post_init__(self):
@@ -92,7 +92,7 @@ class DualTraining(AbstractMethod):
     hints = ("--radius", "--direction-step", "--weight-step", "--step-size")
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls, kind: Kind) -> "DualTraining":
         usual = cls.usual(kind)
         if kind == "plane":
             return replace(usual, batch_size=1024, steps=3000)
@@ -101,8 +101,8 @@ class DualTraining(AbstractMethod):
     def build(self, ground: Groundwork, *, key: Any) -> tuple[Any, Any]:
         if ground.energy is not None:
             raise InputError("--method dual makes its own energy: leave out `energy`.")
-        net = network.shallow(
-            ground.base.shape, self.network.width, embedding=network.with_bias, key=key
+        net = network.make_shallow(
+            ground.base.shape, self.network.width, embedding=network.add_bias, key=key
         )
         ball = learner.VariationBall(self.network.radius or math.inf)
         neurons = learner.Neurons(self.network.direction_step, self.network.weight_step, ball)

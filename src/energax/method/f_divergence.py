@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from typing import Any, Literal, Self
+from typing import Any, Literal, TypeVar
 
 from energax import energy, learner, network
 from energax.method.contrast import Ratio
@@ -10,6 +10,8 @@ from energax.method.game import AbstractGameMethod, RivalWidth
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
 from energax.options import replace
+
+T = TypeVar("T", bound="AbstractFDivergence")
 
 Divergence = Literal["kl", "reverse-kl", "js", "hellinger", "pearson"]
 
@@ -31,7 +33,7 @@ class AbstractFDivergence(AbstractGameMethod):
         """Which one."""
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls: type[T], kind: Kind) -> T:
         usual = cls.usual(kind)
         if kind == "plane":
             return replace(usual, learning_rate=1e-2, rival_learning_rate=1e-2, noise_ratio=4)
@@ -75,7 +77,7 @@ class ReverseKullbackLeibler(AbstractFDivergence):
         return "reverse-kl"
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls, kind: Kind) -> "ReverseKullbackLeibler":
         usual = cls.usual(kind)
         if kind != "plane":
             return usual
@@ -133,7 +135,7 @@ class Pearson(AbstractFDivergence):
         return "pearson"
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls, kind: Kind) -> "Pearson":
         usual = cls.usual(kind)
         if kind != "plane":
             return usual

@@ -3,7 +3,7 @@
 import abc
 import dataclasses
 import math
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from energax import energy, learner, network
 from energax.method import build
@@ -84,7 +84,7 @@ class AdversarialLikelihood(AbstractGameMethod):
     trap = "modes that the flow has lost are no longer sampled"
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls, kind: Kind) -> "AdversarialLikelihood":
         usual = cls.usual(kind)
         if kind != "plane":
             return usual
@@ -127,7 +127,7 @@ class FlowContrastive(AbstractGameMethod):
     trap = "a flow that moves fast leaves log Z behind: keep it slow and anchored"
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls, kind: Kind) -> "FlowContrastive":
         if kind != "plane":
             return replace(cls.usual(kind), noise_ratio=1 if kind == "small image" else 4)
         return replace(
@@ -176,7 +176,7 @@ class AdversarialGenerator(AbstractGameMethod):
     generates = True
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls, kind: Kind) -> "AdversarialGenerator":
         if kind != "plane":
             return replace(cls.usual(kind), proposals=1 if kind == "small image" else 4)
         return replace(
@@ -218,7 +218,7 @@ class LearnedStein(AbstractGameMethod):
     }
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls, kind: Kind) -> "LearnedStein":
         if kind != "plane":
             return cls.usual(kind)
         return replace(

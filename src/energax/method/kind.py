@@ -1,7 +1,7 @@
 """What kind of data a set is: presets are chosen by it."""
 
 import math
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 Kind = Literal["plane", "table", "small image", "image"]
 
@@ -14,6 +14,7 @@ PLANE = 3
 """Up to this many columns a table is low-dimensional enough for the presets of the plane."""
 
 
+@runtime_checkable
 class Rows(Protocol):
     """What the kind depends on: the shape of a row, and how many values a whole number has."""
 

@@ -1,7 +1,7 @@
 """Maximum likelihood, samples of the model by chains: contrastive divergence and kin."""
 
 import dataclasses
-from typing import Any, Self
+from typing import Any
 
 from energax import objective, sampler
 from energax.errors import InputError
@@ -136,7 +136,7 @@ class CoupledLikelihood(AbstractDescentMethod):
     hints = ("--learning-rate", "--step-size", "--clip")
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls, kind: Kind) -> "CoupledLikelihood":
         usual = cls.usual(kind)
         if kind == "plane":
             return replace(tilt_in_plane(usual), step_size=0.02, chain_steps=30)

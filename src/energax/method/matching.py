@@ -17,7 +17,9 @@ class Projections:
     """Random directions along which scores are compared."""
 
     projections: int = option("Random directions for each row.", at_least(1), default=1)
-    direction: Direction = option("Distribution of the directions.", default="rademacher")
+    direction: Direction = option(
+        "Distribution of the directions: rademacher, gaussian or sphere.", default="rademacher"
+    )
 
     def __post_init__(self):
         check(self)

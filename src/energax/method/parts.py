@@ -61,8 +61,8 @@ class Inputs:
     """The units that the model works in."""
 
     transform: Transform = option(
-        "From your units to the model's: standardise, whiten (identity covariance), box (to "
-        "[-1, 1]), marginal (each pixel made Gaussian by its histogram), none.",
+        "Units of the model: standardise, whiten, box (to [-1, 1]), marginal (each pixel made "
+        "Gaussian), none.",
         default="standardise",
     )
 
@@ -85,11 +85,11 @@ class Base:
     """The distribution that the network tilts and that chains start from."""
 
     kind: BaseKind = option(
-        "Base distribution: gaussian, mixture, flow (all fitted), box (uniform), none.",
+        "Base distribution: gaussian, mixture or flow (fitted), box (uniform), none.",
         default="mixture",
         name="base",
     )
-    components: int = option("Gaussians in a base of the kind mixture.", at_least(1), default=10)
+    components: int = option("Gaussians of a base that is a mixture.", at_least(1), default=10)
 
     def __post_init__(self):
         check(self)
@@ -131,7 +131,7 @@ class Network:
     """The network that is trained."""
 
     kind: NetworkKind = option(
-        "Multilayer perceptron, residual convolutions, or one hidden layer (mean-field).",
+        "mlp (perceptron), conv (residual convolutions), shallow (one hidden layer).",
         default="mlp",
         name="network",
     )
@@ -163,7 +163,7 @@ class Adam:
         "Learning rate of the energy at the start.", above(0), default=1e-3
     )
     learning_rate_decay: float = option(
-        "Factor of every learning rate after each pass over the rows; 0: a cosine to 0.",
+        "Factor of learning rates after each pass over the rows; 0: cosine.",
         PROBABILITY,
         default=0.0,
     )

@@ -1,7 +1,7 @@
 """Likelihood of a clean row given a noisy one: chains that need not travel far."""
 
 import dataclasses
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from energax import learner, objective, sampler
 from energax.errors import InputError
@@ -32,7 +32,7 @@ class RecoveryLikelihood(AbstractChainMethod):
     trap = "with small noise the weights of modes are hardly learned"
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls, kind: Kind) -> "RecoveryLikelihood":
         # Chains must forget the noisy row: steps times step size, over noise^2, near 4.
         usual = replace(cls.usual(kind), chain_steps=40)
         if kind == "plane":
@@ -70,7 +70,7 @@ class RecoveryAtManyLevels(AbstractMethod):
     hints = ("--learning-rate", "--step-size", "--clip")
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls, kind: Kind) -> "RecoveryAtManyLevels":
         usual = replace(cls.usual(kind), step_size=0.1, chain_steps=40)
         if kind == "plane":
             return replace(

@@ -1,7 +1,7 @@
 """Kernel Stein discrepancy."""
 
 import dataclasses
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from energax import objective
 from energax.method.descent import AbstractDescentMethod
@@ -16,7 +16,7 @@ Kernel = Literal["gaussian", "multiquadric"]
 class KernelStein(AbstractDescentMethod):
     """Kernel Stein discrepancy: scores of the model against those of the data, under a kernel."""
 
-    kernel: Kernel = option("Inverse multiquadric, or Gaussian.", default="multiquadric")
+    kernel: Kernel = option("Kernel: multiquadric (inverse) or gaussian.", default="multiquadric")
     bandwidth: float = option(
         "Width of the kernel in model units; 0: the median distance within a batch.",
         at_least(0),
@@ -31,7 +31,7 @@ class KernelStein(AbstractDescentMethod):
     trap = "weak in many dimensions; blind to the weights of distant modes"
 
     @classmethod
-    def preset(cls, kind: Kind) -> Self:
+    def preset(cls, kind: Kind) -> "KernelStein":
         usual = cls.usual(kind)
         if kind == "plane":
             return replace(usual, bandwidth=0.06, base="mixture", steps=1500, learning_rate=2e-3)

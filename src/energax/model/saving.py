@@ -18,7 +18,7 @@ from energax.errors import InputError
 from energax.evaluate import Estimate, LogZ
 from energax.files import draft_folder, read_json, write_json
 from energax.learner import Players, TeachingPlayers
-from energax.method import AbstractMethod, Groundwork, build, find_method
+from energax.method import AbstractMethod, Groundwork, build, find_method, spell_method
 from energax.model.base import Model
 from energax.model.players import list_partners
 from energax.options import from_dict
@@ -40,7 +40,7 @@ def describe(method: AbstractMethod, schema: Schema) -> dict[str, Any]:
     """The part of `config.json` that a model is rebuilt from."""
     return {
         "version": VERSION,
-        "method": method.name,
+        "method": spell_method(type(method)),
         "options": dataclasses.asdict(method),
         "schema": schema.to_dict(),
     }

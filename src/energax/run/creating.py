@@ -1,4 +1,4 @@
-"""The folder of a new run: what it was told, and all that is fitted before training."""
+"""The folder of a new run: its options, and all that is fitted before training."""
 
 import itertools
 import os
@@ -14,7 +14,7 @@ from energax import data, train
 from energax.data import Dataset
 from energax.errors import InputError
 from energax.files import draft_folder, write_json
-from energax.method import AbstractMethod
+from energax.method import AbstractMethod, spell_method
 from energax.model import fitting, saving
 from energax.options import differences, leaves
 from energax.run.folder import Folder, check_new
@@ -61,7 +61,7 @@ def reproducing_command(
     source: str, method: AbstractMethod, rows: Dataset, test_fraction: float
 ) -> str:
     """A command line that repeats the run: the method, and what differs from its preset."""
-    words = ["energax", "train", source, "--method", spell_method(method)]
+    words = ["energax", "train", source, "--method", spell_method(type(method))]
     preset = type(method).preset_for(rows)
     flags = {leaf.key: leaf.flag for leaf in leaves(method)}
     for key, value in differences(method, preset).items():
@@ -75,16 +75,11 @@ TEST_FRACTION = 0.2
 """Share of a file's rows that is kept for the test, where nothing else is said."""
 
 
-def spell_method(method: AbstractMethod) -> str:
-    """What `--method` is given: its name, as `find_method` knows it."""
-    return method.name
-
-
 def spell_option(flag: str, value: Any) -> list[str]:
     """The words of one option on a command line."""
     if isinstance(value, bool):
         return [flag if value else flag.replace("--", "--no-", 1)]
-    return [flag, str(value)]
+    return [flag, "none" if value is None else str(value)]
 
 
 def describe(

@@ -51,7 +51,7 @@ def make_network(
                 shape, width, depth, spectral=options.spectral, out=out, key=key
             )
         case "shallow":
-            net = network.shallow(shape, width, embedding=network.with_bias, key=key)
+            net = network.make_shallow(shape, width, embedding=network.add_bias, key=key)
         case "mlp":
             net = network.MLP(shape, width, depth, out=out, key=key)
     match transform:
