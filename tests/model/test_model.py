@@ -113,7 +113,7 @@ class Bowl(eqx.Module):
 def test_an_energy_of_the_users_own_is_trained(method, tmp_path):
     rows = np.random.default_rng(0).normal([3.0, -1.0], 1.0, (200, 2)).astype(np.float32)
     blank = Bowl(jnp.array([0.5, 0.5]))
-    options = {"steps": 200, "batch_size": 64, "learning_rate": 0.05, "ema_decay": 0.97}
+    options = {"steps": 200, "batch_size": 64, "learning_rate": 0.02, "ema_decay": 0.97}
     model = ex.fit(rows, method=method, energy=blank, **options)
     inner = model.trained.energy if method == "nce" else model.trained
     assert np.all(np.abs(inner.network.centre) < 0.25), "model units: the mean of the rows is 0"

@@ -21,13 +21,17 @@ _CLIMBERS = 16
 
 
 class Duality(eqx.Module):
-    """Values in nats: `primal` of the energy, `dual` of the distribution that it defines, `gap` >=
-    0.
+    """Values in nats: `primal` of an energy, `dual` of the distribution it defines, `gap` >= 0.
 
     primal = mean f(data) + log integral of exp(-f) dtau; maximum likelihood minimises it, and
     -primal is the mean log-likelihood of the rows relative to tau. dual = -(KL(nu || tau) + radius
     x distance(nu, data)) of nu = exp(-f) tau / Z. No f of the ball has a primal value below `dual`,
-    so the gap = primal - dual bounds the log-likelihood that is still to be gained.
+    so gap = primal - dual bounds the log-likelihood that is still to be gained.
+
+    Example:
+        >>> found = ex.evaluate.Duality(jnp.array(0.3), jnp.array(0.1), jnp.array(0.2))
+        >>> float(found.gap)
+        0.2
     """
 
     primal: Float[Array, ""]
@@ -49,14 +53,26 @@ def variation_duality(
 ) -> Duality:
     """The gap in the ball of variation norm, F1: distance = sup over directions z of |Delta(z)|.
 
-    Delta(z) = mean of phi(<z, u>) over the model less over the rows. The sup is sought among
-    the network's neurons and `starts` uniform directions, and by `ascents` steps along the sphere
-    from the best of them.
-    `nodes`, `log_shares`: a quadrature of tau (`sphere_grid`), or draws of tau with equal shares.
+    Delta(z) = mean of phi(<z, u>) over the model less over the rows. The sup is sought among the
+    network's neurons and `starts` uniform directions, and by `ascents` steps along the sphere from
+    the best of them.
+
+    Args:
+        radius: of the ball; the gap is at least 0 for an f inside.
+        nodes: points of a quadrature of tau (`sphere_grid`), or draws of tau.
+        log_shares: the log of the share of tau at each node.
 
     Trap: a sup that the search misses makes the gap too small; on the 2-sphere hundreds of starts
-    leave nothing out. With draws for nodes the noise of Delta makes the gap too large.
+    are enough. With draws for nodes the noise of Delta makes the gap too large, as does a network
+    trained with the noise of few particles: see `DualTraining(horizon=...)`.
     Source: Domingo-Enrich et al. (2021), theorem 1; with f of norm up to radius, their beta.
+
+    Example:
+        >>> network = ex.network.Shallow(*PARTS)
+        >>> tilt = ex.energy.Tilt(ex.energy.Sphere((3,)).distribution, network)
+        >>> given = tilt, 1.0, jnp.eye(3), *ex.evaluate.sphere_grid(4)
+        >>> bool(ex.evaluate.variation_duality(*given, key=key).gap > 0)
+        True
     """
     network, f, model = _parts(energy, nodes, log_shares)
     points, shares = jax.vmap(network.embedding)(nodes), jnp.exp(model)
@@ -97,11 +113,19 @@ def kernel_duality(
 ) -> Duality:
     """The gap in the kernel ball, F2: distance = sup over f in it of mean f(model) - mean f(rows).
 
-    For a `Shallow`, the ball is that of its own neurons (`KernelBall.distance`): directions fixed,
+    For a `Shallow` the ball is that of its own neurons (`KernelBall.distance`): directions fixed,
     weights free. For any other tilt with a `feature` and an `embedding`, as a `Witness` has, it is
     that of the space that `feature.kernel` reproduces, of infinitely many neurons, and the distance
     is the MMD. Either way the gap is at least 0 for an f of the ball.
+
+    Args: as in `variation_duality`.
+
     Source: Domingo-Enrich et al. (2021), theorem 2.
+
+    Example:
+        >>> parts = jnp.eye(3), jnp.ones(3), jnp.ones(3, int), ex.network.Relu(), jnp.ravel
+        >>> tilt = ex.energy.Tilt(ex.energy.Sphere((3,)).distribution, ex.network.Shallow(*parts))
+        >>> found = ex.evaluate.kernel_duality(tilt, 1.0, jnp.eye(3), *ex.evaluate.sphere_grid(4))
     """
     network, f, model = _parts(energy, nodes, log_shares)
     points, seen = (jax.vmap(network.embedding)(part) for part in (nodes, rows))

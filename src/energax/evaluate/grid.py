@@ -24,12 +24,22 @@ def quadrature(
 ) -> Estimate:
     """log of the integral of exp(-E) over the box [low, high], in nats, by the midpoint rule.
 
-    `low`, `high`: one number or one for each of at most 2 axes. For a smooth density that dies out
-    inside the box the rule converges faster than any power of the spacing. The error is the change
-    from half as many points, plus what the mass in a frame around the box would add: 0 where the
-    energy is infinite outside. `size`: points in the box.
+    For a smooth density that vanishes inside the box the rule converges faster than any power of
+    the spacing. The error is the change from half as many points, plus what the mass in a frame
+    around the box would add: 0 where the energy is infinite outside. `size`: points in the box.
 
-    Raises ValueError for an energy of more than 2 axes or a box without inside.
+    Args:
+        low: lower corner: one number, or one for each of at most 2 axes.
+        high: upper corner.
+        points: along each axis.
+
+    Raises:
+        ValueError: more than 2 axes, or `low` not below `high`.
+
+    Example:
+        >>> normal = ex.energy.Gaussian(jnp.zeros(1))
+        >>> round(float(ex.evaluate.quadrature(normal, -8.0, 8.0, points=100).value), 4)
+        0.9189
     """
     box = make_box(energy, low, high)
     fine, more = _log_mass(energy, box, points)
@@ -46,12 +56,21 @@ def kl_by_quadrature(
     high: ArrayLike,
     points: int = POINTS,
 ) -> Estimate:
-    """KL(distribution || model) = integral of p log(p / q), q = exp(-E - log Z), in nats, over a
-    box.
+    """KL(distribution || model), in nats: integral of p log(p / q) over a box, q = exp(-E) / Z.
 
     The error is the change from half as many points, plus the mass of the distribution outside the
-    box. Infinite where the model gives no mass to a part of the distribution. Raises as
-    `quadrature` does.
+    box. Infinite where the model has no mass in a part of the distribution.
+
+    Args: as in `quadrature`; `log_z` is that of `energy`.
+
+    Raises:
+        ValueError: as in `quadrature`.
+
+    Example:
+        >>> p, q = (ex.energy.Gaussian(jnp.full(1, mean)) for mean in (0.0, 1.0))
+        >>> found = ex.evaluate.kl_by_quadrature(p, q, q.log_z(), -9.0, 9.0, points=100)
+        >>> round(float(found.value), 4)
+        0.5
     """
     box = make_box(energy, low, high)
     constant = jnp.asarray(log_z, float)
@@ -79,7 +98,7 @@ def map_lines(
     points: int,
     outside: int,
 ) -> Float[Array, "..."]:
-    """`function` of the rows of one line of the grid and whether they are in the box; each line."""
+    """`function` of the rows of each line of the grid, and of whether they are in the box."""
     low, width = box[0], box[1] - box[0]
     unit = (jnp.arange(-outside, points + outside, dtype=box.dtype) + 0.5) / points
     within = (unit > 0) & (unit < 1)

@@ -1,5 +1,4 @@
-"""The path that annealing walks: from a distribution whose log Z is exact to the energy in
-question."""
+"""The path of annealing: from a distribution whose log Z is exact to the target energy."""
 
 import abc
 import functools
@@ -19,8 +18,7 @@ from energax.energy import (
 
 
 class AbstractPath(eqx.Module):
-    """Energies E_t = E_base + t gap, t in [0, 1]: the distribution at t = 0, the target at t =
-    1."""
+    """Energies E_t = E_base + t gap, t in [0, 1]: the base at t = 0, the target at t = 1."""
 
     base: eqx.AbstractVar[AbstractDistribution]
 

@@ -35,7 +35,7 @@ class Schedule:
     steps: np.ndarray
 
     def refine(self, parts: int) -> "Schedule":
-        """Each interval cut into `parts` equal ones; step sizes by geometric interpolation."""
+        """Cut each interval into `parts` equal ones; step sizes by geometric interpolation."""
         knots = np.arange(len(self.times))
         fine = np.linspace(0, knots[-1], parts * knots[-1] + 1)
         steps = np.exp(np.interp(fine, knots, np.log(self.steps)))
@@ -183,7 +183,7 @@ def refine_schedule(
     *,
     key: PRNGKeyArray,
 ) -> Schedule:
-    """The schedule refined until the log-weights of trial runs from `x` vary by about `LAG`.
+    """Refine the schedule until the log-weights of trial runs from `x` vary by about `LAG`.
 
     That variance falls at best as one over the number of times; at most `limit` times are used.
     """
