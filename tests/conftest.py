@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(threads, "1")  # the test processes are the threads
+# The test processes are the threads.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Nearly all the time of small tests is compilation. Plain programs, quickly made, take a tenth of
 # it; one LLVM module each, not 32 for as many threads, halves that again.
 os.environ.setdefault(
