@@ -53,7 +53,7 @@ def train(name: str, seed: int) -> tuple[ex.Model, float]:
 
 def predict(model: ex.Model, rows: np.ndarray) -> np.ndarray:
     """p(y | x) of each row, averaged over fixed dequantisations."""
-    log_odds = ex.energy.classifier(model.raw).log_odds
+    log_odds = ex.energy.find_classifier(model.raw).log_odds
     odds = eqx.filter_jit(jax.vmap(lambda x: jax.numpy.exp(log_odds(x))))
     keys = [jax.random.fold_in(jax.random.key(0), copy) for copy in range(16)]
     encode = ex.method.build.encode

@@ -55,7 +55,7 @@ def transcribed(x, z, w, iterations, dtype, *, seed=0):
 def ours(shape, neurons, data):
     """Learner and run of energax, at its start."""
     manifold = ex.energy.Sphere(shape)
-    network = ex.network.shallow(shape, neurons, negative=1.0, key=jax.random.key(0))
+    network = ex.network.make_shallow(shape, neurons, negative=1.0, key=jax.random.key(0))
     walk = ex.sampler.OnManifold(manifold, PARTICLE_STEP)
     ball = ex.learner.VariationBall(RADIUS)
     learner = ex.learner.DualTraining(walk, ex.learner.Neurons(NEURON_STEP, NEURON_STEP, ball))
@@ -85,7 +85,7 @@ def kl(distribution, weights, directions, test):
         jnp.asarray(weights, jnp.float32),
         jnp.full(len(weights), -1),
         ex.network.Relu(),
-        ex.network.plain,
+        ex.network.flatten,
     )
     return float(ex.evaluate.kl_by_draws(distribution, network, jnp.asarray(test)).value)
 

@@ -1,4 +1,4 @@
-"""A method from outside the package: named by its module, trained, reported, resumed, found again."""
+"""A method from outside the package: trained, reported, resumed and found again by its module."""
 
 import importlib.metadata
 import json

@@ -279,10 +279,10 @@ FITTING = {  # name -> (table, shape, columns, levels, rows)
     "flat images": (FLAT, (3, 4), None, 17, (IMAGES % 17)),
 }
 UNFIT = {  # name -> (table, shape, columns, levels, sentence)
-    "width": (TABLE, (3,), None, None, "x.csv has 2 columns; the run was trained on 3."),
+    "width": (TABLE, (3,), None, None, "x.csv has 2 columns; the model was trained on 3."),
     "width, with names": (TABLE, (1,), ("u",), None, "x.csv has 2 columns; .* trained on 1: u."),
     "names": (TABLE, (2,), ("b", "a"), None, "x.csv has the columns a, b; .* on b, a, in this"),
-    "shape": (PICTURES, (4, 4), None, 256, r"shape \(3, 4\); the run was trained on \(4, 4\)"),
+    "shape": (PICTURES, (4, 4), None, 256, r"shape \(3, 4\); the model was trained on \(4, 4\)"),
     "levels": (PICTURES, (3, 4), None, 17, "data row 1 holds .* whole numbers from 0 to 16"),
     "fractions": (HALF, (3, 4), None, 17, "data row 1 holds 4.5"),
     "images for reals": (PICTURES, (3, 4), None, None, "trained on real numbers"),

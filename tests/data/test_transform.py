@@ -18,7 +18,7 @@ from energax.data import (
     Standardise,
     Whiten,
     from_json,
-    marginal_gauss,
+    gaussianise_marginals,
     scale_to_box,
     standardise,
     to_json,
@@ -164,7 +164,7 @@ def test_dequantise_noise_is_uniform(key):
 def test_marginal_gauss_makes_dequantised_rows_normal(key):
     """The map is fitted to the rows, so their histogram turns into that of a standard normal."""
     rows = np.random.default_rng(0).binomial(16, 0.3, (4000, 3)).astype(np.uint8)
-    transform = Pipeline((Dequantise(17), marginal_gauss(rows, 17, alpha=1e-6)))
+    transform = Pipeline((Dequantise(17), gaussianise_marginals(rows, 17, alpha=1e-6)))
     encode_all = jax.jit(jax.vmap(lambda r, k: transform.encode(r, key=k)[0]))
     y = encode_all(rows, jax.random.split(key, 4000))
     n = 4000
@@ -248,8 +248,8 @@ NONSENSE = {
     "margin": (lambda: Logit(0.5), ValueError, "`margin`"),
     "masses": (lambda: MarginalGauss(np.array([[0.0], [1.0]])), ValueError, "above 0"),
     "sum": (lambda: MarginalGauss(np.array([[0.5], [0.6]])), ValueError, "sum to 1"),
-    "alpha": (lambda: marginal_gauss(STILL, 4, alpha=0.0), ValueError, "`alpha`"),
-    "range": (lambda: marginal_gauss(STILL, 3), ValueError, "`rows`"),
+    "alpha": (lambda: gaussianise_marginals(STILL, 4, alpha=0.0), ValueError, "`alpha`"),
+    "range": (lambda: gaussianise_marginals(STILL, 3), ValueError, "`rows`"),
 }
 
 

@@ -25,8 +25,8 @@ from energax.energy import (
     Normalised,
     Sum,
     Tilt,
-    classifier,
     draws,
+    find_classifier,
 )
 from energax.errors import Diverged, InputError
 from energax.learner import AbstractLearner
@@ -93,7 +93,7 @@ def bayes(shape, energy):
     for row in rows:
         x, joint = jnp.asarray(row, float), log_joint(row)
         gaps.append(energy(x) + constant(shape) + np.logaddexp.reduce(joint))
-        gaps.extend(classifier(energy).log_odds(x) - log_softmax(joint))
+        gaps.extend(find_classifier(energy).log_odds(x) - log_softmax(joint))
         for label in range(3):
             gaps.append(Conditional(energy, label)(x) + constant(shape) + joint[label])
     return float(np.max(np.abs(gaps)))
@@ -139,10 +139,10 @@ def test_conditionals_of_a_tilted_base_share_its_log_z(key):
 def test_the_classifier_is_found_wherever_it_is(key):
     net = Classifier(MLP((3,), 4, 1, out=2, key=key), (3,), 2)
     distribution = Gaussian(jnp.zeros(3))
-    assert classifier(Normalised(Tilt(distribution, net))) is net
+    assert find_classifier(Normalised(Tilt(distribution, net))) is net
     for energy, count in ((distribution, 0), (Sum(net, net), 2)):
         with pytest.raises(ValueError, match=f"must hold one Classifier; got {count} of them"):
-            classifier(energy)
+            find_classifier(energy)
 
 
 def sample(shape, sizes, seed=3):
@@ -350,7 +350,7 @@ def watched(rows, key):
     """The batches of 20 updates."""
     doubled = Standardise(np.full(2, 1.0), np.full(2, 0.5))
     settings = {"batch_size": 4, "transform": doubled}
-    run = start(Watching(), None, rows, key=key, **settings)
+    run = start(Watching(), jnp.zeros(1), rows, key=key, **settings)
     metrics = next(fit(Watching(), run, rows, chunk_steps=20, **settings))[1]
     parts = ([metrics.get(f"{part} {i}") for i in range(4)] for part in ("row", "label"))
     return [np.array(part) for part in parts]

@@ -21,8 +21,8 @@ from energax.energy import (
     Tempered,
     draws,
     fit_flow,
-    flow,
     log_density,
+    make_flow,
     stop_gradient,
     weights,
 )
@@ -34,7 +34,7 @@ HALF = 8.0
 def bent(dim):
     """A flow whose weights are far from those of a Gaussian."""
     key = jax.random.key(3)
-    distribution = flow((dim,), layers=2, width=8, key=key)
+    distribution = make_flow((dim,), layers=2, width=8, key=key)
     moving, still = weights(distribution)
     leaves, form = jax.tree.flatten(moving)
     keys = jax.random.split(key, len(leaves))
@@ -82,7 +82,7 @@ def test_draws_follow_the_density(dim, key):
 def test_any_shape_of_example(shape, precision, key):
     """The flattened example is FlowJAX's, whose density is that of the distribution."""
     mean = jnp.linspace(-1, 1, math.prod(shape)).reshape(shape)
-    distribution = flow(shape, layers=2, width=4, mean=mean, std=mean + 2, key=key)
+    distribution = make_flow(shape, layers=2, width=4, mean=mean, std=mean + 2, key=key)
 
     @eqx.filter_jit
     def numbers(distribution):
@@ -180,7 +180,7 @@ def test_few_rows_are_not_fitted_to_death():
 
 def test_bad_settings_are_named(key):
     with pytest.raises(ValueError, match="`layers` and `width` must be at least 1"):
-        flow((2,), layers=0, key=key)
+        make_flow((2,), layers=0, key=key)
     with pytest.raises(ValueError, match="`distribution` must be unconditional and of shape"):
         Flow(Transformed(StandardNormal((3,)), Affine(jnp.zeros(3))), (2,))
     with pytest.raises(ValueError, match="cannot be fitted to 19 rows"):

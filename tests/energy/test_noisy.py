@@ -8,10 +8,10 @@ import pytest
 from agreement import agrees
 
 from energax import learner, train
-from energax.energy import GaussianMixture, NoisyEnergy, NoisyScore, denoised, draws, score
+from energax.energy import GaussianMixture, NoisyEnergy, NoisyScore, denoise, draws, score
 from energax.network import NoisyMLP
 from energax.objective import MultiLevelDenoising
-from energax.sampler import Langevin, anneal, chains, geometric
+from energax.sampler import Langevin, anneal, chains, geometric_levels
 
 SHARE, STD = 0.8, 0.5
 
@@ -43,7 +43,7 @@ def shares(x):
     return np.asarray(x).reshape(len(x), -1)[:, 0] < 0
 
 
-LEVELS = geometric(16.0, 0.2, 14)
+LEVELS = geometric_levels(16.0, 0.2, 14)
 COUNT = 4000
 
 
@@ -88,14 +88,14 @@ def test_denoised_is_the_mean_of_the_clean_row(key):
     v, s = 1.7, 0.6
     model = NoisyEnergy(lambda x, noise: jnp.sum(x**2) / (2 * (v + noise**2)), (3,))
     x = jnp.array([0.3, -1.0, 2.0])
-    np.testing.assert_allclose(denoised(model, x, jnp.asarray(s)), x * v / (v + s**2))
+    np.testing.assert_allclose(denoise(model, x, jnp.asarray(s)), x * v / (v + s**2))
 
 
 @pytest.mark.parametrize("kind", ["scalar", "field"])
 def test_a_network_of_all_levels_learns_the_score(kind, key):
     """Fisher divergence to the exact noisy score, at every level, below a tenth of the start."""
     build, begin, rows, check = jax.random.split(key, 4)
-    exact, levels = energy((2,)), geometric(4.0, 0.4, 6)
+    exact, levels = energy((2,)), geometric_levels(4.0, 0.4, 6)
     data = draws(distribution((2,)), 4096, key=rows)
     net = NoisyMLP((2,), 64, kind=kind, key=build)
     model = (NoisyEnergy if kind == "scalar" else NoisyScore)(net, (2,))
@@ -118,11 +118,11 @@ def test_a_network_of_all_levels_learns_the_score(kind, key):
 @pytest.mark.parametrize(
     ("build", "words"),
     [
-        (lambda: geometric(0.1, 1.0, 5), "from `broadest` down to `finest`"),
-        (lambda: geometric(1.0, 0.1, 1), "at least 2"),
+        (lambda: geometric_levels(0.1, 1.0, 5), "from `sigma_max` down to `sigma_min`"),
+        (lambda: geometric_levels(1.0, 0.1, 1), "at least 2"),
         (lambda: MultiLevelDenoising([]), "`noises` must be a list of numbers above 0"),
         (lambda: MultiLevelDenoising([0.1, -1.0]), "above 0"),
-        (lambda: MultiLevelDenoising([0.5, 1.0], preserving=True), "below 1 to preserve"),
+        (lambda: MultiLevelDenoising([0.5, 1.0], variance_preserving=True), "below 1 to preserve"),
         (lambda: NoisyMLP((2,), 0, key=jax.random.key(0)), "at least 1; got 0"),
     ],
 )

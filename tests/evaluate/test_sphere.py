@@ -12,7 +12,7 @@ from spheres import BIMODAL, OneNeuron, unit
 from energax.data import TwoNeurons, two_neurons
 from energax.energy import Sphere, Tilt, UniformSphere, draws
 from energax.evaluate import alignment, fisher_divergence, kl_by_draws, kl_on_sphere, sphere_grid
-from energax.network import Relu, Shallow, plain
+from energax.network import Relu, Shallow, flatten
 
 SHAPES = [(3,), (1, 4, 4)]
 
@@ -84,7 +84,7 @@ def test_the_fisher_divergence_between_two_neurons_is_that_of_a_quadrature():
     slope -= np.sum(slope * nodes, axis=1, keepdims=True) * nodes
     mass = np.exp(log_shares + 5 * np.maximum(nodes @ teacher.T, 0).sum(axis=1))
     right = mass @ np.sum(slope**2, axis=1) / mass.sum() / 2
-    network = Shallow(jnp.asarray(z), jnp.full(4, 2.0), jnp.full(4, -1), Relu(), plain)
+    network = Shallow(jnp.asarray(z), jnp.full(4, 2.0), jnp.full(4, -1), Relu(), flatten)
     x = jnp.asarray(two_neurons(distribution, train=20_000, test=10).train, float)
     found = fisher_divergence(Sphere((3,)), distribution, Tilt(UniformSphere((3,)), network), x)
     assert abs(float(found.value) - right) < 5 * float(found.error) + 1e-3 * right
@@ -95,7 +95,7 @@ def test_alignment_of_known_neurons():
     """Cosines 0.8 and 1 with the two teachers; a quarter of the weight is near one."""
     teachers = jnp.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     z = jnp.array([[0.8, 0.0, 0.6], [0.0, 1.0, 0.0], [0.0, 0.0, -1.0]])
-    network = Shallow(z, jnp.array([5.0, 2.0, 1.0]), jnp.array([1, -1, 1]), Relu(), plain)
+    network = Shallow(z, jnp.array([5.0, 2.0, 1.0]), jnp.array([1, -1, 1]), Relu(), flatten)
     cosines, share = alignment(network, teachers)
     np.testing.assert_allclose(cosines, [0.8, 1.0], rtol=1e-12)
     assert float(share) == pytest.approx(2 / 8)

@@ -16,25 +16,25 @@ from energax import train
 from energax.energy import Flat, Gaussian, Sphere, Tilt, Torus
 from energax.evaluate import sphere_grid
 from energax.learner.dual import KernelDual, Witness
-from energax.network import Square, on_circles, plain, with_bias
+from energax.network import Square, add_bias, flatten, map_to_circles
 
 MANIFOLDS = {  # name -> (manifold, embedding, the same by hand, rows)
-    "sphere": (lambda: Sphere((3,)), plain, lambda x: x, unit(4, 3)),
+    "sphere": (lambda: Sphere((3,)), flatten, lambda x: x, unit(4, 3)),
     "image": (
         lambda: Sphere((1, 4, 4)),
-        plain,
+        flatten,
         lambda x: x.reshape(len(x), -1),
         unit(4, 16).reshape(4, 1, 4, 4),
     ),
     "torus": (
         lambda: Torus((2,)),
-        on_circles,
+        map_to_circles,
         lambda x: np.concatenate([np.cos(2 * np.pi * x), np.sin(2 * np.pi * x)], axis=1) / 2**0.5,
         np.random.default_rng(1).random((4, 2)),
     ),
     "flat": (
         lambda: Flat(Gaussian(jnp.zeros(2), 1.5)),
-        with_bias,
+        add_bias,
         lambda x: np.concatenate([x, np.ones((len(x), 1))], axis=1) / 3**0.5,
         np.random.default_rng(1).normal(size=(4, 2)),
     ),
@@ -120,7 +120,7 @@ def test_the_witness_is_the_difference_of_mean_kernels(name):
     at = place(name)
     others = at.nodes[:7]
     parts = jnp.asarray(at.rows), jnp.asarray(others), jnp.asarray(2.5)
-    found = jax.vmap(Witness(*parts, at.feature, plain))(jnp.asarray(at.nodes))
+    found = jax.vmap(Witness(*parts, at.feature, flatten))(jnp.asarray(at.nodes))
     right = at.kernel(at.nodes, others).mean(axis=1) - at.kernel(at.nodes, at.rows).mean(axis=1)
     np.testing.assert_allclose(found, 2.5 * right, atol=1e-9)
 

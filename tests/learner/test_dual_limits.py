@@ -16,7 +16,7 @@ from spheres import normal_nodes, unit
 
 from energax.energy import Flat, Gaussian, Sphere, Tilt
 from energax.learner.dual import DualTraining, Neurons, VariationBall
-from energax.network import Shallow, Square, plain, with_bias
+from energax.network import Shallow, Square, add_bias, flatten
 from energax.sampler import OnManifold
 
 PLACES = {"vector": ((3,), 8), "image": ((1, 1, 5), 4)}
@@ -31,7 +31,7 @@ def players(dim, shape):
     """Five neurons of both signs on the sphere."""
     z, w = unit(5, dim, seed=1), np.linspace(0.5, 3.0, 5)
     network = Shallow(
-        jnp.asarray(z), jnp.asarray(w, float), jnp.array([1, -1, 1, 1, -1]), Square(), plain
+        jnp.asarray(z), jnp.asarray(w, float), jnp.array([1, -1, 1, 1, -1]), Square(), flatten
     )
     return Tilt(Sphere(shape).distribution, network)
 
@@ -118,7 +118,7 @@ def gaussian_players():
     distribution = Gaussian(jnp.zeros(1))
     weights = jnp.full(1, 2 * (K - 1))
     z = jnp.array([[1.0, 0.0]])
-    return Tilt(distribution, Shallow(z, weights, jnp.array([1]), Square(), with_bias))
+    return Tilt(distribution, Shallow(z, weights, jnp.array([1]), Square(), add_bias))
 
 
 def particles_after(updates, count, key, **settings):

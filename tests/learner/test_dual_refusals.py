@@ -17,8 +17,8 @@ from energax.learner.dual import (
     PrimalTraining,
     VariationBall,
 )
-from energax.learner.dual.dual import checked
-from energax.network import Relu, Shallow, plain, shallow, with_bias
+from energax.learner.dual.dual import check_players
+from energax.network import Relu, Shallow, add_bias, flatten, make_shallow
 from energax.sampler import OnManifold
 
 ROWS = unit(5, 3)
@@ -29,7 +29,7 @@ BALL = VariationBall()
 def network(z=None, w=None, c=None):
     parts = (unit(3, 3) if z is None else z, np.ones(3) if w is None else w)
     signs = jnp.array([1, -1, 1] if c is None else c)
-    return Shallow(*map(jnp.asarray, parts), signs, Relu(), plain)
+    return Shallow(*map(jnp.asarray, parts), signs, Relu(), flatten)
 
 
 def neurons(ball=BALL, direction=0.1, weight=0.1):
@@ -136,7 +136,9 @@ REFUSED = {
     ),
     "directions of another dimension": (
         lambda: dual(
-            Tilt(FLAT.distribution, shallow((3,), 3, embedding=with_bias, key=jax.random.key(0))),
+            Tilt(
+                FLAT.distribution, make_shallow((3,), 3, embedding=add_bias, key=jax.random.key(0))
+            ),
             np.ones((5, 2)),
             FLAT,
         ),
@@ -192,7 +194,7 @@ def test_what_is_right_is_taken():
 
 @pytest.mark.parametrize("made", ["a distribution", "another network"])
 def test_players_of_another_kind_are_refused(made):
-    """By the type where annotations are checked, by `checked` where they are not."""
+    """By the type where annotations are checked, by `check_players` where they are not."""
     distribution = SPHERE.distribution
     players = {
         "a distribution": distribution,
@@ -201,7 +203,7 @@ def test_players_of_another_kind_are_refused(made):
     with pytest.raises(
         TypeError, match="`players` must be a `Tilt` of a distribution by a `Shallow`"
     ):
-        checked(players, SPHERE)
+        check_players(players, SPHERE)
 
 
 def test_shares_that_do_not_fit_the_nodes_are_refused():

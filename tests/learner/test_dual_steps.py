@@ -21,7 +21,7 @@ from energax.learner.dual import (
     PrimalTraining,
     VariationBall,
 )
-from energax.network import Relu, Square, plain, shallow, with_bias
+from energax.network import Relu, Square, add_bias, flatten, make_shallow
 from energax.sampler import OnManifold
 from energax.train import Checkpoints
 
@@ -34,7 +34,7 @@ def rows_of(shape, count=10, dtype=float):
 
 
 def players(shape, **settings):
-    network = shallow(shape, 6, key=jax.random.key(3), weight=1.5, **settings)
+    network = make_shallow(shape, 6, key=jax.random.key(3), weight=1.5, **settings)
     return Tilt(Sphere(shape).distribution, network)
 
 
@@ -136,7 +136,7 @@ def test_what_holds_after_every_step(shape, radius, precision, key):
 def test_after_a_restart_antithetic_halves_have_noise_that_sums_to_zero(antithetic, precision, key):
     """In flat space the two halves' mean is the step without noise; plain noise leaves it."""
     distribution = Gaussian(jnp.zeros((1, 2, 2)), 0.8)
-    network = shallow((1, 2, 2), 5, Square(), with_bias, key=key)
+    network = make_shallow((1, 2, 2), 5, Square(), add_bias, key=key)
     neurons = Neurons(0.0, 0.0, VariationBall())
     rules = DualTraining(
         OnManifold(Flat(distribution), H), neurons, restart=1.0, copies=4, antithetic=antithetic
@@ -171,7 +171,7 @@ LEARNERS = {
         players((3,)),
     ),
     "kernel": lambda rows: (
-        KernelDual(Sphere((3,)), Relu(), 2.0, 0.5, embedding=plain, copies=2),
+        KernelDual(Sphere((3,)), Relu(), 2.0, 0.5, embedding=flatten, copies=2),
         Sphere((3,)).distribution,
     ),
 }

@@ -13,6 +13,7 @@ from dual_problems import (
     gibbs,
     kernel_dual,
     kernel_primal,
+    neurons_primal,
     place,
     primal_value,
     variation_dual,
@@ -30,7 +31,7 @@ from energax.learner.dual import (
     PrimalTraining,
     VariationBall,
 )
-from energax.network import AbstractFeature, Shallow, plain
+from energax.network import AbstractFeature, Shallow, flatten
 
 
 @pytest.fixture(scope="module", params=["circle", "sphere"])
@@ -77,7 +78,7 @@ def tilted(at, h, directions=None, dtype=float):
     """The energy of neurons of weights h of any sign."""
     z = jnp.asarray(at.directions if directions is None else directions, dtype)
     signs = jnp.where(jnp.asarray(h) < 0, -1, 1)
-    network = Shallow(z, jnp.asarray(np.abs(h), dtype), signs, at.feature, plain)
+    network = Shallow(z, jnp.asarray(np.abs(h), dtype), signs, at.feature, flatten)
     return Tilt(Sphere(at.nodes.shape[1:]).distribution, network)
 
 
@@ -99,13 +100,13 @@ def test_the_kernel_gap_closes_at_the_optimum(at, kernel):
     (best, f), (_, nu) = kernel
     points, charge, distance = charge_of(at, nu)
     parts = jnp.asarray(points), jnp.asarray(charge * RADIUS / distance)
-    energy = Tilt(Sphere(at.nodes.shape[1:]).distribution, Charges(*parts, at.feature, plain))
+    energy = Tilt(Sphere(at.nodes.shape[1:]).distribution, Charges(*parts, at.feature, flatten))
     np.testing.assert_allclose(jax.vmap(energy.network)(jnp.asarray(at.nodes)), f, atol=1e-6)
     found = kernel_duality(energy, RADIUS, *arrays(at))
     assert float(found.primal) == pytest.approx(best, abs=1e-8)
     assert float(found.dual) == pytest.approx(best, abs=1e-8)
     assert abs(float(found.gap)) < 1e-8
-    other = Tilt(energy.distribution, Charges(parts[0], -parts[1], at.feature, plain))
+    other = Tilt(energy.distribution, Charges(parts[0], -parts[1], at.feature, flatten))
     assert float(kernel_duality(other, RADIUS, *arrays(at)).gap) > 0.1
 
 
@@ -113,6 +114,14 @@ def away(at):
     """Weights of both signs, of norm 1 in both balls, and their f."""
     h = np.where(np.arange(len(at.directions)) % 3 == 0, 1.0, -1.0)
     return h, at.features[0] @ h / len(h), at.features[1] @ h / len(h)
+
+
+def test_the_kernel_gap_of_neurons_closes_at_the_optimum_of_their_own_ball(at):
+    """Issue 11: with the kernel of infinitely many neurons the gap went below 0 here."""
+    best, h = neurons_primal(at)
+    found = kernel_duality(tilted(at, h), RADIUS, *arrays(at))
+    assert float(found.primal) == pytest.approx(best, abs=1e-8)
+    assert -1e-9 < float(found.gap) < 1e-6
 
 
 @pytest.mark.parametrize("ball", ["variation", "kernel"])
@@ -123,7 +132,8 @@ def test_away_from_the_optimum_values_and_gap_are_those_of_their_formulas(at, ba
     energy, nu = tilted(at, h), gibbs(at, f)
     if ball == "kernel":
         found = kernel_duality(energy, RADIUS, *arrays(at))
-        distance = charge_of(at, nu)[2]
+        distance = np.sqrt(np.mean(gaps(at, nu, at.directions) ** 2))
+        best = neurons_primal(at)[0]
     else:
         found = variation_duality(energy, RADIUS, *arrays(at), key=key, starts=64, ascents=100)
         dense = circle(20_000) if at.nodes.shape[1] == 2 else dense_sphere()
@@ -221,8 +231,8 @@ class Backwards(AbstractBall):
     def distance(self, gap):
         return VariationBall().distance(gap)
 
-    def moved(self, network, gap, step_size):
-        return VariationBall(RADIUS).moved(network, -gap, step_size)
+    def move_weights(self, network, gap, step_size):
+        return VariationBall(RADIUS).move_weights(network, -gap, step_size)
 
     def check(self, network, direction_step):
         pass

@@ -63,7 +63,7 @@ def gradients(here, rules, player, key, *, trio=None, seeds=SEEDS, shift=0.0):
         def loss(moving):
             mine = eqx.combine(moving, still)
             whole = eqx.tree_at(lambda t: getattr(t, player), trio, mine)
-            lesson, _, _ = rules.prepared(whole, batch, None, key=second)
+            lesson, _, _ = rules.prepare(whole, batch, None, key=second)
             if player == "energy":
                 return rules.energy_loss(mine, lesson.rows, lesson.x)[0]
             if player == "generator":
@@ -341,7 +341,7 @@ def test_chains_that_forget_pull_the_generator_to_its_mean(steps, key):
 def test_chains_of_no_steps_teach_nothing(key):
     """x+ is the draw itself, without blur to the bit; z+ says of q only what q said."""
     here = scene(SHAPES["image"])
-    rules = TeachingRules(Langevin(STEP), None, 0, blurred=False)
+    rules = TeachingRules(Langevin(STEP), None, 0, add_noise=False)
     assert np.max(np.abs(gradients(here, rules, "generator", key, seeds=9)[1])) < 1e-12
     told = FromEncoder(Langevin(LATENT_STEP), 0)
     for player in ("generator", "encoder"):

@@ -21,8 +21,8 @@ from energax.network import (
     NoisyGenerator,
 )
 from energax.network import convolve as forms
-from energax.network.conv import halved
-from energax.network.latent import doubled
+from energax.network.conv import halve
+from energax.network.latent import double
 from energax.network.spectral import SQUARINGS, spectral_bound
 
 FORMS = {
@@ -201,7 +201,7 @@ def test_pooling_means_over_four_pixels_and_pads_an_odd_side():
     x = np.arange(15.0).reshape(3, 5, 1)
     padded = np.pad(x, ((0, 1), (0, 1), (0, 0)))
     wanted = padded.reshape(2, 2, 3, 2, 1).mean(axis=(1, 3))
-    assert np.array_equal(np.asarray(halved(jnp.asarray(x))), wanted)
+    assert np.array_equal(np.asarray(halve(jnp.asarray(x))), wanted)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_networks_between_images_and_vectors_keep_shape_and_feel_every_entry(sha
 def test_doubling_takes_the_nearest_pixel():
     x = jnp.arange(6.0).reshape(2, 3, 1)
     right = np.kron(np.arange(6.0).reshape(2, 3), np.ones((2, 2)))[:, :, None]
-    assert np.array_equal(doubled(x), right)
+    assert np.array_equal(double(x), right)
 
 
 def test_an_encoder_sees_where_things_stand_and_a_sum_over_pixels_hardly(key):

@@ -14,10 +14,10 @@ from energax.network import (
     Relu,
     Shallow,
     Square,
-    on_circles,
-    plain,
-    shallow,
-    with_bias,
+    add_bias,
+    flatten,
+    make_shallow,
+    map_to_circles,
 )
 
 SHAPES = [(2,), (3,), (15,), (1, 4, 4)]
@@ -129,10 +129,10 @@ def by_hand(network, u):
 
 
 EMBEDDINGS = {
-    "plain": (plain, lambda x: x),
-    "with_bias": (with_bias, lambda x: np.append(x, 1) / np.sqrt(len(x) + 1)),
-    "on_circles": (
-        on_circles,
+    "flatten": (flatten, lambda x: x),
+    "add_bias": (add_bias, lambda x: np.append(x, 1) / np.sqrt(len(x) + 1)),
+    "map_to_circles": (
+        map_to_circles,
         lambda x: np.append(np.cos(2 * np.pi * x), np.sin(2 * np.pi * x)) / np.sqrt(len(x)),
     ),
 }
@@ -142,7 +142,7 @@ EMBEDDINGS = {
 @pytest.mark.parametrize("name", EMBEDDINGS)
 def test_the_network_is_a_mean_of_signed_features(name, shape, precision, key):
     embedding, right = EMBEDDINGS[name]
-    network = shallow(shape, 10, embedding=embedding, negative=0.3, weight=2.5, key=key)
+    network = make_shallow(shape, 10, embedding=embedding, negative=0.3, weight=2.5, key=key)
     assert network.directions.dtype == network.weights.dtype == precision
     assert int(jnp.sum(network.signs == -1)) == 3
     np.testing.assert_allclose(np.linalg.norm(network.directions, axis=1), 1, rtol=1e-6)
@@ -157,24 +157,27 @@ def test_the_network_is_a_mean_of_signed_features(name, shape, precision, key):
 
 def test_directions_are_uniform_on_the_sphere(key):
     """E z = 0 and E z z' = 1 / D; the half-sphere of the same neurons is told apart."""
-    z = np.asarray(shallow((1, 2, 2), 20_000, key=key).directions)
+    z = np.asarray(make_shallow((1, 2, 2), 20_000, key=key).directions)
     assert agrees(z, np.zeros(4))
     assert agrees(z[:, :, None] * z[:, None], np.eye(4) / 4)
     assert not agrees(np.abs(z), np.zeros(4))
 
 
 REFUSED = {
-    "no neurons": (lambda key: shallow((3,), 0, key=key), "`neurons` must be at least 1; got 0"),
+    "no neurons": (
+        lambda key: make_shallow((3,), 0, key=key),
+        "`neurons` must be at least 1; got 0",
+    ),
     "a share above 1": (
-        lambda key: shallow((3,), negative=1.5, key=key),
+        lambda key: make_shallow((3,), negative=1.5, key=key),
         r"`negative` must be a share in \[0, 1\]; got 1.5",
     ),
     "a weight below 0": (
-        lambda key: shallow((3,), weight=-1.0, key=key),
+        lambda key: make_shallow((3,), weight=-1.0, key=key),
         "`weight` must be at least 0 and finite; got -1",
     ),
     "a weight that is not finite": (
-        lambda key: shallow((3,), weight=float("nan"), key=key),
+        lambda key: make_shallow((3,), weight=float("nan"), key=key),
         "`weight` must be at least 0 and finite; got nan",
     ),
     "sharpness": (lambda key: Peak(0.0), "`sharpness` must be above 0; got 0.0"),
@@ -195,7 +198,7 @@ def test_refused_in_one_sentence(what, key):
 @pytest.mark.parametrize("name", ["weights", "signs"])
 def test_arrays_that_do_not_fit_are_refused(name, key):
     """Seen too where shapes are not checked by annotations: it is an `if`."""
-    good = shallow((3,), 4, key=key)
+    good = make_shallow((3,), 4, key=key)
     parts = {"weights": good.weights, "signs": good.signs} | {name: getattr(good, name)[:3]}
     with pytest.raises(Exception, match=name):
-        Shallow(good.directions, parts["weights"], parts["signs"], Relu(), plain)
+        Shallow(good.directions, parts["weights"], parts["signs"], Relu(), flatten)

@@ -15,8 +15,8 @@ from tests.objective.test_objective import gradients
 
 from energax.energy import AbstractDistribution, Gaussian, GaussianMixture, draws
 from energax.objective import CoupledLikelihood
-from energax.sampler import CoupledLangevin, unbiased
-from energax.sampler.coupled import Pair, mirrored
+from energax.sampler import CoupledLangevin, run_coupled
+from energax.sampler.coupled import Pair, reflect
 
 PAIRS, BURN, LAST, LIMIT = 4000, 1, 4, 45
 
@@ -61,9 +61,9 @@ CASES = {
 def walked(case, key, limit=LIMIT):
     """Points of each pair, their weights, and how the pairs met."""
     keys = jax.random.split(key, PAIRS)
-    return jax.vmap(lambda k: unbiased(case.kernel, case.distribution, BURN, LAST, limit, key=k))(
-        keys
-    )
+    return jax.vmap(
+        lambda k: run_coupled(case.kernel, case.distribution, BURN, LAST, limit, key=k)
+    )(keys)
 
 
 def moments(points, weight):
@@ -143,14 +143,14 @@ def is_law(found, mean):
 def test_mirrored_draws_are_equal_as_often_as_their_laws_overlap(distance, key):
     """P(equal) = 2 Phi(-distance / 2), the most there can be; each draw keeps its own
     distribution."""
-    x, y, first, second = parted(mirrored, distance, key)
+    x, y, first, second = parted(reflect, distance, key)
     assert agrees(np.all(x == y, axis=1), 2 * norm.cdf(-distance / 2))
     assert is_law(x, first)
     assert is_law(y, second)
 
 
 def test_draws_from_one_law_are_equal_in_every_bit(key):
-    x, y, _, _ = parted(mirrored, 0.0, key)
+    x, y, _, _ = parted(reflect, 0.0, key)
     assert np.array_equal(x, y)
 
 

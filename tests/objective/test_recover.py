@@ -87,7 +87,7 @@ def negated(function, x):
 
 LINEARIZE = jax.linearize
 FAULTS = {  # method that must notice -> (what is replaced, by what)
-    "pcd": ("energax.objective.likelihood.put_back", forgotten),
+    "pcd": ("energax.sampler.buffer.Buffer.update", forgotten),
     "ssm": ("jax.linearize", negated),
 }
 

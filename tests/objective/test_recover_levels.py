@@ -14,7 +14,7 @@ from noisy_laws import SHARE, STDS, bowl, centres, distribution, energy
 
 from energax.energy import NoisyEnergy, Posterior, draws
 from energax.objective import MultiLevelRecovery
-from energax.sampler import Langevin, geometric, hmc, recover
+from energax.sampler import Langevin, geometric_levels, hmc, recover
 
 LEVELS, STEP, STEPS, BATCH = np.array([1.2, 0.7, 0.4]), 0.2, 3, 16
 
@@ -174,7 +174,7 @@ def test_walking_down_has_the_bias_of_its_linear_chains(precision, key):
 @pytest.mark.parametrize("shape", [(3,), (1, 2, 2)])
 def test_walking_down_gives_far_modes_their_shares(shape, key):
     first, then = jax.random.split(key)
-    levels, (sampler, steps) = geometric(16.0, 0.3, 12), reaching(shape)
+    levels, (sampler, steps) = geometric_levels(16.0, 0.3, 12), reaching(shape)
     starts = draws(distribution(shape, levels[0]), 2000, key=first)
     x = recover(sampler, energy(shape), levels, starts, steps, key=then)
     rows, modes = np.asarray(x).reshape(len(x), -1), centres(shape).reshape(2, -1)

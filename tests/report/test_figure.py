@@ -32,6 +32,7 @@ WRITTEN = [
     (2.5e-9, None, "2.500e\N{MINUS SIGN}09"),
     (3.0e12, 1.0, "3.000e+12"),
     (0.0, 0.0, "0"),
+    (-27.0, 1e-16, "\N{MINUS SIGN}27"),
     (1.5, math.nan, "1.500"),
     (math.nan, 0.1, "nan"),
     (-math.inf, None, "\N{MINUS SIGN}inf"),
@@ -87,7 +88,7 @@ def test_energy_axis_leaves_far_noise_out_and_says_so():
 def test_trace_counts_steps_not_kept_points():
     drawn = draw_traces(np.zeros((2, 11)), 30, np.array([]))
     assert ">300</text>" in drawn.body
-    assert "Every 30th step" in drawn.caption
+    assert "One step in 30 is shown" in drawn.caption
     assert [text for _, _, text in drawn.legend] == ["2 of 2 chains"]
 
 

@@ -10,11 +10,11 @@ import pytest
 from commands import energax, refused
 from real_files import needs_files
 
-from energax.recipe.reproduce import teach
-from energax.recipe.reproduce.chapter import short
-from energax.recipe.reproduce.teach import experiment, images, outliers, players, table
-from energax.recipe.reproduce.teach.plan import PLANS
-from energax.recipe.reproduce.teach.published import RESULTS
+from energax.reproduce import teach
+from energax.reproduce.experiment import short
+from energax.reproduce.teach import images, outliers, players, running, table
+from energax.reproduce.teach.plan import PLANS
+from energax.reproduce.teach.published import RESULTS
 
 TINY = ("--steps", "2", "--rows", "70", "--seeds", "1")
 FAMILY = ("base", "kept", "variational", "cooperative", "triangle", "no-energy", "noise10")
@@ -29,8 +29,8 @@ def small():
         patch.setattr(outliers, "OUTSIDE", 150)
         patch.setattr(outliers, "FITTED", 200)
         patch.setattr(outliers, "REPLICATES", 100)
-        patch.setattr(experiment, "DRAWS", 150)
-        patch.setattr(experiment, "REBUILT", 20)
+        patch.setattr(running, "DRAWS", 150)
+        patch.setattr(running, "REBUILT", 20)
         images.judge.cache_clear()
         yield
     images.judge.cache_clear()
@@ -170,7 +170,7 @@ WRONG = {
 }
 
 
-def told_orders(records):
+def read_orders(records):
     settings = {setting.word: setting for setting in PLANS["teaching-mnist"]}
     runs = {settings[f"mnist-{word}"]: [record] for word, record in records.items()}
     lines = table.orders(runs).splitlines()[2:]
@@ -178,15 +178,15 @@ def told_orders(records):
 
 
 def test_every_published_order_is_counted_where_it_holds():
-    found = told_orders(RIGHT)
+    found = read_orders(RIGHT)
     assert len(found) == len(table.ORDERS) == len(WRONG)
     assert set(found.values()) == {"1 of 1"}
 
 
 @pytest.mark.parametrize("words", WRONG)
-def test_an_order_that_fails_is_told(words):
+def test_an_order_that_fails_is_seen(words):
     changed = {word: record | WRONG[words].get(word, {}) for word, record in RIGHT.items()}
-    found = told_orders(changed)
+    found = read_orders(changed)
     (name,) = [name for name in found if words in name]
     assert found[name] == "0 of 1"
 
@@ -197,18 +197,18 @@ def test_energies_and_errors_along_chains_are_those_of_their_states(key):
     trio = players.trio(setting, shape, key=key)
     rows = jax.random.uniform(jax.random.fold_in(key, 1), (5, *shape), minval=-1.0)
     chain = players.walk(setting, shape)
-    ends, energies = experiment.revised(chain, trio, rows, 3, key=key)
+    ends, energies = running.refine(chain, trio, rows, 3, key=key)
     assert energies.shape == (4,)
     assert energies[0] == pytest.approx(float(jnp.mean(jax.vmap(trio.energy)(rows))))
     assert energies[-1] == pytest.approx(float(jnp.mean(jax.vmap(trio.energy)(ends))))
-    codes, missed = experiment.inferred(setting, trio, rows, key=key)
+    codes, missed = running.infer_codes(setting, trio, rows, key=key)
     for place, z in ((0, codes[0]), (-1, codes[1])):
         apart = jax.vmap(trio.generator)(z) - rows
         assert missed[place] == pytest.approx(float(jnp.mean(apart**2)))
     assert jnp.array_equal(codes[0], jax.vmap(trio.encoder)(rows)[0])
     prior = dataclasses.replace(setting, posterior="prior", latent_chain=12)
     trio = players.trio(prior, shape, key=key)
-    codes, missed = experiment.inferred(prior, trio, rows, key=key)
+    codes, missed = running.infer_codes(prior, trio, rows, key=key)
     assert missed.shape == (13,)
     assert abs(float(jnp.mean(codes[0] ** 2)) - 1) < 1.8, "4 sd of ten squares of N(0, 1)"
 
@@ -221,7 +221,7 @@ def test_every_experiment_names_each_setting_once_and_the_paper_stands_beside():
     endings = {setting.word.removeprefix("mnist-") for setting in PLANS["teaching-mnist"]}
     assert shown <= endings
     assert set(RESULTS) <= shown
-    assert teach.CHAPTER.plans is PLANS
+    assert teach.EXPERIMENT.plans is PLANS
 
 
 def test_refusals_name_the_experiments(tmp_path):

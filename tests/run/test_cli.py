@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 import tyro
 from commands import TINY, energax, moons
-
-from energax import cli
 from energax.recipe import Train, load
 from energax.recipe.folder import Folder
 from energax.recipe.score import DEQUANTISATIONS, scored
+
+from energax import cli
 
 COLUMNS = ("height", "width")
 

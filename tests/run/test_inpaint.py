@@ -9,6 +9,11 @@ import polars as pl
 import pytest
 from agreement import conditional, have
 from commands import TINY, as_a_user, energax, moons, refused
+from energax.recipe import Model, filled, load, load_trio
+from energax.recipe.defaults import resolved
+from energax.recipe.fill import read
+from energax.recipe.folder import Folder
+from energax.recipe.inpaint import region
 from PIL import Image
 
 from energax import data
@@ -16,11 +21,6 @@ from energax.energy import Gaussian, GaussianMixture, free_axes
 from energax.errors import Diverged
 from energax.learner import TeachingPlayers
 from energax.network import Encoder, NoisyGenerator
-from energax.recipe import Model, filled, load, load_trio
-from energax.recipe.defaults import resolved
-from energax.recipe.fill import read
-from energax.recipe.folder import Folder
-from energax.recipe.inpaint import region
 
 KEY, COUNT, STEPS = jax.random.key(5), 4000, 200
 MEAN = np.array([100.0, -2.0, 0.5])
@@ -245,7 +245,7 @@ REFUSALS = {
     "nothing": ("nce", "rows.npy", "misses no number: leave the unknown cells empty, or NaN"),
     "all": ("nce", "blank.npy", "Data row 3 of blank.npy has no known number"),
     "infinite": ("nce", "far.npy", "far.npy: data row 1, column 1 is infinite"),
-    "width": ("nce", "wide.npy", "wide.npy has 3 columns; the run was trained on 2"),
+    "width": ("nce", "wide.npy", "wide.npy has 3 columns; the model was trained on 2"),
     "no image": (
         "nce",
         "rows.npy --hide left",

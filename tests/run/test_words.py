@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from commands import TINY, as_a_user, energax, refused
-
-from energax import data
-from energax.energy import Flow, classifier
 from energax.recipe import build, load
 from energax.recipe.folder import Folder
 from energax.recipe.quality import told_labels
 from energax.recipe.score import DEQUANTISATIONS
+
+from energax import data
+from energax.energy import Flow, find_classifier
 from energax.train import Checkpoints
 
 
@@ -33,13 +33,13 @@ def trained(out, source, *words, steps=20):
 def test_joint_run_tells_labels_as_its_classifier_does(tmp_path):
     rows = data.digits()
     model = trained(tmp_path / "run", "digits", "--objective", "joint")
-    assert classifier(model.raw).labels == 10
+    assert find_classifier(model.raw).labels == 10
     found = told_labels(model, rows)
     odds = np.zeros((len(rows.test), 10))
     for copy in range(DEQUANTISATIONS):
         key = jax.random.fold_in(jax.random.key(0), copy)
         y, _ = build.encoded(model.transform, rows.test, key=key)
-        odds += np.exp(np.asarray(jax.vmap(classifier(model.raw).log_odds)(y), float))
+        odds += np.exp(np.asarray(jax.vmap(find_classifier(model.raw).log_odds)(y), float))
     right = np.mean(odds.argmax(axis=1) == rows.test_labels)
     assert found["label_accuracy"]["value"] == pytest.approx(right, abs=0.01)
     assert 0.05 < right < 1.0, "twenty updates of a tiny network teach something, not all"

@@ -12,10 +12,10 @@ from agreement import agrees
 from noisy_laws import SHARE, STDS, bowl, centres, distribution, energy, scores, shrunk
 
 from energax.energy import Gaussian, NoisyScore, Unshrunk, draws, score
-from energax.sampler import geometric, predictor_corrector, probability_flow, reverse_sde
+from energax.sampler import geometric_levels, predictor_corrector, probability_flow, reverse_sde
 
 BROAD, FINE, COUNT = 16.0, 0.2, 2000
-DOWN, LONG_DOWN = geometric(BROAD, FINE, 60), geometric(BROAD, FINE, 150)
+DOWN, LONG_DOWN = geometric_levels(BROAD, FINE, 60), geometric_levels(BROAD, FINE, 150)
 SAMPLERS = {  # name -> (draws, what is forgiven of a variance, relative to it)
     "flow": (lambda model, x, key: probability_flow(model, BROAD, FINE, x), 0.002),
     "reverse": (
@@ -76,7 +76,7 @@ def test_unshrunk_is_an_exact_change_of_variables(key):
         np.testing.assert_allclose(score(other.at(noise), x), exact.score(x, s), rtol=1e-9)
 
 
-LEVELS, RATIO = geometric(4.0, 0.3, 9), 0.5
+LEVELS, RATIO = geometric_levels(4.0, 0.3, 9), 0.5
 MEAN, VARIANCE = np.array([0.5, -1.0, 2.0]), np.array([0.3, 1.0, 2.5])
 
 
@@ -122,9 +122,11 @@ def test_the_reverse_sde_gains_more_from_finer_steps_than_predictor_corrector(ke
     """Bias of the variance at the end: of first order for one, far below it for the other."""
     first, then = jax.random.split(key)
     starts = draws(Gaussian(MEAN, np.sqrt(VARIANCE + 16.0)), 20_000, key=first)
-    x = reverse_sde(bowl(MEAN, VARIANCE), geometric(4.0, 0.3, 25), starts, key=then)
+    x = reverse_sde(bowl(MEAN, VARIANCE), geometric_levels(4.0, 0.3, 25), starts, key=then)
     assert agrees((np.asarray(x) - MEAN) ** 2, VARIANCE + 0.09, 0.005)
-    rough = predictor_corrector(bowl(MEAN, VARIANCE), geometric(4.0, 0.3, 25), starts, 0, key=then)
+    rough = predictor_corrector(
+        bowl(MEAN, VARIANCE), geometric_levels(4.0, 0.3, 25), starts, 0, key=then
+    )
     assert not agrees((np.asarray(rough) - MEAN) ** 2, VARIANCE + 0.09, 0.02)
 
 

@@ -4,9 +4,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from agreement import agrees
 
-from energax.energy import Gaussian
-from energax.sampler import Langevin, State, chains, nothing, path, run, trace
+from energax.energy import AbstractDistribution, Gaussian
+from energax.sampler import (
+    AbstractSampler,
+    Buffer,
+    Info,
+    Langevin,
+    State,
+    chains,
+    nothing,
+    path,
+    run,
+    trace,
+)
 
 PLAIN = Gaussian(jnp.zeros(2, jnp.float64))
 
@@ -40,7 +52,7 @@ def test_what_is_kept_is_what_was_asked(key):
     assert run(Langevin(0.1), PLAIN, x, 6, key=key, keep=nothing)[1] is None
     seen = run(Langevin(0.1), PLAIN, x, 6, key=key, keep=trace, thin=3)[1]
     assert seen.energy.shape == (2,)
-    both = run(Langevin(0.1), PLAIN, x, 6, key=key, keep=lambda s, i: (path(s, i), i.slope))[1]
+    both = run(Langevin(0.1), PLAIN, x, 6, key=key, keep=lambda s, i: (path(s, i), i.grad_norm))[1]
     assert [part.shape for part in both] == [(6, 2), (6,)]
     still, none = run(Langevin(0.1), PLAIN, x, 0, key=key)
     assert np.array_equal(still.x, x)
@@ -78,3 +90,55 @@ def test_steps_that_cannot_be_made_are_refused(steps, thin, key):
     words = f"`steps` must be a multiple of `thin` and not negative; got {steps} and {thin}"
     with pytest.raises(ValueError, match=words):
         run(Langevin(0.1), PLAIN, jnp.zeros(2), steps, key=key, thin=thin)
+
+
+class Flip(AbstractSampler):
+    """Metropolis on spins of -1 and 1: turn one of them, accept or reject."""
+
+    def init(self, energy, x, *, key):
+        return State(x)
+
+    def step(self, energy, state, *, key):
+        choose, coin = jax.random.split(key)
+        at = jax.random.randint(choose, (), 0, len(state.x))
+        other = state.x.at[at].multiply(-1)
+        gap = energy(state.x) - energy(other)
+        taken = jnp.log(jax.random.uniform(coin)) < gap
+        x = jnp.where(taken, other, state.x)
+        return State(x), Info(jnp.exp(jnp.minimum(gap, 0)), energy(x), jnp.zeros_like(gap))
+
+
+class Coins(AbstractDistribution):
+    """Fair spins."""
+
+    shape: tuple[int, ...] = (3,)
+
+    def __call__(self, x):
+        return jnp.zeros(())
+
+    def log_z(self):
+        return 3 * jnp.log(2.0)
+
+    def sample(self, *, key):
+        return jax.random.rademacher(key, self.shape, jnp.int8)
+
+
+def test_whole_numbers_run_in_chains_and_in_a_buffer(key):
+    """Issue 11, defect 7: annotations kept every state but floats out. Means are tanh(h)."""
+    field = jnp.asarray([0.5, 0.0, -1.0])
+
+    def energy(x):
+        return -jnp.sum(field * x.astype(field.dtype))
+
+    state, kept = chains(Flip(), energy, jnp.ones((400, 3), jnp.int8), 40, key=key)
+    assert kept.dtype == jnp.int8
+    assert agrees(state.x, np.tanh(field))
+    assert not agrees(state.x, np.tanh(-field))  # negative control
+    assert run(Flip(), energy, jnp.ones(3, jnp.int8), 2, key=key)[1].shape == (2, 3)
+    slots, old = Buffer.create(Coins(), 8, key=key).draw(Coins(), 4, 0.5, key=key)
+    moved = chains(Flip(), energy, old.x, 2, key=key)[0].x
+    after = Buffer(jnp.ones((8, 3), jnp.int8), jnp.zeros(8, jnp.int32)).update(
+        slots, moved, old.age
+    )
+    assert after.x.dtype == old.x.dtype == jnp.int8
+    assert np.array_equal(after.x[slots], moved)

@@ -200,7 +200,7 @@ def test_langevin_without_noise_is_gradient_descent_and_reports_it(key):
     state, info = sampler.step(energy, sampler.init(energy, x, key=key), key=key)
     assert np.allclose(state.x, x - 0.1 * 1.5 * (x - 1))
     assert float(info.energy) == pytest.approx(float(energy(x)))
-    assert float(info.slope) == pytest.approx(float(jnp.linalg.norm(1.5 * (x - 1))))
+    assert float(info.grad_norm) == pytest.approx(float(jnp.linalg.norm(1.5 * (x - 1))))
     assert float(info.acceptance) == 1
 
 

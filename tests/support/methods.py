@@ -1,7 +1,6 @@
 """The table of objectives: how each is made, its exact mean gradient, its exact minimiser."""
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,7 +11,6 @@ import numpy as np
 from cases import SHAPES, Place, place, place_apart_on_one_axis
 from scipy.optimize import brentq
 from scipy.special import expit
-from scipy.stats import chi2, ncx2
 
 from energax.energy import Gaussian, NoisyEnergy
 from energax.objective import (
@@ -210,25 +208,6 @@ def levels(at: Place, preserving=False):
     return *np.mean(parts, axis=0), 0.0
 
 
-@functools.cache
-def entropy_share(axes, rows):
-    """How much of the slope of a round Gaussian's entropy nearest neighbours show: 1 for many rows.
-
-    u . grad of E[log distance of u to the nearest of rows - 1 others], mean over u ~ N(0, I), all
-    others too. By parts it is E[(|u|^2 - axes) log distance]: squared distances from u are
-    noncentral chi-square, squared lengths of u are chi-square.
-    """
-    furthest = math.sqrt(chi2.isf(1e-13, axes))
-    nodes, weights = np.polynomial.legendre.leggauss(80)
-    length = furthest * (nodes + 1) / 2
-    squared = length**2
-    weights = weights * furthest * length * chi2.pdf(squared, axes)
-    log_distance = np.linspace(-15, math.log(3 * furthest), 1001)
-    one = ncx2.cdf(np.exp(2 * log_distance)[None], axes, squared[:, None])
-    mean = log_distance[-1] - np.trapezoid(1 - (1 - one) ** (rows - 1), log_distance, axis=1)
-    return float(np.sum(weights * (squared - axes) * mean))
-
-
 def through_last(at: Place, steps, entropy, step=STEP):
     """The frozen energy of the chains less `entropy` times theirs, seen through the last step."""
     mean, variance = moved(at, steps - 1, at.mean, at.variance, step)
@@ -247,17 +226,16 @@ def improved(at: Place, steps=2, entropy=0.0, step=STEP):
 
 
 def with_entropy(at: Place):
-    """Two steps, the entropy as a batch of few rows sees it."""
-    return improved(at, entropy=entropy_share(at.mean.size, BATCH))
+    """Two steps and the entropy: its slope along a scaling is exact for a batch of any size."""
+    return improved(at, entropy=1.0)
 
 
 def improved_optimum(at: Place, steps):
     """The precision at which the gradient vanishes: the mean is then right."""
-    share = entropy_share(at.mean.size, TRAINED_BATCH)
 
     def pull(k, variance):
         one = Place(*(np.array([v]) for v in (0.0, variance, 0.0, k)))
-        return improved(one, steps, share)[1][0]
+        return improved(one, steps, 1.0)[1][0]
 
     return at.mean, np.vectorize(lambda v: brentq(pull, 0.5 / v, 2.5 / v, (v,)))(at.variance)
 
@@ -411,11 +389,11 @@ METHODS = {
         lambda at: (at.mean, 1 / (at.variance + NOISE**2)),
     ),
     "dsm-levels": Method(lambda at: Everywhere(MultiLevelDenoising(LEVELS)), levels),
-    "dsm-levels-mirrored": Method(
-        lambda at: Everywhere(MultiLevelDenoising(LEVELS, mirrored=True)), levels
+    "dsm-levels-antithetic": Method(
+        lambda at: Everywhere(MultiLevelDenoising(LEVELS, antithetic=True)), levels
     ),
     "dsm-levels-preserving": Method(
-        lambda at: Everywhere(MultiLevelDenoising(LEVELS, preserving=True)),
+        lambda at: Everywhere(MultiLevelDenoising(LEVELS, variance_preserving=True)),
         lambda at: levels(at, preserving=True),
     ),
     "sm": Method(lambda at: ImplicitScoreMatching(), matching, exact),
@@ -471,7 +449,7 @@ METHODS = {
         seeds=12000,
     ),
     "cd-improved-through": Method(
-        lambda at: ImprovedContrastiveDivergence(Langevin(STEP), steps=2, entropy=0.0),
+        lambda at: ImprovedContrastiveDivergence(Langevin(STEP), steps=2, entropy_weight=0.0),
         improved,
         seeds=12000,
     ),

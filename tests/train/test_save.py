@@ -39,7 +39,7 @@ def test_only_the_newest_are_kept_and_the_newest_is_restored(key, tmp_path):
     made = learner("dsm")
     run, saved = begun(made, key), Checkpoints(tmp_path / "run", keep=2)
     assert saved.newest() is None
-    with pytest.raises(InputError, match="holds no checkpoint to go on from: train anew"):
+    with pytest.raises(InputError, match="holds no checkpoint to resume from: train it again"):
         saved.restore(run)
     for _ in range(3):
         run, _ = chunks(made, run, 1)
@@ -162,15 +162,15 @@ def test_the_log_is_strict_json(tmp_path):
 def test_the_first_interrupt_is_a_wish_and_the_second_an_order():
     before = signal.getsignal(signal.SIGINT)
     with Interrupt() as wish:
-        assert not wish.asked
+        assert not wish.requested
         os.kill(os.getpid(), signal.SIGINT)
-        assert wish.asked
+        assert wish.requested
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
     with Interrupt() as wish:
         os.kill(os.getpid(), signal.SIGTERM)
-        assert wish.asked
+        assert wish.requested
 
 
 def test_the_bar_is_silent_where_no_person_looks(capfd):

@@ -12,13 +12,19 @@ import pytest
 from agreement import agrees
 from cases import Bowl
 
-from energax.energy import Gaussian, Tilt
+from energax.data import Labelled
+from energax.energy import Classifier, Gaussian, NonTrainable, Tilt
 from energax.errors import Diverged, InputError
 from energax.learner import AbstractLearner, Descent
 from energax.network import MLP
-from energax.objective import DenoisingScoreMatching, PersistentContrastiveDivergence
+from energax.objective import (
+    DenoisingScoreMatching,
+    JointLikelihood,
+    PersistentContrastiveDivergence,
+)
 from energax.sampler import Langevin
 from energax.train import Run, fit, start
+from energax.train.check import check_finite
 
 ROWS = np.random.default_rng(0).normal([1.0, -2.0], [0.5, 1.5], (64, 2))
 TRACES = []
@@ -40,6 +46,7 @@ def learner(name):
         "pcd": PersistentContrastiveDivergence(
             Langevin(0.1), Gaussian(jnp.zeros(2)), steps=2, size=32
         ),
+        "joint": JointLikelihood(DenoisingScoreMatching(0.3)),
     }[name]
     return Descent(objective, optax.adam(optax.cosine_decay_schedule(0.1, 100)), ema_decay=0.9)
 
@@ -156,6 +163,71 @@ def test_fewer_rows_than_a_batch_is_refused(key):
         start(learner("dsm"), Bowl(jnp.zeros(2), jnp.ones(2)), ROWS, key=key, batch_size=65)
 
 
+def plane():
+    return Bowl(jnp.zeros(2), jnp.ones(2))
+
+
+def spoilt(value, at):
+    rows = np.array(ROWS)
+    rows[at] = value
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (spoilt(NAN, (3, 1)), r"Row 3, column 1 of the training rows \(counted from 0\) is nan"),
+        (spoilt(INF, (0, 0)), "Row 0, column 0 of the training rows .* is inf"),
+        (spoilt(NAN, ([5, 7], [0, 1])), "Row 5, column 0 "),
+        (np.ones((32, 3)), r"rows have shape \(3,\) each, but .* examples of shape \(2,\)"),
+        (np.ones((32, 1, 2)), r"rows have shape \(1, 2\) each"),
+    ],
+)
+@pytest.mark.parametrize("name", ["dsm", "pcd", "joint"])
+def test_rows_that_do_not_fit_are_refused_by_start_and_fit(name, rows, words, key):
+    """Issue 11, defect 5: they became a JAX error, or a loss that is not a number."""
+
+    def given(rows):
+        return Labelled(rows, np.zeros(len(rows), int)) if name == "joint" else rows
+
+    energy = Classifier(MLP((2,), 4, 1, out=3, key=key), (2,), 3) if name == "joint" else plane()
+    with pytest.raises(InputError, match=words):
+        start(learner(name), energy, given(rows), key=key, batch_size=16)
+    run = start(learner(name), energy, given(ROWS), key=key, batch_size=16)
+    with pytest.raises(InputError, match=words):
+        next(fit(learner(name), run, given(rows), batch_size=16))
+
+
+def test_entries_of_images_are_named_and_whole_numbers_are_let_through(key):
+    images = np.ones((4, 1, 2, 2))
+    images[2, 0, 1, 0] = NAN
+    with pytest.raises(InputError, match=r"Row 2, entry \(0, 1, 0\) of"):
+        check_finite(jnp.asarray(images))
+    check_finite(jnp.arange(4))
+
+
+HIDDEN = jnp.ones(2)
+NOTHING_TO_TRAIN = {
+    "closure": lambda x: jnp.sum(HIDDEN * x**2),
+    "frozen": NonTrainable(plane()),
+    "whole numbers": jax.tree_util.Partial(lambda w, x: jnp.sum(w * x**2), jnp.arange(2)),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING_TO_TRAIN)
+def test_an_energy_without_a_trainable_array_is_refused(name, key):
+    """Issue 11, defect 5: such an energy trained without moving."""
+    with pytest.raises(ValueError, match=r"nothing to train.*equinox\.Module.*Partial"):
+        begun(learner("dsm"), key, NOTHING_TO_TRAIN[name])
+
+
+def test_a_function_over_its_parameters_is_trained(key):
+    """The way out that the refusal names."""
+    energy = jax.tree_util.Partial(lambda w, x: jnp.sum(w * x**2), jnp.ones(2))
+    run, _ = chunks(learner("dsm"), begun(learner("dsm"), key, energy), 1)
+    assert not np.allclose(run.state.energy.args[0], 1.0)
+
+
 def same(one, other):
     """Equal in every bit, keys included."""
     return all(
@@ -202,7 +274,7 @@ class Watching(AbstractLearner):
 
 def test_each_row_is_equally_likely_and_no_batch_repeats_the_last(key):
     rows, made = np.arange(8.0)[:, None], Watching()
-    run = start(made, None, rows, key=key, batch_size=2)
+    run = start(made, jnp.zeros(1), rows, key=key, batch_size=2)
     _, metrics = next(fit(made, run, rows, batch_size=2, chunk_steps=4000))
     assert agrees(metrics["row"][:, None] == np.arange(8), np.full(8, 1 / 8))
     assert agrees(metrics["row"][1:] == metrics["row"][:-1], 1 / 8)
@@ -226,7 +298,7 @@ def test_without_a_batch_size_each_update_sees_all_rows_in_their_order(key):
             return jnp.sum
 
     def share(size):
-        run = start(Ordered(), None, rows, key=key, batch_size=size)
+        run = start(Ordered(), jnp.zeros(1), rows, key=key, batch_size=size)
         _, metrics = next(fit(Ordered(), run, rows, batch_size=size, chunk_steps=50))
         return metrics["whole"].mean()
 

@@ -81,8 +81,8 @@ class DualTraining(AbstractMethod):
     title = "dual training of particles and neurons"
     source = "Domingo-Enrich et al. (2021)"
     minimises = "negative log-likelihood over a ball of shallow networks"
-    use = "a certificate of how far from optimal; features that move"
-    trap = "neurons much faster than particles run in circles"
+    use = "a bound on the distance from the optimum; learned features"
+    trap = "neurons that move much faster than the particles oscillate"
     unsuited: ClassVar[dict[Kind, str]] = {
         "image": "one hidden layer on all pixels learns little; choose pcd"
     }
@@ -101,8 +101,8 @@ class DualTraining(AbstractMethod):
     def build(self, ground: Groundwork, *, key: Any) -> tuple[Any, Any]:
         if ground.energy is not None:
             raise InputError("--method dual makes its own energy: leave out `energy`.")
-        net = network.shallow(
-            ground.base.shape, self.network.width, embedding=network.with_bias, key=key
+        net = network.make_shallow(
+            ground.base.shape, self.network.width, embedding=network.add_bias, key=key
         )
         ball = learner.VariationBall(self.network.radius or math.inf)
         neurons = learner.Neurons(self.network.direction_step, self.network.weight_step, ball)

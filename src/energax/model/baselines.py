@@ -48,7 +48,7 @@ def measure_baselines(
     scored. Real numbers: standardised, and the log-determinant of that counted.
     """
     inputs, tests, log_det = _plain(train, test, levels)
-    found = evaluate.baselines(inputs, tests)
+    found = evaluate.fit_baselines(inputs, tests)
     return {
         name: figure(b.value + log_det, b.error, b.size)
         | {"setting": b.setting}

@@ -1,8 +1,10 @@
 """Train a model in memory, in one call."""
 
+import warnings
 from typing import Any
 
 import jax
+import numpy as np
 
 from energax import data, train
 from energax.data import Dataset
@@ -18,6 +20,7 @@ from energax.method import (
 from energax.model.base import Model
 from energax.model.players import list_partners
 from energax.model.saving import replace_energy
+from energax.objective import coverage_warning
 from energax.options import replace
 from energax.progress import stage
 from energax.train import Run
@@ -81,7 +84,18 @@ def finish(
 
 def as_dataset(rows: Any, labels: Any, levels: int | None) -> Dataset:
     """What a user trains on, as a data set without a test part."""
-    return rows if isinstance(rows, Dataset) else data.from_rows(rows, labels=labels, levels=levels)
+    return (
+        rows
+        if isinstance(rows, Dataset)
+        else data.from_rows(rows, labels=labels, levels=levels, test_fraction=0.0)
+    )
+
+
+def warn_of_coverage(metrics: dict[str, np.ndarray]) -> None:
+    """Warn, once training has ended, where its noise hardly covered the data."""
+    means = {name: np.mean(values) for name, values in metrics.items()}
+    if (warning := coverage_warning(means)) is not None:
+        warnings.warn(warning, stacklevel=3)
 
 
 def fit(
@@ -123,8 +137,9 @@ def fit(
         fitting = train.fit(
             learner, run, inputs, batch_size=size, chunk_steps=length, transform=ground.transform
         )
-        for run, _ in fitting:
+        for run, metrics in fitting:
             done = int(run.step)
             if total - done < length:
+                warn_of_coverage(metrics)
                 break
     return finish(chosen, ground, known, learner, run.state)

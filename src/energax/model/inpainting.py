@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Key, PRNGKeyArray, PyTree, Shaped
 from energax import data, sampler
 from energax.data import AbstractTransform
 from energax.energy import Clamped, Energy, LatentPosterior, free_axes
-from energax.energy.clamped import held
+from energax.energy.clamped import remove_free
 from energax.errors import Diverged
 from energax.learner import TeachingPlayers
 from energax.method import build
@@ -144,8 +144,8 @@ def infer_known(
         generator: NoisyGenerator = eqx.tree_at(lambda g: g.network, players.generator, known)
         if players.encoder is not None:
             draw = players.generator(z)
-            z = players.encoder(held(x, axes) + draw - held(draw, axes))[0]
-        energy = LatentPosterior(generator, held(x, axes))
+            z = players.encoder(remove_free(x, axes) + draw - remove_free(draw, axes))[0]
+        energy = LatentPosterior(generator, remove_free(x, axes))
         return sampler.run(chain, energy, z, INFERENCE, key=walk, keep=sampler.nothing)[0].x
 
     return jax.vmap(one, in_axes=(0, _over(axes), 0))(y, axes, keys)
@@ -153,7 +153,7 @@ def infer_known(
 
 def _known(network: PyTree, axes: Array, z: Array) -> Array:
     """What a generator makes of z, where it is compared with what is known."""
-    return held(network(z), axes)
+    return remove_free(network(z), axes)
 
 
 @eqx.filter_jit

@@ -119,7 +119,7 @@ def estimate_log_z(
         return "Not attempted: without a base the energy may have no finite log Z."
     if math.prod(model.schema.shape) <= 2:
         found = evaluate.quadrature(model.energy, *box_of(model))
-        return evaluate.bounded(found, level=level)
+        return evaluate.certify(found, level=level)
     return evaluate.annealed_log_z(
         model.energy, model.base, particles=particles, level=level, key=key
     )

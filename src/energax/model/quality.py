@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, Shaped
 
 from energax import evaluate
 from energax.data import AbstractTransform
-from energax.energy import AbstractDistribution, AbstractEnergy, AbstractModal, classifier
+from energax.energy import AbstractDistribution, AbstractEnergy, AbstractModal, find_classifier
 from energax.method import build
 from energax.method.parts import BOX
 from energax.model.base import Model
@@ -61,7 +61,7 @@ def measure_quality(
 
 def measure_labels(model: Model, rows: Rows, labels: Int[np.ndarray, " size"]) -> dict[str, Any]:
     """How well labels are classified, by p(label | row) over fixed dequantisations."""
-    log_odds = classifier(model.raw).log_odds
+    log_odds = find_classifier(model.raw).log_odds
     of_rows = jax.jit(jax.vmap(lambda x: jnp.exp(log_odds(x))))
     copies = 1 if model.schema.levels is None else DEQUANTISATIONS
     keys = [jax.random.fold_in(jax.random.key(0), copy) for copy in range(copies)]

@@ -36,17 +36,21 @@ def check_rows(model: Model, rows: Any, hidden: Bool[np.ndarray, "..."] | None =
 
     What they hold where they are `hidden` is not read.
     """
-    found = np.asarray(rows)
     if hidden is not None:
-        if hidden.shape != found.shape:
-            raise InputError(
-                f"`hidden` has shape {hidden.shape}, the rows {found.shape}: say of each number "
-                "whether it is hidden."
-            )
-        found = np.where(hidden, 0, found).astype(found.dtype)
+        rows = _blank(np.asarray(rows), hidden)
     schema = model.schema
-    table = data.Table(found, None, None, "rows")
-    return data.check_rows(table, schema.shape, columns=schema.columns, levels=schema.levels)
+    return data.check_array(
+        rows, schema.shape, columns=schema.columns, levels=schema.levels, name=schema.name
+    )[0]
+
+
+def _blank(rows: np.ndarray, hidden: Bool[np.ndarray, "..."]) -> np.ndarray:
+    if hidden.shape != rows.shape:
+        raise InputError(
+            f"`hidden` has shape {hidden.shape}, the rows {rows.shape}: say of each number whether "
+            "it is hidden."
+        )
+    return np.where(hidden, 0, rows).astype(rows.dtype)
 
 
 def score_rows(model: Model, rows: Any, copies: int = DEQUANTISATIONS) -> Scores:

@@ -157,7 +157,7 @@ def _caption(comparison: Comparison) -> str:
     if comparison.truth is not None:
         text += " The dashed line is the true distribution of the data."
     if comparison.baselines:
-        text += " Grey: the three best baselines."
+        text += " Grey: the best baselines."
     return f"{text} An arrow at the left edge: some seeds lie off the axis."
 
 

@@ -148,7 +148,7 @@ class Comparison:
         command: the command that repeats the comparison.
         digest: SHA-256 of the data.
         versions: package to version.
-        levels: number of values of data that are whole numbers, 256 for bytes.
+        levels: number of values of integer data, 256 for bytes.
         truth: mean log-density of the true distribution on the test rows, where it is known.
         baselines: as in `RunResults.evaluation`.
         exact_density: the density that the data were drawn from, in the plane.

@@ -126,5 +126,6 @@ def draw_curves(
         ]
         known = MEANINGS | dict(meanings)
         caption = known.get(" ".join(sorted(lines)), known.get(next(iter(lines)), ""))
+        caption = f"{caption[:1].upper()}{caption[1:]}"
         pictures.append(Picture(heading, body, caption, tuple(legend) if len(lines) > 1 else ()))
     return pictures

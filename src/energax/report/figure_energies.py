@@ -43,16 +43,16 @@ def choose_range(energies: Mapping[str, np.ndarray]) -> tuple[float, float]:
     Near: the median of the noise lies within two widths of the others.
     """
     near = [values for name, values in energies.items() if name != "noise" and values.size]
-    ends = np.array([np.quantile(values, (0.002, 0.998)) for values in near or energies.values()])
+    ends = np.array([np.quantile(values, (0.005, 0.995)) for values in near or energies.values()])
     low, high = ends[:, 0].min(), ends[:, 1].max()
     width = (high - low) or 1.0
     far = keep_finite(energies.get("noise", np.array([])))
     if far.size:
-        bottom, middle, top = np.quantile(far, (0.01, 0.5, 0.99))
+        bottom, middle, top = np.quantile(far, (0.05, 0.5, 0.95))
         if low - 2 * width < middle < high + 2 * width:
             low, high = (
-                max(min(low, bottom), low - 3 * width),
-                min(max(high, top), high + 3 * width),
+                max(min(low, bottom), low - width),
+                min(max(high, top), high + width),
             )
     return low - 0.04 * width, high + 0.04 * width
 
@@ -111,6 +111,6 @@ def draw_traces(chains: np.ndarray, thin: int, test: np.ndarray) -> Picture:
     legend = [("model", "line", f"{min(TRACES, len(chains))} of {len(chains):,} chains")]
     if band.size:
         legend.append(("real", "area", "middle 90% of test rows"))
-    every = f" Every {stride * thin}th step is drawn." if stride * thin > 1 else ""
+    every = f" One step in {stride * thin} is shown." if stride * thin > 1 else ""
     caption = "Well-mixed chains cross the band repeatedly and overlap." + every
     return Picture("Energy along the chains", body, caption, tuple(legend))

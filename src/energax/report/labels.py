@@ -54,7 +54,7 @@ TITLES = {
 """Metrics with the same title share a panel."""
 
 MEANINGS = {
-    "loss": "what the optimiser minimises; a contrastive loss hovers and does not show progress",
+    "loss": "what the optimiser minimises; with chains it hovers and does not show progress",
     "energy_data": "mean energy of data rows, nats",
     "energy_chain energy_data": "mean energy, nats; the lines should meet: a gap means slow chains",
     "energy_data energy_noise": "mean energy, nats; data must fall below noise",
@@ -95,8 +95,8 @@ MEANINGS = {
     "age": "mean number of updates since a chain of the buffer was restarted",
     "accuracy": "share of rows classified correctly as data or noise; at 1 the noise is too easy",
     "log_z": "logarithm of the normalising constant, nats",
-    "log_z_forward": "annealed from the base distribution to the model; biased low",
-    "log_z_reverse": "annealed from the model to the base distribution; biased high",
+    "log_z_forward": "from the base distribution to the model, biased low; equal by quadrature",
+    "log_z_reverse": "from the model to the base distribution, biased high; equal by quadrature",
     "mmd": "squared distance between draws and test rows; 0 if the distributions agree",
     "rhat": "variance of all chains over variance within chains; 1 if they agree, good below 1.01",
     "ess": "number of independent draws that the chains are worth",

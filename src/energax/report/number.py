@@ -13,7 +13,8 @@ def format_number(value: float, error: float | None = None) -> str:
     """`value` to two digits of its `error`, or to four digits where no usable error is known."""
     if not math.isfinite(value):
         return str(value).replace("-", MINUS)
-    if error is not None and math.isfinite(error) and error > 0:
+    usable = error is not None and math.isfinite(error) and error > 1e-8 * abs(value)
+    if error is not None and usable:
         digits = 1 - math.floor(math.log10(error))
     elif value == round(value):
         digits = 0
@@ -109,9 +110,15 @@ class Interval:
 
     @property
     def span(self) -> str:
-        """Both ends, to two digits of the width."""
+        """Both ends, to two digits of the width; a sentence where they agree to all digits."""
         lower, upper = (format_number(end, self._width) for end in (self.lower, self.upper))
-        return f"{lower} to {upper}" if lower != upper else "interval below the last digit"
+        return "log Z exact to these digits" if self.narrow else f"{lower} to {upper}"
+
+    @property
+    def narrow(self) -> bool:
+        """Do both ends agree to all digits that are shown?"""
+        lower, upper = (format_number(end, self._width) for end in (self.lower, self.upper))
+        return self.finite and lower == upper
 
     @property
     def level_text(self) -> str:

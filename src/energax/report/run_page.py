@@ -14,7 +14,7 @@ from energax.report.figure_images import draw_images, is_image
 from energax.report.figure_plane import draw_plane
 from energax.report.figure_table import COLUMNS, draw_marginals, draw_pairs
 from energax.report.generator_section import describe_generator, shown_metrics
-from energax.report.labels import title_of
+from energax.report.labels import TITLES, title_of
 from energax.report.number import read_interval, read_number
 from energax.report.run_results import SOURCES, RunResults
 from energax.report.summary import (
@@ -109,9 +109,10 @@ def _draw_figures(results: RunResults) -> dict[str, Any]:
 
 
 def _training_metrics(results: RunResults) -> list[str]:
-    """The metrics of the section on training: all that no other section shows."""
-    elsewhere = shown_metrics(results)
-    return [name for name in metric_names(results.metrics) if name not in elsewhere]
+    """The metrics of the section on training: all that no other section shows, known ones first."""
+    elsewhere, order = shown_metrics(results), list(TITLES)
+    found = [name for name in metric_names(results.metrics) if name not in elsewhere]
+    return sorted(found, key=lambda name: order.index(name) if name in order else len(order))
 
 
 def render_page(results: RunResults) -> str:

@@ -77,7 +77,7 @@ class RunResults:
         energies: of "train", "test", "draws" and "noise" rows, nats.
         chains: energies along chains, one in `thin` steps.
         thin: steps of a chain between two columns of `chains`.
-        levels: number of values of data that are whole numbers, 256 for bytes.
+        levels: number of values of integer data, 256 for bytes.
         columns: names of the columns of a table.
         model_density: the learned density, in the plane.
         exact_density: the density that the data were drawn from, in the plane.

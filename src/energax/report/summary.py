@@ -114,6 +114,7 @@ def _likelihood(model: Interval | None, bits: Number | None) -> Card:
     if model is None or model.absent:
         return Card("Test log-likelihood", "log Z is not known")
     note = "nats per row" if bits is None else f"nats per row · {bits.text} bits per dimension"
+    note += f" · standard error {model.error_text} over rows" if model.error is not None else ""
     note += "" if model.certified else " · not certified"
     return Card("Test log-likelihood", note, model.text, model.value, model.span)
 

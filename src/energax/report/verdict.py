@@ -69,9 +69,11 @@ def read_difference(model: Interval | None, name: str, entry: Any) -> Difference
 def _quote(name: str, entry: Any) -> str:
     match entry:
         case {"setting": setting} if setting:
-            return f'"{name}" ({setting})'
+            return (
+                f"\N{LEFT DOUBLE QUOTATION MARK}{name}\N{RIGHT DOUBLE QUOTATION MARK} ({setting})"
+            )
         case _:
-            return f'"{name}"'
+            return f"\N{LEFT DOUBLE QUOTATION MARK}{name}\N{RIGHT DOUBLE QUOTATION MARK}"
 
 
 def find_rhats(evaluation: Mapping[str, Any]) -> Iterator[Number]:
@@ -92,7 +94,7 @@ def judge(evaluation: Mapping[str, Any]) -> tuple[str, str]:
     """("good", "fair", "poor" or "unknown") and the headline of the page.
 
     "Better than every baseline" needs a certified log Z and, for each baseline, a paired difference
-    whose whole interval is above 0. A record without paired differences gets no comparison. An
+    whose interval lies above 0. A record without paired differences gets no comparison. An
     R-hat graded "poor" is named in the first sentence.
     """
     model = read_interval(evaluation.get("test_log_likelihood"))
@@ -123,7 +125,7 @@ def _judge_likelihood(model: Interval | None, entries: Mapping[str, Any]) -> tup
     if model.absent:
         return "unknown", "No test log-likelihood", why
     if not model.certified:
-        return "poor", "The test log-likelihood is not certified", why
+        return "poor", "The test log-likelihood is not certified", f"Reason: {why}"
     if not model.finite:
         ends = f"{model.text}, interval {model.span}"
         return "poor", f"The test log-likelihood is not finite: {ends}", ""

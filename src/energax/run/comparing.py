@@ -13,6 +13,7 @@ from energax.files import write_text
 from energax.model import baselines, saving
 from energax.options import leaves
 from energax.progress import stage
+from energax.report.collecting import grid_distribution, grid_model
 from energax.report.number import Number, read_number
 from energax.run.evaluating import read_samples
 from energax.run.folder import Folder
@@ -77,7 +78,7 @@ def collect_comparison(
         levels=known.levels,
         truth=best,
         baselines=simple,
-        exact_density=report.grid_distribution(truth, known.test) if plane and truth else None,
+        exact_density=grid_distribution(truth, known.test) if plane and truth else None,
     )
 
 
@@ -87,10 +88,11 @@ def _measure_truth(truth: Any, rows: Dataset) -> Number:
 
 
 def _entry(folder: Folder, name: str, rows: Dataset, *, picture: bool) -> "report.Entry":
-    lines = Log(folder["metrics.jsonl"]).read()
+    lines, method = Log(folder["metrics.jsonl"]).read(), folder.method()
     common: dict[str, Any] = {
         "method": name,
-        "seed": folder.method().training.seed,
+        "title": method.title,
+        "seed": method.training.seed,
         "path": str(folder.path),
         "seconds": float(lines[-1]["seconds"]) if lines else 0.0,
     }
@@ -101,7 +103,7 @@ def _entry(folder: Folder, name: str, rows: Dataset, *, picture: bool) -> "repor
     density = None
     if picture and rows.shape == (2,):
         log_z = found.get("log_z", {}).get("value")
-        density = report.grid_model(folder.model(), rows.test, log_z or 0.0)
+        density = grid_model(folder.model(), rows.test, log_z or 0.0)
     samples = read_samples(folder)[0] if picture else None
     return report.Entry(**common, evaluation=found, draws=samples, density=density)
 

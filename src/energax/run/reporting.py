@@ -5,6 +5,7 @@ from energax.data import Dataset
 from energax.files import write_text
 from energax.model import Measured, saving
 from energax.progress import stage
+from energax.report.collecting import collect_results
 from energax.run.evaluating import read_measured
 from energax.run.folder import Folder
 from energax.train import Log
@@ -23,7 +24,7 @@ def write_report(
     command, versions = (saving.read_entry(folder.path, n) for n in ("command", "versions"))
     with stage("writing the report"):
         found = read_measured(folder, known) if measured is None else measured
-        page = report.collect_results(
+        page = collect_results(
             found.model,
             found,
             rows=known,

@@ -11,6 +11,7 @@ from energax.files import write_json
 from energax.method import AbstractMethod
 from energax.model import fitting, saving
 from energax.model.players import list_partners
+from energax.objective import coverage_warning
 from energax.progress import announce, stage
 from energax.run.folder import Folder, shell_command
 from energax.train import Bar, Checkpoints, Interrupt, Log, Run, fit, write_weights
@@ -66,15 +67,17 @@ def _train(folder: Folder, method: AbstractMethod, rows: Dataset) -> None:
                 log.write(line)
                 bar.show(int(run.step), line["steps_per_second"], _watch(line))
                 step = int(run.step)
-                if step % schedule.checkpoint_every < length or interrupt.asked:
+                if step % schedule.checkpoint_every < length or interrupt.requested:
                     checkpoints.save(run)
-                if interrupt.asked:
+                if interrupt.requested:
                     again = shell_command("train --resume", folder)
                     raise Stopped(f"Stopped after {step} updates; go on with: {again}")
                 if schedule.steps - step < length:
                     break
     checkpoints.save(run)
     _write(folder, run)
+    if (warning := coverage_warning(log.read()[-1])) is not None:
+        print(f"Warning: {warning}")
 
 
 def _restore(folder: Folder, run: Run, checkpoints: Checkpoints, log: Log) -> Run:

@@ -15,7 +15,7 @@ from energax.energy import (
     UniformBox,
     fit_flow,
     fit_mixture,
-    flow,
+    make_flow,
 )
 from energax.errors import InputError
 from energax.method.build.transforms import encode
@@ -66,7 +66,9 @@ def blank_base(base: Base, shape: tuple[int, ...]) -> AbstractDistribution:
         case "none":
             return Gaussian(jnp.zeros(shape))
         case "flow":
-            return flow(shape, mean=jnp.zeros(shape), std=jnp.ones(shape), key=jax.random.key(0))
+            return make_flow(
+                shape, mean=jnp.zeros(shape), std=jnp.ones(shape), key=jax.random.key(0)
+            )
     count = base.components if base.kind == "mixture" else 1
     means = np.zeros((count, *shape), np.float32)
     return GaussianMixture(np.zeros(count), means, np.tile(np.eye(math.prod(shape)), (count, 1, 1)))

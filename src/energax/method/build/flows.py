@@ -7,14 +7,14 @@ import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
 from energax.data import AbstractTransform, Dataset
-from energax.energy import Flow, fit_flow, flow
+from energax.energy import Flow, fit_flow, make_flow
 from energax.learner import Players
 from energax.method.build.base import fitting_rows
 
 
 def blank_flow(shape: tuple[int, ...], *, key: PRNGKeyArray) -> Flow:
     """A flow that is not fitted yet."""
-    return flow(shape, mean=jnp.zeros(shape), std=jnp.ones(shape), key=key)
+    return make_flow(shape, mean=jnp.zeros(shape), std=jnp.ones(shape), key=key)
 
 
 def fit_rival_flow(

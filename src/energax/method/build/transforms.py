@@ -30,7 +30,7 @@ def fit_transform(inputs: Inputs, rows: Dataset) -> AbstractTransform:
         case "box":
             return data.Pipeline((first, data.ScaleToBox(0.0, 1.0, *BOX)))
         case "marginal":
-            return data.Pipeline((first, data.marginal_gauss(rows.train, rows.levels)))
+            return data.Pipeline((first, data.gaussianise_marginals(rows.train, rows.levels)))
     return data.Pipeline((first,))
 
 

@@ -26,7 +26,7 @@ from energax.evaluate import (
     variation_duality,
 )
 from energax.learner import DualTraining, KernelBall, Neurons, VariationBall
-from energax.network import shallow
+from energax.network import make_shallow
 from energax.reproduce.dual.plan import PARTICLE_STEP, Setting
 from energax.reproduce.dual.targets import target
 from energax.sampler import OnManifold
@@ -59,7 +59,7 @@ class Trial:
         self.manifold = Sphere(self.distribution.shape)
         self.learner = _learner(setting, self.manifold)
         born, go, self.search = jax.random.split(jax.random.key(seed), 3)
-        network = shallow(
+        network = make_shallow(
             self.distribution.shape, setting.neurons, negative=setting.negative, key=born
         )
         self.run = train.start(
@@ -151,7 +151,7 @@ def run(setting: Setting, seed: int) -> tuple[dict[str, Any], dict[str, np.ndarr
             lines.append({"iteration": step} | trial.measure(run))
             if setting.pictured and step in SNAPSHOTS:
                 kept |= _snapshot(run, step)
-            if interrupt.asked:
+            if interrupt.requested:
                 raise Stopped("Stopped; finished runs are kept, and the same command goes on.")
         cosines = alignment(run.state.energy.network, trial.distribution.directions)[0]
         record = {

@@ -69,7 +69,7 @@ def rules(setting: Setting, shape: tuple[int, ...]) -> learner.TeachingRules:
         setting.imitation,
         setting.through,
         _penalty(setting),
-        blurred=False,
+        add_noise=False,
     )
 
 

@@ -69,7 +69,7 @@ def train_players(
             run = next(fitting)[0]
             jax.block_until_ready(run.state)
             laps.append((time.perf_counter() - began) / chunk)
-            if interrupt.asked:
+            if interrupt.requested:
                 raise Stopped("Stopped; finished runs are kept, and the same command goes on.")
     return run.state, float(np.median(laps[1:] or laps))
 
@@ -93,7 +93,7 @@ def measure(
     seen = judge(setting.data, setting.pool).features
     target = seen(rows.test)
     told = [seen(np.asarray(jnp.clip(stage, -1, 1))) for stage in stages]
-    codes, missed = infer(setting, trio, jnp.asarray(rows.test[:REBUILT]), key=infer)
+    codes, missed = infer_codes(setting, trio, jnp.asarray(rows.test[:REBUILT]), key=infer)
     record = {
         "frechet": [_value(frechet_distance(part, target)) for part in told],
         "kernel": [_value(kernel_distance(part, target)) for part in told],
@@ -125,7 +125,7 @@ def refine(
 
 
 @eqx.filter_jit
-def infer(
+def infer_codes(
     setting: Setting, trio: TeachingPlayers, rows: Array, *, key: PRNGKeyArray
 ) -> tuple[Array, Array]:
     """z of rows at the start and at the end of chains, (2, rows, latent), and the mean squared
