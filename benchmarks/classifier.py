@@ -9,15 +9,13 @@ import time
 import equinox as eqx
 import jax
 import numpy as np
-import optax
 from sklearn.metrics import log_loss
 
 import energax as ex
-from energax.recipe import build, folder, score
-from energax.recipe.defaults import resolved
-from energax.recipe.lens import UnmapPixels
+from energax import options
+from energax.model import fitting
 
-LABELS, BINS = 10, 15
+BINS = 15
 ROWS = ex.data.digits()
 OBJECTIVES = {  # what is learned -> the loss, given the one that teaches p(x)
     "p(y given x) alone": lambda rows: ex.objective.CrossEntropy(),
@@ -34,55 +32,48 @@ def calibration_error(odds: np.ndarray, labels: np.ndarray) -> float:
     return float(np.abs(gaps).sum() / len(labels))
 
 
-def trained(words: str, seed: int) -> tuple[folder.Model, float]:
-    """A model of the digits after the default number of updates, and the seconds they took."""
-    settings = resolved({"seed": seed}, ROWS)
-    transform = build.transform(settings, ROWS)
-    distribution = build.base_distribution(settings, ROWS, transform)
-    begin, init = jax.random.split(jax.random.key(seed))
-    net = ex.network.MLP(ROWS.shape, settings.width, settings.depth, out=LABELS, key=init)
-    seen = ex.network.InputTransform(ex.energy.NonTrainable(UnmapPixels(transform.steps[1])), net)
-    energy = ex.energy.Tilt(distribution, ex.energy.Classifier(seen, ROWS.shape, LABELS))
-    noise = ex.objective.NoiseContrastiveEstimation(distribution, settings.noise_ratio)
-    objective, rows = OBJECTIVES[words](noise), ROWS.labelled[0]
-    rate = optax.cosine_decay_schedule(settings.learning_rate, settings.steps)
-    adam = optax.adamw(rate, weight_decay=settings.weight_decay)
-    clipped = optax.chain(optax.clip_by_global_norm(settings.clip), adam)
-    learner = ex.learner.Descent(objective, clipped, settings.decay)
-    loop = {"batch_size": settings.batch_size, "transform": transform}
-    run = ex.train.start(learner, energy, rows, key=begin, **loop)
+def train(name: str, seed: int) -> tuple[ex.Model, float]:
+    """A model of the digits after the preset's number of updates, and the seconds they took."""
+    joint = ex.method.METHODS["joint"].preset_for(ROWS)
+    method = options.replace(joint, seed=seed)
+    ground = fitting.prepare(method, ROWS)
+    energy, _ = method.build(ground, key=jax.random.split(jax.random.key(seed))[1])
+    noise = method.contrast.make(ground)
+    moves = ex.method.build.make_optimiser(method.optimiser, method.training, len(ROWS.train))
+    learner = ex.learner.Descent(OBJECTIVES[name](noise), moves, method.training.ema_decay)
+    loop = {"batch_size": method.training.batch_size, "transform": ground.transform}
+    rows = method.training_rows(ROWS)
+    run = ex.train.start(learner, energy, rows, key=jax.random.key(seed), **loop)
     began = time.perf_counter()
-    run, _ = next(ex.train.fit(learner, run, rows, chunk_steps=settings.steps, **loop))
+    run, _ = next(ex.train.fit(learner, run, rows, chunk_steps=method.training.steps, **loop))
     jax.block_until_ready(run.state)
     seconds = time.perf_counter() - began
-    return folder.Model(
-        learner.energy(run.state), distribution, transform, settings, ROWS.levels
-    ), seconds
+    return fitting.finish(method, ground, ROWS, learner, run.state), seconds
 
 
-def odds(model: folder.Model, rows: np.ndarray) -> np.ndarray:
+def predict(model: ex.Model, rows: np.ndarray) -> np.ndarray:
     """p(y | x) of each row, averaged over fixed dequantisations."""
-    log_odds = ex.energy.classifier(model.raw).log_odds
-    told = eqx.filter_jit(jax.vmap(lambda x: jax.numpy.exp(log_odds(x))))
+    log_odds = ex.energy.find_classifier(model.raw).log_odds
+    odds = eqx.filter_jit(jax.vmap(lambda x: jax.numpy.exp(log_odds(x))))
     keys = [jax.random.fold_in(jax.random.key(0), copy) for copy in range(16)]
-    return np.mean([told(build.encoded(model.transform, rows, key=key)[0]) for key in keys], axis=0)
+    encode = ex.method.build.encode
+    return np.mean([odds(encode(model.transform, rows, key=key)[0]) for key in keys], axis=0)
 
 
-def row(words: str, seed: int) -> str:
+def row(name: str, seed: int) -> str:
     """One line: accuracy, calibration and likelihood on the test rows."""
-    model, seconds = trained(words, seed)
-    found, labels = np.asarray(odds(model, ROWS.test), np.float64), ROWS.labelled[1].label
-    labels = np.asarray(labels)
+    model, seconds = train(name, seed)
+    found = np.asarray(predict(model, ROWS.test), np.float64)
+    labels = np.asarray(ROWS.labelled[1].label)
     right = np.mean(found.argmax(axis=1) == labels)
     cost = log_loss(labels, found / found.sum(axis=1, keepdims=True))
     began = time.perf_counter()
-    log_z = ex.evaluate.annealed_log_z(model.energy, model.distribution, key=jax.random.key(seed))
-    told = ex.evaluate.log_likelihood(*score.scored(model, model.energy, ROWS.test), log_z)
-    nats = f"{told.value:.2f} | {told.lower:.2f} to {told.upper:.2f}"
-    if not told.certified:
-        nats = f"not certified | {told.why}"
+    likelihood = ex.measure(model, ROWS, seed=seed).record["test_log_likelihood"]
+    nats = f"{likelihood['value']:.2f} | {likelihood['lower']:.2f} to {likelihood['upper']:.2f}"
+    if not likelihood["certified"]:
+        nats = f"not certified | {likelihood['why']}"
     return (
-        f"| {words} | {seed} | {right:.1%} | {cost:.3f} | {calibration_error(found, labels):.3f} | "
+        f"| {name} | {seed} | {right:.1%} | {cost:.3f} | {calibration_error(found, labels):.3f} | "
         f"{nats} | {seconds:.0f} + {time.perf_counter() - began:.0f} |"
     )
 
@@ -100,9 +91,9 @@ def main() -> None:
         "seconds",
     )
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
-    for words in OBJECTIVES:
+    for name in OBJECTIVES:
         for seed in seeds:
-            print(row(words, seed), flush=True)
+            print(row(name, seed), flush=True)
 
 
 if __name__ == "__main__":

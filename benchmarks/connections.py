@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from energax.report.figure import INK, MODEL, MUTED, NOISE, REAL, SETTINGS, tick
+from energax.report.figure import INK, MODEL, MUTED, NOISE, REAL, SETTINGS, format_tick
 
-sys.path.append(str(Path(__file__).parents[1] / "tests"))
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
 
 from identities import IDENTITIES, worst
 from limits import LIMITS, gap
@@ -82,7 +82,7 @@ def draw(errors: dict[str, np.ndarray], path: str) -> None:
         )
         axes.text(ends[1] * 0.98, 10**height, label, color=colour, va="center_baseline")
     for side in (axes.xaxis, axes.yaxis):
-        side.set_major_formatter(FuncFormatter(tick))
+        side.set_major_formatter(FuncFormatter(format_tick))
         side.set_major_locator(LogLocator(numticks=9))
         side.set_minor_locator(NullLocator())
     axes.tick_params(length=0)

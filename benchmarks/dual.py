@@ -5,7 +5,7 @@
 Both sides do full-batch gradient descent-ascent as published: 10,000 rows, 20,000 particles in
 antithetic pairs, 64 neurons, particle step 0.02, neuron steps 0.2, mean weight at most 10, no
 restarts. Both start from the same neurons; the noise is each side's own. Times are wall seconds of
-1,000 iterations, compilation told apart; `--iterations` changes their number.
+1,000 iterations, compilation apart; `--iterations` changes their number.
 """
 
 import argparse
@@ -17,15 +17,15 @@ import jax.numpy as jnp
 import numpy as np
 
 import energax as ex
-from energax.recipe.reproduce.dual.teachers import teacher
+from energax.reproduce.dual.targets import target
 
 PARTICLE_STEP, NEURON_STEP, RADIUS = 0.02, 0.2, 10.0
 ROWS, NEURONS = 10_000, 64
 
 
 def rows_of(count, test):
-    """Rows of the published teacher in 15 dimensions, and its distribution."""
-    distribution = teacher("old")
+    """Rows of the published target in 15 dimensions, and its distribution."""
+    distribution = target("old")
     return distribution, ex.data.two_neurons(distribution, train=count, test=test, seed=0)
 
 
@@ -55,7 +55,7 @@ def transcribed(x, z, w, iterations, dtype, *, seed=0):
 def ours(shape, neurons, data):
     """Learner and run of energax, at its start."""
     manifold = ex.energy.Sphere(shape)
-    network = ex.network.shallow(shape, neurons, negative=1.0, key=jax.random.key(0))
+    network = ex.network.make_shallow(shape, neurons, negative=1.0, key=jax.random.key(0))
     walk = ex.sampler.OnManifold(manifold, PARTICLE_STEP)
     ball = ex.learner.VariationBall(RADIUS)
     learner = ex.learner.DualTraining(walk, ex.learner.Neurons(NEURON_STEP, NEURON_STEP, ball))
@@ -85,7 +85,7 @@ def kl(distribution, weights, directions, test):
         jnp.asarray(weights, jnp.float32),
         jnp.full(len(weights), -1),
         ex.network.Relu(),
-        ex.network.plain,
+        ex.network.flatten,
     )
     return float(ex.evaluate.kl_by_draws(distribution, network, jnp.asarray(test)).value)
 

@@ -16,7 +16,7 @@ import energax as ex
 
 SHARE, APART, STD, SEEDS, UPDATES = 0.8, 5.0, 0.5, (0, 1, 2), 6000
 FINEST, BATCH = 0.3, 1024
-LEVELS = ex.sampler.geometric(12.0, FINEST, 20)
+LEVELS = ex.sampler.geometric_levels(12.0, FINEST, 20)
 LAW = ex.energy.GaussianMixture(
     np.log([SHARE, 1 - SHARE]),
     np.array([[-APART, 0.0], [APART, 0.0]], np.float32),

@@ -1,10 +1,18 @@
-"""Float64, strict promotion, type hooks: what the laws are tested under."""
+"""Float64, strict promotion, type hooks: what all is tested under; and what makes tests quick."""
 
+import gc
 import os
+from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Nearly all the time of small tests is compilation: plain programs, quickly made, take a tenth.
-os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(threads, "1")  # the test processes are the threads
+# Nearly all the time of small tests is compilation. Plain programs, quickly made, take a tenth of
+# it; one LLVM module each, not 32 for as many threads, halves that again.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
+)
 
 import jax
 import pytest
@@ -14,16 +22,28 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_disable_most_optimizations", True)
+jax.config.update("jax_traceback_in_locations_limit", 0)
 
 install_import_hook("energax", "beartype.beartype")
 
+MAPS = Path("/proc/self/maps")
+MANY_MAPS = 30_000
+
+
+def pytest_collection_finish():
+    """The modules that are loaded now stay: the garbage collector need not visit them again."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
 
 @pytest.fixture(autouse=True, scope="module")
-def _compiled_programs_are_dropped():
-    """Each holds memory maps, of which Linux grants a process 65,530: thousands of tests in one
-    process would run out of them, and the compiler then crashes."""
+def _drop_compiled_programs():
+    """A program holds about three memory maps, of which Linux grants a process 65,530: thousands of
+    tests in one process would run out of them, and the compiler then crashes. Until there are many
+    the programs stay, since the small ones serve other modules too."""
     yield
-    jax.clear_caches()
+    if not MAPS.exists() or MAPS.read_bytes().count(b"\n") > MANY_MAPS:
+        jax.clear_caches()
 
 
 @pytest.fixture

@@ -13,3 +13,7 @@ class Diverged(RuntimeError):
 
     The command line prints the message alone and exits with 3.
     """
+
+
+class Stopped(KeyboardInterrupt):
+    """Work was asked to stop and did, with everything saved: the message says how to go on."""

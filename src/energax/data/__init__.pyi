@@ -3,6 +3,7 @@
 from .base import AbstractTransform as AbstractTransform
 from .base import Dataset as Dataset
 from .base import Labelled as Labelled
+from .base import Schema as Schema
 from .builtin import digits as digits
 from .builtin import fashion_mnist as fashion_mnist
 from .builtin import mnist as mnist
@@ -12,12 +13,14 @@ from .files import check_rows as check_rows
 from .files import read_partial as read_partial
 from .files import read_rows as read_rows
 from .fit import from_json as from_json
-from .fit import marginal_gauss as marginal_gauss
+from .fit import gaussianise_marginals as gaussianise_marginals
 from .fit import scale_to_box as scale_to_box
 from .fit import standardise as standardise
 from .fit import to_json as to_json
 from .fit import whiten as whiten
+from .frames import check_array as check_array
 from .sources import NAMES as NAMES
+from .sources import from_rows as from_rows
 from .sources import load as load
 from .sphere import TwoNeurons as TwoNeurons
 from .sphere import two_neurons as two_neurons

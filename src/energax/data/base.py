@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 import hashlib
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -14,9 +15,19 @@ from energax.errors import InputError
 
 
 class Labelled(eqx.Module):
-    """Rows and the label of each, to train on and as batches; its length is that of the rows.
+    """Rows with a label each, to train on and as a batch; its length is that of the rows.
 
-    Labels are whole numbers from 0. Raises ValueError where there is not one label for each row.
+    Args:
+        x: (size, *shape).
+        label: (size,), whole numbers from 0.
+
+    Raises:
+        ValueError: where there is not one whole number for each row.
+
+    Example:
+        >>> rows = ex.data.Labelled(jnp.zeros((3, 2)), jnp.array([0, 1, 1]))
+        >>> len(rows), rows.label.shape
+        (3, (3,))
     """
 
     x: Shaped[Array, " size *shape"]
@@ -37,13 +48,68 @@ class Labelled(eqx.Module):
 
 
 @dataclasses.dataclass(frozen=True)
-class Dataset:
-    """`train` and `test` are fixed at birth, in the user's units; `digest` names their bytes.
+class Schema:
+    """What a model needs to know of its data, without the rows.
 
-    `levels`: for integers 0..levels-1 (images, counts), how many; None for real numbers. `columns`:
-    names of the columns of a table. `distribution`: the exact distribution, where one is known.
-    `train_labels` and `test_labels`: a whole number from 0 for each row, where rows have a kind.
-    Raises ValueError for labels of one part alone, of another length, or that are no such numbers.
+    Args:
+        name: of the data set.
+        shape: of one example.
+        levels: for whole numbers 0..levels-1, how many; None for real numbers.
+        columns: names of the columns of a table; None where there are none.
+        labels: how many labels there are; None where rows have none.
+        digest: of the rows.
+
+    Example:
+        >>> schema = ex.data.two_moons(train=20, test=10).schema
+        >>> schema.name, schema.shape, ex.data.Schema.from_dict(schema.to_dict()) == schema
+        ('two-moons', (2,), True)
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    levels: int | None
+    columns: tuple[str, ...] | None
+    labels: int | None
+    digest: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """A record that `json.dumps` takes and `from_dict` reads back."""
+        columns = None if self.columns is None else list(self.columns)
+        return dataclasses.asdict(self) | {"shape": list(self.shape), "columns": columns}
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> "Schema":
+        """The schema that `to_dict` recorded. Raises InputError for a record that is not one."""
+        fields = {field.name for field in dataclasses.fields(cls)}
+        if set(record) != fields:
+            wrong = ", ".join(sorted(set(record) ^ fields))
+            raise InputError(f"The record of a schema is damaged: {wrong} is missing or unknown.")
+        columns = record["columns"]
+        try:
+            shape = tuple(int(length) for length in record["shape"])
+            names = None if columns is None else tuple(str(column) for column in columns)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"The record of a schema is damaged: {error}.") from error
+        return cls(**(record | {"shape": shape, "columns": names}))
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Rows in the user's units, with a fixed split into `train` and `test`.
+
+    Args:
+        levels: for whole numbers 0..levels-1 (images, counts), how many; None for real numbers.
+        columns: names of the columns of a table.
+        distribution: the exact distribution, where it is known.
+        train_labels, test_labels: a whole number from 0 for each row, where rows have labels.
+
+    Raises:
+        ValueError: for labels of one part alone, of another length, or of another type.
+
+    Example:
+        >>> rows = ex.data.Dataset("mine", train=np.zeros((8, 2)), test=np.ones((2, 2)))
+        >>> rows.shape, len(rows.digest), rows.labels
+        ((2,), 64, None)
     """
 
     name: str
@@ -70,8 +136,13 @@ class Dataset:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over dtype, shape and bytes of the rows of both parts; blind to labels."""
+        """SHA-256 over dtype, shape and bytes of the rows of both parts, without labels."""
         return _digest(self.train, self.test)
+
+    @property
+    def schema(self) -> Schema:
+        """What a model needs to know of the data, without the rows."""
+        return Schema(self.name, self.shape, self.levels, self.columns, self.labels, self.digest)
 
     @property
     def labelled(self) -> tuple[Labelled, Labelled]:
@@ -113,7 +184,13 @@ def _check_labels(name: str, labels: np.ndarray, rows: int) -> None:
 class AbstractTransform(eqx.Module):
     """An invertible map of one example from the user's units x to the model's units y.
 
-    log p(x) = log p_model(y) + log|dy/dx|, so `log_det` enters every reported log-likelihood.
+    log p(x) = log p_model(y) + log|dy/dx|, so `log_det` enters every reported log-likelihood. A
+    subclass has `encode` and `decode`.
+
+    Example:
+        >>> y, log_det = ex.data.Standardise(1.0, 2.0).encode(jnp.array([3.0]), key=key)
+        >>> y.tolist(), round(float(log_det), 4)  # -log 2
+        ([1.0], -0.6931)
     """
 
     @abc.abstractmethod

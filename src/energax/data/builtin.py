@@ -13,14 +13,19 @@ from energax.errors import InputError
 
 
 def digits() -> Dataset:
-    """1,797 handwritten digits of 8x8 pixels and 17 levels, from scikit-learn; 1,500 to train on.
+    """1,797 handwritten digits of 8x8 pixels with 17 levels and a label; 1,500 to train on.
 
-    Labelled 0..9. The split is that of `numpy.random.default_rng(0).permutation(1797)`.
+    Source: scikit-learn. Split by `numpy.random.default_rng(0).permutation(1797)`.
+
+    Example:
+        >>> rows = ex.data.digits()
+        >>> rows.train.shape, rows.test.shape, rows.levels
+        ((1500, 8, 8), (297, 8, 8), 17)
     """
-    pixels, said = load_digits(return_X_y=True)
+    pixels, targets = load_digits(return_X_y=True)
     images = np.asarray(pixels).reshape(-1, 8, 8).astype(np.uint8)
     order = np.random.default_rng(0).permutation(len(images))
-    rows, labels = images[order], np.asarray(said)[order].astype(np.int32)
+    rows, labels = images[order], np.asarray(targets)[order].astype(np.int32)
     return Dataset(
         "digits",
         rows[:1500],
@@ -32,17 +37,33 @@ def digits() -> Dataset:
 
 
 def mnist() -> Dataset:
-    """70,000 handwritten digits of 28x28 pixels and 256 levels; 60,000 to train on.
+    """MNIST: 70,000 handwritten digits of 28x28 pixels with 256 levels; 60,000 to train on.
 
     Read from mnist/ in the folder that ENERGAX_DATA names, else from the download cache.
+
+    Raises:
+        InputError: where the files are missing; `download` fetches them.
+
+    Example:
+        >>> rows = ex.data.mnist()  # doctest: +SKIP
+        >>> rows.train.shape  # doctest: +SKIP
+        (60000, 28, 28)
     """
     return _images("mnist")
 
 
 def fashion_mnist() -> Dataset:
-    """70,000 pictures of clothes, 28x28 pixels and 256 levels; 60,000 to train on.
+    """Fashion-MNIST: 70,000 images of clothes, 28x28 pixels, 256 levels; 60,000 to train on.
 
     Read from fashion_mnist/ in the folder that ENERGAX_DATA names, else from the download cache.
+
+    Raises:
+        InputError: where the files are missing; `download` fetches them.
+
+    Example:
+        >>> rows = ex.data.fashion_mnist()  # doctest: +SKIP
+        >>> rows.train.shape  # doctest: +SKIP
+        (60000, 28, 28)
     """
     return _images("fashion-mnist")
 

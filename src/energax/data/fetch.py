@@ -105,11 +105,22 @@ def fetch(address: str, file: Path, digest: str) -> None:
 
 
 def download(name: str, *, base_url: str | None = None, folder: str | Path | None = None) -> Path:
-    """Download the image set `name` ("mnist", "fashion-mnist") and return its folder.
+    """Download an image set, check it against its digests, and return its folder.
 
-    Files that are there and whole are kept, so a download that broke off goes on at the file where
-    it stopped. `base_url`: a mirror. `folder`: where to put the set's own folder; the user's cache
-    by default. Raises InputError as `fetch` does, and for an unknown name.
+    Complete files are kept, so an interrupted download resumes at the file where it stopped.
+
+    Args:
+        name: "mnist" or "fashion-mnist".
+        base_url: a mirror.
+        folder: where to put the folder of the set; the user's cache unless given.
+
+    Raises:
+        InputError: for an unknown name, without a network, for a file with another digest, or
+            where the folder cannot be written.
+
+    Example:
+        >>> ex.data.download("mnist").name  # doctest: +SKIP
+        'mnist'
     """
     if name not in DIGESTS:
         raise InputError(f"{name!r} cannot be downloaded; {' and '.join(DIGESTS)} can.")

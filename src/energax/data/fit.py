@@ -41,9 +41,15 @@ def _refuse_constant(rows: np.ndarray, axes: tuple[int, ...]) -> None:
 
 
 def standardise(rows: Real[np.ndarray, " size *shape"]) -> Standardise:
-    """Mean 0 and standard deviation 1 over `rows`: per column of a table, one pair for images.
+    """Fit `Standardise` to rows: each column of a table, or all pixels of images together.
 
-    Raises InputError where a column is constant.
+    Raises:
+        InputError: where a column is constant.
+
+    Example:
+        >>> transform = ex.data.standardise(np.array([[0.0], [2.0]]))
+        >>> transform.encode(jnp.array([2.0]), key=key)[0].tolist()
+        [1.0]
     """
     axes = _shared_axes(rows)
     _refuse_constant(rows, axes)
@@ -52,12 +58,23 @@ def standardise(rows: Real[np.ndarray, " size *shape"]) -> Standardise:
 
 
 def whiten(rows: Real[np.ndarray, " size *shape"], *, noise: float = 0.0) -> Whiten:
-    """Mean 0 and identity covariance over `rows`, by their principal axes, largest first.
+    """Fit `Whiten` to rows: mean 0 and identity covariance, by principal axes, largest first.
 
-    y = D^(-1/2) V^T (x - mean) with the covariance V D V^T: all axes are kept, so densities carry
-    over. `noise`: standard deviation of what will be added to each number by itself, 1 / (levels
-    sqrt(12)) where whole numbers over `levels` are dequantised. Raises InputError where rows lie in
-    a plane of fewer dimensions, to six digits.
+    y = D^(-1/2) V' (x - mean), with the covariance V D V'. All axes are kept, so densities carry
+    over.
+
+    Args:
+        noise: standard deviation of independent noise that will be added to each number, such as
+            1 / (levels sqrt(12)) for dequantised whole numbers over `levels`.
+
+    Raises:
+        InputError: where the rows have no spread along some axis, to six digits.
+
+    Example:
+        >>> rows = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.0, -2.0]])
+        >>> y = jax.vmap(lambda x: ex.data.whiten(rows).encode(x, key=key)[0])(jnp.asarray(rows))
+        >>> bool(jnp.allclose(jnp.cov(y.T), jnp.eye(2)))
+        True
     """
     flat = rows.reshape(len(rows), -1).astype(np.float64)
     covariance = np.cov(flat.T).reshape(flat.shape[1], -1) + noise**2 * np.eye(flat.shape[1])
@@ -76,9 +93,15 @@ def whiten(rows: Real[np.ndarray, " size *shape"], *, noise: float = 0.0) -> Whi
 def scale_to_box(
     rows: Real[np.ndarray, " size *shape"], low: float = -1.0, high: float = 1.0
 ) -> ScaleToBox:
-    """The range of `rows` to [low, high]: per column of a table, one range for images.
+    """Fit `ScaleToBox` to rows: the range of each column of a table, or of all pixels of images.
 
-    Raises InputError where a column is constant.
+    Raises:
+        InputError: where a column is constant.
+
+    Example:
+        >>> transform = ex.data.scale_to_box(np.array([[0.0], [10.0]]))
+        >>> transform.encode(jnp.array([5.0]), key=key)[0].tolist()
+        [0.0]
     """
     axes = _shared_axes(rows)
     _refuse_constant(rows, axes)
@@ -86,12 +109,21 @@ def scale_to_box(
     return ScaleToBox(exact.min(axis=axes), exact.max(axis=axes), low, high)
 
 
-def marginal_gauss(
+def gaussianise_marginals(
     rows: Real[np.ndarray, " size *shape"], levels: int, *, alpha: float = 1.0
 ) -> MarginalGauss:
-    """The histogram of each coordinate of `rows`, whole numbers 0..levels-1 before dequantisation.
+    """Fit `MarginalGauss` to rows of whole numbers 0..levels-1: a histogram of each coordinate.
 
-    `alpha`, above 0, is added to each count: a level never seen keeps some mass.
+    Args:
+        rows: before dequantisation.
+        alpha: above 0, added to each count: a level that never occurs keeps some mass.
+
+    Raises:
+        ValueError: for rows that are no such numbers, or an `alpha` that is not above 0.
+
+    Example:
+        >>> ex.data.gaussianise_marginals(np.array([[0], [1], [1], [0]]), levels=2).masses.tolist()
+        [[0.5], [0.5]]
     """
     if not alpha > 0:
         raise ValueError(f"`alpha` must be above 0; got {alpha}.")
@@ -102,7 +134,15 @@ def marginal_gauss(
 
 
 def to_json(transform: AbstractTransform) -> dict[str, Any]:
-    """A record that `json.dumps` takes and `from_json` reads back, digit for digit."""
+    """A record of a built-in transform for `json.dumps`; `from_json` reads it back exactly.
+
+    Raises:
+        ValueError: for a transform of another class.
+
+    Example:
+        >>> ex.data.to_json(ex.data.Dequantise(17))
+        {'kind': 'dequantise', 'levels': 17}
+    """
     if type(transform) is Pipeline:
         return {"kind": "pipeline", "steps": [to_json(step) for step in transform.steps]}
     kinds = {cls: kind for kind, cls in _KINDS.items()}
@@ -114,7 +154,15 @@ def to_json(transform: AbstractTransform) -> dict[str, Any]:
 
 
 def from_json(record: dict[str, Any]) -> AbstractTransform:
-    """The transform that `to_json` recorded. Raises InputError for a record that is not one."""
+    """The transform that `to_json` recorded.
+
+    Raises:
+        InputError: for a record that is damaged or of an unknown transform.
+
+    Example:
+        >>> ex.data.from_json({"kind": "logit", "margin": 0.01}).margin
+        0.01
+    """
     kind = record.get("kind")
     settings = {name: value for name, value in record.items() if name != "kind"}
     try:

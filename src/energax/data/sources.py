@@ -1,13 +1,17 @@
 """A data set by its name or its path."""
 
+import dataclasses
 import difflib
 import os
+from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from energax.data.base import Dataset
 from energax.data.builtin import digits, fashion_mnist, mnist
-from energax.data.files import Table, read_rows
+from energax.data.files import Table, check_levels, check_rows, read_rows
+from energax.data.frames import read_array
 from energax.data.toys import checkerboard, eight_gaussians, rings, two_moons
 from energax.errors import InputError
 
@@ -30,14 +34,16 @@ _FEWEST = 10
 """Rows below which no split makes sense."""
 
 
-def _parts(table: Table, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
-    """Train and test: the file's own, or by a permutation that depends on the count alone."""
-    rows = table.rows
-    if table.train_rows is not None:
-        return rows[: table.train_rows], rows[table.train_rows :]
-    order = np.random.default_rng(0).permutation(len(rows))
-    held = min(max(round(test_fraction * len(rows)), 1), len(rows) - 1)
-    return rows[order[:-held]], rows[order[-held:]]
+def _split_places(table: Table, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
+    """Of train and test rows: as the source says, or by a permutation set by the count alone."""
+    places, count = np.arange(len(table.rows)), table.train_rows
+    if test_fraction == 0:
+        return places, places[:0]
+    if count is not None:
+        return places[:count], places[count:]
+    order = np.random.default_rng(0).permutation(len(places))
+    test = min(max(round(test_fraction * len(places)), 1), len(places) - 1)
+    return order[:-test], order[-test:]
 
 
 def _refuse_constant(train: np.ndarray, table: Table) -> None:
@@ -64,20 +70,32 @@ def _refuse_copies(train: np.ndarray, table: Table) -> None:
         )
 
 
-def _split(table: Table, test_fraction: float) -> Dataset:
+def _split(
+    table: Table, test_fraction: float, labels: Int[np.ndarray, " size"] | None = None
+) -> Dataset:
     if len(table.rows) < _FEWEST:
         raise InputError(
             f"{table.source} has {len(table.rows)} rows: at least {_FEWEST} are needed to train "
             "and test."
         )
-    train, test = _parts(table, test_fraction)
-    if not len(train) or not len(test):
+    places = _split_places(table, test_fraction)
+    train, test = (table.rows[part] for part in places)
+    if test_fraction > 0 and not (len(train) and len(test)):
         raise InputError(f"{table.source}: both `train` and `test` need rows; one has none.")
     if table.levels is None and train.ndim == 2:
         _refuse_constant(train, table)
         if train.shape[1] > 1:
             _refuse_copies(train, table)
-    return Dataset(table.source, train, test, levels=table.levels, columns=table.columns)
+    each = (None, None) if labels is None else tuple(labels[part] for part in places)
+    return Dataset(
+        table.source,
+        train,
+        test,
+        levels=table.levels,
+        columns=table.columns,
+        train_labels=each[0],
+        test_labels=each[1],
+    )
 
 
 def _unknown(name: str) -> InputError:
@@ -90,17 +108,106 @@ def _unknown(name: str) -> InputError:
 
 
 def load(name: str, *, test_fraction: float = 0.2) -> Dataset:
-    """The data set of that name, or the rows of the file or image folder at that path.
+    """Load the built-in data set of that name, or the rows of the file or image folder at a path.
 
-    A built-in name wins over a file of that name: write ./digits for the file. Files are split by a
-    fixed permutation, `test_fraction` of the rows to test; a .npz with `train` and `test` keeps its
-    own split. Raises InputError for an unknown name, bad rows, fewer than 10 rows, or a column of a
-    table that is constant over the training rows.
+    The built-in name wins: write ./digits for a file called digits.
+
+    Args:
+        test_fraction: the share of the rows of a file to test on, by a fixed permutation. A .npz
+            with `train` and `test` keeps its own split.
+
+    Raises:
+        InputError: for an unknown name, rows that cannot be used, fewer than 10 rows, or a column
+            of a table that is constant or a copy of another.
+
+    Example:
+        >>> rows = ex.data.load("digits")
+        >>> rows.train.shape, rows.levels, rows.labels
+        ((1500, 8, 8), 17, 10)
     """
-    if not 0 < test_fraction < 1:
-        raise ValueError(f"`test_fraction` must be between 0 and 1; got {test_fraction}.")
+    _check_fraction(test_fraction)
     if name in _BUILT_IN:
         return _BUILT_IN[name]()
     if not os.path.exists(name):
         raise _unknown(name)
     return _split(read_rows(name), test_fraction)
+
+
+def _check_fraction(test_fraction: float) -> None:
+    if not 0 < test_fraction < 1:
+        raise ValueError(f"`test_fraction` must be between 0 and 1; got {test_fraction}.")
+
+
+def _join(train: Table, test: Table) -> Table:
+    """Both tables, one after the other. Refused where their rows differ in kind."""
+    shape = train.rows.shape[1:]
+    if train.levels != test.levels:
+        raise InputError(
+            f"{train.source} and {test.source} must both hold 8-bit images, or both real numbers; "
+            f"got {train.rows.dtype} and {test.rows.dtype}."
+        )
+    rows = check_rows(test, shape, columns=train.columns, levels=train.levels)
+    both = np.concatenate([train.rows, rows])
+    return dataclasses.replace(train, rows=both, train_rows=len(train.rows))
+
+
+def _check_labels(name: str, labels: Any, count: int) -> Int[np.ndarray, " size"]:
+    """Labels as int32. Refused unless there is a whole number from 0 for each of `count` rows."""
+    array = np.asarray(labels)
+    if array.shape != (count,) or array.dtype.kind not in "iub" or array.min() < 0:
+        raise InputError(
+            f"`{name}` must be whole numbers from 0, one for each of {count} rows; got "
+            f"{array.dtype} of shape {array.shape}."
+        )
+    return array.astype(np.int32)
+
+
+def _table_of(rows: Any, levels: int | None, name: str) -> Table:
+    table = read_array(rows, name)
+    return table if levels is None else check_levels(table, levels)
+
+
+def from_rows(
+    train: Any,
+    test: Any = None,
+    *,
+    name: str = "rows",
+    test_fraction: float = 0.2,
+    levels: int | None = None,
+    labels: Any = None,
+    test_labels: Any = None,
+) -> Dataset:
+    """Make a data set of rows that are held in Python.
+
+    Without `test` the rows are split as those of a file are: by a fixed permutation.
+
+    Args:
+        train, test: arrays, nested lists, or pandas or polars frames. uint8 arrays of rank 3 or
+            more are images of 256 levels; all else becomes float32.
+        name: of the data set, and what messages call the rows.
+        test_fraction: the share of `train` to test on where `test` is not given; 0 for none.
+        levels: for rows of whole numbers 0..levels-1, how many.
+        labels, test_labels: a whole number from 0 for each row of `train` and of `test`.
+
+    Raises:
+        InputError: one sentence that names row and column, as `check_array`; for fewer than 10
+            rows; for a column of a table that is constant or a copy of another.
+        ValueError: where labels are given for one of two parts alone.
+
+    Example:
+        >>> rows = ex.data.from_rows(np.random.default_rng(0).normal(size=(50, 2)), name="mine")
+        >>> rows.name, rows.train.shape, rows.test.shape
+        ('mine', (40, 2), (10, 2))
+    """
+    if not 0 <= test_fraction < 1:
+        raise ValueError(f"`test_fraction` must be in [0, 1); got {test_fraction}.")
+    if (test_labels is not None) != (test is not None and labels is not None):
+        raise ValueError("`test_labels` must be given if and only if `test` and `labels` are.")
+    table = _table_of(train, levels, name)
+    found = [] if labels is None else [_check_labels("labels", labels, len(table.rows))]
+    if test is not None:
+        other = _table_of(test, levels, f"the test part of {name}")
+        table = _join(table, other)
+        if test_labels is not None:
+            found.append(_check_labels("test_labels", test_labels, len(other.rows)))
+    return _split(table, test_fraction, np.concatenate(found) if found else None)

@@ -1,4 +1,4 @@
-"""Rows on the sphere from a teacher of two neurons, whose distribution is known exactly."""
+"""A distribution of two neurons on the sphere, known exactly: the teacher of dual training."""
 
 import math
 
@@ -19,14 +19,26 @@ _BLOCK = 1 << 16
 
 
 class TwoNeurons(AbstractDistribution):
-    """E(x) = -b sum_k max(<z_k, x>, 0) on the unit sphere in R^dim, k = 1, 2, b = `strength`.
+    """Two neurons on the unit sphere: E(x) = -b sum_k max(<z_k, x>, 0), k = 1, 2.
 
-    The energy depends on the projection of x to the plane of z_1 and z_2 alone: with x uniform, its
-    radius is r = sin s with density (dim - 2) sin s cos(s)^(dim - 3) in s, its angle is uniform. So
-    log Z is a sum over a grid in the plane, and draws come by rejection there.
+    The energy depends on the projection of x to the plane of z_1 and z_2 alone. For uniform x the
+    projection has a uniform angle and the radius r = sin s, with density
+    (dim - 2) sin s cos(s)^(dim - 3) in s. So log Z is a quadrature in the plane, and draws come by
+    rejection there.
 
-    `directions` (2, dim) are brought to length 1. Raises ValueError for fewer than 3 dimensions or
-    parallel directions. Source: the teacher of Domingo-Enrich et al. (2021), section 6 (b = 5).
+    Args:
+        directions: z_k, (2, dim), scaled to length 1.
+        strength: b, above 0.
+
+    Raises:
+        ValueError: for fewer than 3 dimensions, parallel directions, or another `strength`.
+
+    Source: the teacher of Domingo-Enrich et al. (2021), section 6, where b = 5.
+
+    Example:
+        >>> teacher = ex.data.TwoNeurons(np.eye(3)[:2], strength=5.0)
+        >>> round(teacher.angle, 4), teacher.sample(key=key).shape
+        (1.5708, (3,))
     """
 
     directions: Float[Array, " 2 dim"]
@@ -59,7 +71,7 @@ class TwoNeurons(AbstractDistribution):
 
     @property
     def angle(self) -> float:
-        """Between the two directions, in radians."""
+        """The angle between the two directions, in radians."""
         return _angle(np.asarray(self.directions, np.float64))
 
     def __call__(self, x: Float[Array, " dim"]) -> Float[Array, ""]:
@@ -139,7 +151,13 @@ def _ramps(turn: np.ndarray, angle: float) -> np.ndarray:
 def two_neurons(
     distribution: TwoNeurons, *, train: int = 10_000, test: int = 10_000, seed: int = 0
 ) -> Dataset:
-    """Rows of a `TwoNeurons` distribution, by rejection in NumPy: the same on every backend."""
+    """Rows of a `TwoNeurons` distribution, by rejection in NumPy: the same on every backend.
+
+    Example:
+        >>> rows = ex.data.two_neurons(ex.data.TwoNeurons(np.eye(3)[:2]), train=8, test=4)
+        >>> rows.train.shape, rows.name
+        ((8, 3), 'two-neurons-3d')
+    """
     rng, count, dim = np.random.default_rng(seed), train + test, distribution.shape[0]
     angle, best, strength = (
         distribution.angle,

@@ -9,7 +9,7 @@ import polars as pl
 
 from energax.errors import InputError
 
-_MISSING = ("", "na", "n/a", "nan", "null", "none")
+MISSING = ("", "na", "n/a", "nan", "null", "none")
 """Cells that mean "no number", in lower case."""
 
 
@@ -17,7 +17,7 @@ def _is_number(cell: str) -> bool:
     try:
         float(cell)
     except ValueError:
-        return cell.strip().lower() in _MISSING[1:]
+        return cell.strip().lower() in MISSING[1:]
     return True
 
 
@@ -78,7 +78,7 @@ def read_csv(path: Path) -> tuple[np.ndarray, tuple[str, ...] | None]:
     for index, (column, number) in enumerate(zip(cells, numbers, strict=True)):
         if not number.null_count():
             continue
-        text_cells = number.is_null() & ~column.fill_null("").str.to_lowercase().is_in(_MISSING)
+        text_cells = number.is_null() & ~column.fill_null("").str.to_lowercase().is_in(MISSING)
         if text_cells.any():
             row = int(text_cells.arg_max() or 0)
             name = repr(names[index]) if names else str(index + 1)

@@ -1,4 +1,4 @@
-"""Planar data whose exact distribution is known: the yardstick of every two-dimensional test."""
+"""Two-dimensional data with exactly known distributions."""
 
 import math
 
@@ -17,13 +17,24 @@ _SIDE = 2.0
 
 
 class TwoMoons(AbstractModal):
-    """Two interleaved half circles of radius 1 under Gaussian noise; E = -log p, so log Z = 0.
+    """Two interleaved half circles of radius 1 with Gaussian noise; log Z = 0.
 
-    p(x) = (a(x) + a(c - x)) / 2 with c = (1, 1/2): the second moon is the first one turned about
-    c / 2. a(x) = (1/pi) int_0^pi N(x; (cos t, sin t), noise^2 I) dt, by Gauss-Legendre nodes, with
-    a relative error below 1e-8 within 4 of the origin (float64).
+    p(x) = (a(x) + a(c - x)) / 2 with c = (1, 1/2), so each moon is the other one rotated about
+    c / 2, and a(x) = (1/pi) int_0^pi N(x; (cos t, sin t), noise^2 I) dt. The integral is a
+    Gauss-Legendre quadrature with a relative error below 1e-8 within 4 of the origin (float64).
 
-    Reference: the geometry is that of scikit-learn's `make_moons`, with angles drawn at random.
+    Args:
+        noise: standard deviation, at least 0.01.
+
+    Raises:
+        ValueError: for less noise.
+
+    Source: the geometry of scikit-learn's `make_moons`, with random angles.
+
+    Example:
+        >>> moons = ex.data.TwoMoons(0.1)
+        >>> int(moons.mode(jnp.array([0.0, 1.0]))), int(moons.mode(jnp.array([1.0, -0.5])))
+        (0, 1)
     """
 
     noise: Float[Array, ""]
@@ -79,10 +90,22 @@ class TwoMoons(AbstractModal):
 
 
 class Rings(AbstractModal):
-    """Concentric circles under Gaussian noise, equally likely; E = -log p, so log Z = 0.
+    """Concentric circles with Gaussian noise, equally likely; log Z = 0.
 
     With r = |x|, a circle of radius R has the density
     exp(-(r - R)^2 / (2 std^2)) i0e(r R / std^2) / (2 pi std^2), where i0e(t) = exp(-t) I_0(t).
+
+    Args:
+        radii: above 0.
+        std: of the noise, above 0.
+
+    Raises:
+        ValueError: for other values, or no radius.
+
+    Example:
+        >>> rings = ex.data.Rings()
+        >>> rings.modes, int(rings.mode(jnp.array([0.0, 3.0])))
+        (4, 3)
     """
 
     radii: Float[Array, " rings"]
@@ -132,9 +155,14 @@ class Rings(AbstractModal):
 
 
 class Checkerboard(AbstractModal):
-    """Uniform on the 8 black squares of a board on [-4, 4)^2: E = 0 there and infinite elsewhere.
+    """Uniform on the 8 black squares of a checkerboard on [-4, 4)^2; E is infinite elsewhere.
 
-    Squares have side 2, and the one at the lower left is black; log Z is log 32, the log area.
+    Squares have side 2, and the one at the lower left is black. log Z = log 32, the log area.
+
+    Example:
+        >>> board = ex.data.Checkerboard()
+        >>> float(board(jnp.array([-3.0, -3.0]))), float(board(jnp.array([-1.0, -3.0])))
+        (0.0, inf)
     """
 
     shape: tuple[int, ...] = eqx.field(static=True, default=(2,))
@@ -176,17 +204,22 @@ def _directions(angle: np.ndarray) -> np.ndarray:
     return np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-# Rows come from NumPy in float64, not from `distribution.sample`: the same bits on every backend,
-# so a run
-# made on a GPU finds its data set again on a CPU.
+# Rows come from NumPy in float64, not from `distribution.sample`: they have the same bits on every
+# backend, so a run made on a GPU finds its data set again on a CPU.
 
 
 def two_moons(noise: float = 0.1, *, train: int = 8192, test: int = 4000, seed: int = 1) -> Dataset:
-    """Rows of `TwoMoons`; with noise 0.1 the distribution's expected log-density is -1.0076 nats.
+    """Rows of `TwoMoons`.
 
-    The default test rows have -1.015 under the distribution itself, which no model beats by more
-    than luck. Published figures were measured on 4,000 rows that have -1.021; seed 0 has -0.999 and
-    would flatter every model beside them.
+    With noise 0.1 the expected log-density of the distribution is -1.0076 nats. The default test
+    rows have a mean of -1.015 under the distribution itself, which no model beats except by chance.
+    Published figures were measured on 4,000 rows with a mean of -1.021; the rows of seed 0 have
+    -0.999 and would flatter every model in comparison.
+
+    Example:
+        >>> rows = ex.data.two_moons(train=100, test=50)
+        >>> rows.train.shape, rows.distribution.modes
+        ((100, 2), 2)
     """
     rng, count = np.random.default_rng(seed), train + test
     arc = _directions(rng.uniform(0, math.pi, count))
@@ -196,9 +229,13 @@ def two_moons(noise: float = 0.1, *, train: int = 8192, test: int = 4000, seed: 
 
 
 def eight_gaussians(*, train: int = 8192, test: int = 4000, seed: int = 0) -> Dataset:
-    """Eight Gaussians of standard deviation 0.35 on a circle of radius 2.83, equally likely.
+    """Rows of eight equally likely Gaussians on a circle of radius 2.83, standard deviation 0.35.
 
-    The scale is the usual one: radius 4 and standard deviation 1/2, both over sqrt(2).
+    The usual scale: radius 4 and standard deviation 1/2, both divided by sqrt(2).
+
+    Example:
+        >>> ex.data.eight_gaussians(train=100, test=50).distribution.modes
+        8
     """
     rng, count = np.random.default_rng(seed), train + test
     centres = math.sqrt(8) * _directions(np.arange(8) * math.pi / 4)
@@ -209,7 +246,13 @@ def eight_gaussians(*, train: int = 8192, test: int = 4000, seed: int = 0) -> Da
 
 
 def checkerboard(*, train: int = 8192, test: int = 4000, seed: int = 0) -> Dataset:
-    """Rows of `Checkerboard`."""
+    """Rows of `Checkerboard`.
+
+    Example:
+        >>> rows = ex.data.checkerboard(train=100, test=50)
+        >>> float(rows.distribution(jnp.asarray(rows.train[0])))
+        0.0
+    """
     rng, count = np.random.default_rng(seed), train + test
     column = rng.integers(0, 4, count)
     row = 2 * rng.integers(0, 2, count) + column % 2
@@ -220,7 +263,12 @@ def checkerboard(*, train: int = 8192, test: int = 4000, seed: int = 0) -> Datas
 
 
 def rings(*, train: int = 8192, test: int = 4000, seed: int = 0) -> Dataset:
-    """Rows of `Rings`, with its default radii and noise."""
+    """Rows of `Rings`, with its default radii and noise.
+
+    Example:
+        >>> ex.data.rings(train=100, test=50).test.shape
+        (50, 2)
+    """
     rng, count, distribution = np.random.default_rng(seed), train + test, Rings()
     radius = np.asarray(distribution.radii, np.float64)[
         rng.integers(0, len(distribution.radii), count)

@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray, Shaped
 from energax.data.base import AbstractTransform
 
 _SMALLEST_TAIL = 1e-30
-"""A tail probability below this is read as this: only a number on the very edge of the box is."""
+"""Smaller tail probabilities are replaced by this; they occur only at the very edge of the box."""
 
 
 def _real(x: Shaped[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
@@ -35,14 +35,26 @@ def _pick(table: Array, bin_: Array) -> Array:
 
 
 class Dequantise(AbstractTransform):
-    """Whole numbers 0..levels-1 spread over their cell: y = (x + u) / levels, u uniform on [0, 1).
+    """Uniform dequantisation of whole numbers: y = (x + u) / levels, u uniform on [0, 1).
 
     `log_det` is 0 by convention: the density of whole numbers is reported on the unit box [0, 1]^d.
     With l its log in nats, -(l / d - log levels) / log 2 is bits per dimension, an upper bound on
-    the bits of the whole numbers. `decode` rounds down to the cell and clips to its range.
+    the bits of the whole numbers. `decode` rounds down and clips to 0..levels-1. u stays
+    4 levels eps away from 0 and 1 (eps of the dtype), so that rounding never changes the number.
 
-    u keeps 4 levels eps away from 0 and 1 (eps of the dtype), so that rounding never moves a number
-    to the next cell. Numbers outside the range are not caught here.
+    Args:
+        levels: x lies in 0..levels-1; from 2 to 65536.
+
+    Raises:
+        ValueError: for other `levels`.
+
+    Trap: numbers outside 0..levels-1 are not detected here.
+
+    Example:
+        >>> transform = ex.data.Dequantise(4)
+        >>> y, _ = transform.encode(jnp.array([0, 3], jnp.uint8), key=key)
+        >>> transform.decode(y).tolist()
+        [0, 3]
     """
 
     levels: int = eqx.field(static=True)
@@ -66,7 +78,19 @@ class Dequantise(AbstractTransform):
 
 
 class Standardise(AbstractTransform):
-    """y = (x - mean) / std; `mean` and `std` are numbers or have the shape of an example."""
+    """y = (x - mean) / std; `standardise` fits it to rows.
+
+    Args:
+        mean: a number, or an array of the shape of an example.
+        std: the same, above 0.
+
+    Raises:
+        ValueError: for a `std` that is not above 0.
+
+    Example:
+        >>> ex.data.Standardise(1.0, 2.0).decode(jnp.array([1.0])).tolist()
+        [3.0]
+    """
 
     mean: Float[Array, "..."]
     std: Float[Array, "..."]
@@ -88,10 +112,22 @@ class Standardise(AbstractTransform):
 
 
 class Whiten(AbstractTransform):
-    """y = factor (x - mean), of the flattened example: a full matrix, where `Standardise` has one
-    number for each axis.
+    """y = factor (x - mean), of the flattened example; `whiten` fits it to rows.
 
-    `factor` (dim, dim) is invertible; `inverse` is its inverse. log|dy/dx| = log|det factor|.
+    log|dy/dx| = log|det factor|.
+
+    Args:
+        mean: of the shape of an example.
+        factor: (dim, dim), invertible.
+        inverse: its inverse.
+
+    Raises:
+        ValueError: where shapes do not match, or `inverse` is not the inverse.
+
+    Example:
+        >>> transform = ex.data.Whiten(np.zeros(2), 2 * np.eye(2), np.eye(2) / 2)
+        >>> transform.encode(jnp.ones(2), key=key)[0].tolist()
+        [2.0, 2.0]
     """
 
     mean: Float[Array, "*shape"]
@@ -125,10 +161,19 @@ class Whiten(AbstractTransform):
 
 
 class ScaleToBox(AbstractTransform):
-    """The straight map that takes [low, high] to [box_low, box_high].
+    """The affine map from [low, high] to [box_low, box_high]; `scale_to_box` fits it to rows.
 
-    `low` and `high` are numbers or have the shape of an example. A number outside [low, high] lands
-    outside the box.
+    Args:
+        low, high: numbers, or arrays of the shape of an example.
+
+    Raises:
+        ValueError: where a lower end is not below the upper one.
+
+    Trap: a number outside [low, high] is mapped outside the box.
+
+    Example:
+        >>> ex.data.ScaleToBox(0.0, 10.0).encode(jnp.array([10.0, 5.0]), key=key)[0].tolist()
+        [1.0, 0.0]
     """
 
     low: Float[Array, "..."]
@@ -165,10 +210,20 @@ class ScaleToBox(AbstractTransform):
 class Logit(AbstractTransform):
     """y = log(z / (1 - z)) with z = margin + (1 - 2 margin) x, for x in the unit box.
 
-    `margin` in [0, 1/2) keeps z off 0 and 1; with margin 0 the edges of the box go to infinity.
-    Outside the box, where the density is 0, y may be NaN.
+    Args:
+        margin: in [0, 1/2), keeps z away from 0 and 1. With 0 the edges of the box are mapped to
+            infinity.
 
-    Reference: Dinh, Sohl-Dickstein and Bengio (2017), section 4.1, with alpha = margin.
+    Raises:
+        ValueError: for another `margin`.
+
+    Trap: outside the box, where the density is 0, y may be NaN.
+
+    Source: Dinh, Sohl-Dickstein and Bengio (2017), section 4.1, with alpha = margin.
+
+    Example:
+        >>> ex.data.Logit(0.01).encode(jnp.array([0.5]), key=key)[0].round(6).tolist()
+        [0.0]
     """
 
     margin: float = eqx.field(static=True)
@@ -193,14 +248,24 @@ class Logit(AbstractTransform):
 
 
 class MarginalGauss(AbstractTransform):
-    """Each coordinate of the unit box made standard normal by its own histogram.
+    """Makes each coordinate of the unit box standard normal, by its own histogram.
 
-    y = Phi^{-1}(F(x)), with F piecewise linear: the cumulative histogram `masses` (levels, *shape)
-    of each coordinate, every mass above 0, their sum 1. log|dy/dx| = sum log f(x) - log phi(y).
+    y = Phi^{-1}(F(x)), with F the piecewise-linear cumulative distribution of the histogram.
+    log|dy/dx| = sum log f(x) - log phi(y). `gaussianise_marginals` fits it to rows.
 
-    Invertible on the open box. Tails are counted from the nearer end, so float32 keeps its digits
-    at both; a tail below 1e-30 (only on the very edge) is read as 1e-30. Outside the box the
-    density is 0: `log_det` is -inf there.
+    Tails are summed from the nearer end, so float32 keeps its digits at both. A tail below 1e-30
+    (only at the very edge) is replaced by 1e-30. Outside the box `log_det` is -inf.
+
+    Args:
+        masses: (levels, *shape), above 0, with sum 1 over the first axis.
+
+    Raises:
+        ValueError: for other masses.
+
+    Example:
+        >>> transform = ex.data.MarginalGauss(np.full((4, 1), 0.25))
+        >>> transform.decode(jnp.array([0.0])).round(6).tolist()
+        [0.5]
     """
 
     masses: Float[Array, " levels *shape"]
@@ -237,7 +302,14 @@ class MarginalGauss(AbstractTransform):
 
 
 class Pipeline(AbstractTransform):
-    """The `steps` one after another, log-determinants added; with no steps, the identity."""
+    """Transforms applied in order, with the sum of their log-determinants; no steps: the identity.
+
+    Example:
+        >>> steps = ex.data.Dequantise(17), ex.data.Logit(1e-3)
+        >>> pipeline = ex.data.Pipeline(steps)
+        >>> pipeline.decode(pipeline.encode(jnp.array([3, 16]), key=key)[0]).tolist()
+        [3, 16]
+    """
 
     steps: tuple[AbstractTransform, ...]
 

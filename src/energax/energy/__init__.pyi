@@ -15,7 +15,7 @@ from .clamped import Clamped as Clamped
 from .clamped import free_axes as free_axes
 from .classification import Classifier as Classifier
 from .classification import Conditional as Conditional
-from .classification import classifier as classifier
+from .classification import find_classifier as find_classifier
 from .combine import Bridge as Bridge
 from .combine import Sum as Sum
 from .combine import Tempered as Tempered
@@ -25,7 +25,7 @@ from .distributions import UniformBox as UniformBox
 from .fit import fit_mixture as fit_mixture
 from .flows import Flow as Flow
 from .flows import fit_flow as fit_flow
-from .flows import flow as flow
+from .flows import make_flow as make_flow
 from .latent import LatentPosterior as LatentPosterior
 from .manifold import AbstractManifold as AbstractManifold
 from .manifold import Flat as Flat
@@ -38,6 +38,6 @@ from .noisy import NoisyEnergy as NoisyEnergy
 from .noisy import NoisyScore as NoisyScore
 from .noisy import Posterior as Posterior
 from .noisy import Unshrunk as Unshrunk
-from .noisy import denoised as denoised
+from .noisy import denoise as denoise
 from .normalised import Normalised as Normalised
 from .tilt import Tilt as Tilt

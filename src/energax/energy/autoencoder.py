@@ -11,15 +11,30 @@ from energax.energy.base import AbstractEnergy
 
 
 class DenoisingAutoencoder(AbstractEnergy):
-    """E(x) = (|x - c|^2 / 2 - sum_j softplus(w_j . x + b_j)) / s^2, s = `noise`.
+    """The energy whose gradient is that of a denoising autoencoder with tied weights.
 
-    Its slope is (x - r(x)) / s^2 with the reconstruction r(x) = c + sum_j sigmoid(w_j . x + b_j)
-    w_j of an autoencoder whose decoder is its transposed encoder. So `DenoisingScoreMatching` at
-    the same noise is mean |r(x + s z) - x|^2 / (2 s^4): to denoise rows is to train the energy. The
-    density is proper: the bowl grows with the square of x, what is taken off it linearly.
+    E(x) = (|x - c|^2 / 2 - sum_j softplus(w_j . x + b_j)) / s^2, s = `noise`.
 
-    Trap: the noise is part of the energy; trained at another noise, r reconstructs nothing.
+    dE/dx = (x - r(x)) / s^2 with the reconstruction r(x) = c + sum_j sigmoid(w_j . x + b_j) w_j.
+    `DenoisingScoreMatching` at the same noise is therefore the reconstruction loss
+    mean |r(x + s z) - x|^2 / (2 s^4). The density is integrable: the quadratic term dominates.
+
+    Args:
+        units: number of hidden units.
+        noise: s, above 0, in the units of x.
+
+    Raises:
+        ValueError: for `units` below 1 or a `noise` that is not above 0.
+
+    Trap: the noise is part of the energy. Train at the same noise, or r does not reconstruct.
+
     Source: Vincent (2011), section 4.
+
+    Example:
+        >>> energy = ex.energy.DenoisingAutoencoder((4,), units=8, noise=0.5, key=key)
+        >>> x = jnp.ones(4)
+        >>> bool(jnp.allclose(energy.reconstruct(x), x + 0.25 * ex.energy.score(energy, x)))
+        True
     """
 
     weight: Float[Array, " units dim"]
@@ -46,5 +61,5 @@ class DenoisingAutoencoder(AbstractEnergy):
         return (well - jnp.sum(jax.nn.softplus(self._hidden(x)))) / self.noise**2
 
     def reconstruct(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """r(x) = x - s^2 dE/dx: the mean of the clean row, once trained (Tweedie's formula)."""
+        """r(x) = x - s^2 dE/dx: after training, the mean of the clean row (Tweedie's formula)."""
         return self.centre + (jax.nn.sigmoid(self._hidden(x)) @ self.weight).reshape(self.shape)

@@ -6,24 +6,45 @@ from typing import Any
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
 
 Energy = Callable[[Any], Any]
 """Any callable of one example that returns a scalar in nats is an energy."""
 
 
 class AbstractEnergy(eqx.Module):
-    """E(x), with p(x) = exp(-E(x)) / Z. Acts on one example; use `jax.vmap` for a batch."""
+    """An energy E(x), with p(x) = exp(-E(x)) / Z. Acts on one example; use `jax.vmap` for a batch.
+
+    A subclass has a `shape`, that of one example, and a `__call__`.
+
+    Example:
+        >>> class Quartic(ex.energy.AbstractEnergy):
+        ...     shape: tuple[int, ...] = (2,)
+        ...     def __call__(self, x): return jnp.sum(x**4)
+        >>> jax.vmap(Quartic())(jnp.ones((3, 2))).tolist()
+        [2.0, 2.0, 2.0]
+    """
 
     shape: eqx.AbstractVar[tuple[int, ...]]
 
     @abc.abstractmethod
-    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+    def __call__(self, x: Shaped[Array, "*shape"]) -> Float[Array, ""]:
         """Energy of one example, in nats."""
 
 
 class AbstractDistribution(AbstractEnergy):
-    """An energy whose normalising constant and whose draws are exact: base, noise and yardstick."""
+    """An energy with an exact normalising constant and exact draws.
+
+    It serves as base distribution, as noise, and as ground truth. A subclass adds `log_z` and
+    `sample` to an energy.
+
+    Example:
+        >>> normal = ex.energy.Gaussian(jnp.zeros(2))
+        >>> isinstance(normal, ex.energy.AbstractDistribution)
+        True
+        >>> round(float(normal.log_z()), 4), normal.sample(key=key).shape  # log(2 pi)
+        (1.8379, (2,))
+    """
 
     @abc.abstractmethod
     def log_z(self) -> Float[Array, ""]:
@@ -35,8 +56,13 @@ class AbstractDistribution(AbstractEnergy):
 
 
 class AbstractModal(AbstractDistribution):
-    """A distribution of several modes that are numbered, so that the share of each can be
-    checked."""
+    """A distribution with numbered modes, so that the share of each in a sample can be checked.
+
+    Example:
+        >>> moons = ex.data.TwoMoons()
+        >>> isinstance(moons, ex.energy.AbstractModal), moons.modes
+        (True, 2)
+    """
 
     @property
     @abc.abstractmethod
@@ -45,40 +71,74 @@ class AbstractModal(AbstractDistribution):
 
     @abc.abstractmethod
     def mode(self, x: Float[Array, "*shape"]) -> Int[Array, ""]:
-        """The mode that a point belongs to, from 0; `modes` where it belongs to none."""
+        """The number of the mode of a point, from 0; `modes` where it belongs to none."""
 
 
 class NonTrainable(eqx.Module):
-    """A part of an energy that no optimiser may move: its arrays are constants, not weights.
+    """A part of an energy that training leaves as it is: its arrays are constants, not weights.
 
-    Called like what it holds, where that is callable.
+    Called like `value`, where that is callable; gradients flow to the example alone. An energy in
+    it may stand wherever `Tilt`, `Sum`, `Tempered` and `Bridge` take an energy.
+
+    Example:
+        >>> frozen = ex.energy.NonTrainable(ex.energy.Gaussian(jnp.zeros(2)))
+        >>> float(frozen(jnp.ones(2))), jax.tree.leaves(ex.energy.weights(frozen)[0])
+        (1.0, [])
     """
 
     value: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an example, where `value` is an energy."""
+        return self.value.shape
 
     def __call__(self, x: Array) -> Array:
         return stop_gradient(self.value)(x)
 
 
 def score(energy: Energy, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Gradient of log p at `x`, that is -dE/dx. It does not know Z."""
+    """The score, the gradient of log p at `x`: -dE/dx. It does not depend on Z.
+
+    Example:
+        >>> ex.energy.score(ex.energy.Gaussian(jnp.zeros(2)), jnp.array([1.0, -2.0])).tolist()
+        [-1.0, 2.0]
+    """
     return -jax.grad(energy)(x)
 
 
 def log_density(distribution: AbstractDistribution, x: Float[Array, "*shape"]) -> Float[Array, ""]:
-    """log p(x) = -E(x) - log Z of a distribution, in nats."""
+    """log p(x) = -E(x) - log Z of a distribution, in nats.
+
+    Example:
+        >>> box = ex.energy.UniformBox((2,), 0.0, 2.0)
+        >>> round(float(ex.energy.log_density(box, jnp.ones(2))), 4)  # -log 4
+        -1.3863
+    """
     return -distribution(x) - distribution.log_z()
 
 
 def draws(
     distribution: AbstractDistribution, count: int, *, key: PRNGKeyArray
-) -> Float[Array, " count *shape"]:
-    """`count` independent exact draws of a distribution."""
+) -> Shaped[Array, " count *shape"]:
+    """`count` independent exact draws of a distribution.
+
+    Example:
+        >>> ex.energy.draws(ex.energy.Gaussian(jnp.zeros(2)), 5, key=key).shape
+        (5, 2)
+    """
     return jax.vmap(lambda k: distribution.sample(key=k))(jax.random.split(key, count))
 
 
 def stop_gradient(energy: PyTree) -> PyTree:
-    """The same energy as a constant: no gradient flows into its weights."""
+    """The same energy as a constant: no gradient flows into its weights.
+
+    Example:
+        >>> normal = ex.energy.Gaussian(jnp.zeros(1))
+        >>> slope = jax.grad(lambda energy: ex.energy.stop_gradient(energy)(jnp.ones(1)))(normal)
+        >>> slope.mean.tolist()
+        [0.0]
+    """
     moving, still = eqx.partition(energy, eqx.is_inexact_array)
     return eqx.combine(jax.lax.stop_gradient(moving), still)
 
@@ -88,9 +148,19 @@ def _is_fixed(node: Any) -> bool:
 
 
 def weights(energy: PyTree) -> tuple[PyTree, PyTree]:
-    """Split an energy into what an optimiser moves and the rest; `eqx.combine` joins them again.
+    """Split an energy into its weights, which training moves, and the rest.
 
     Every floating array is a weight, except inside a `NonTrainable`.
+
+    Returns:
+        Two trees like `energy`, with None where the other one has the leaf; `equinox.combine` joins
+        them again.
+
+    Example:
+        >>> base, network = (ex.energy.Gaussian(jnp.full(2, mean)) for mean in (0.0, 1.0))
+        >>> moving, rest = ex.energy.weights(ex.energy.Tilt(base, network))
+        >>> len(jax.tree.leaves(moving))  # mean and std of `network`; the base is frozen
+        2
     """
     movable = jax.tree.map(
         lambda node: False if _is_fixed(node) else eqx.is_inexact_array(node),

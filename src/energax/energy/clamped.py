@@ -1,5 +1,4 @@
-"""The distribution of some numbers of an example, given the others: what fills in a row is drawn
-from it."""
+"""The conditional distribution of some numbers of an example, given the others: inpainting."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -10,19 +9,28 @@ from energax.energy.base import AbstractEnergy, Energy
 
 
 class Clamped(AbstractEnergy):
-    """E(u) = energy(x), where x has the free numbers u and all its others are held: p(u | held).
+    """The energy of the free numbers u of an example whose other numbers are known.
 
-    p(u | held) is proportional to exp(-E(u)), so that any sampler of u draws from it. `known` is an
-    example; of its free numbers nothing is read but that they are finite. `directions` (dim, free),
-    the columns of length 1 and at right angles, span the moves that are free: `free_axes` gives
-    them. For a Gaussian of precision P the distribution of u has the precision C'P C, C the
-    directions.
+    E(u) = energy(x) with x = known part + directions @ u, so exp(-E(u)) is proportional to
+    p(u | known part): any sampler of u fills in the rest of the example. Of a Gaussian with
+    precision P, u has the precision C' P C, C the directions.
 
-    Trap: log Z of this energy is log p(held) + log Z of `energy`: another one for each `known`.
+    Args:
+        energy: of whole examples.
+        known: an example. Its free numbers are ignored but must be finite.
+        directions: (dim, free), orthonormal columns that span the free moves; see `free_axes`.
+
+    Trap: log Z of this energy is log p(known part) + log Z of `energy`: it differs between rows.
+
+    Example:
+        >>> axes = jnp.asarray(ex.energy.free_axes(np.array([True, False])))
+        >>> normal, row = ex.energy.Gaussian(jnp.zeros(2)), jnp.array([0.0, 3.0])
+        >>> ex.energy.Clamped(normal, row, axes).whole(jnp.array([1.0])).tolist()
+        [1.0, 3.0]
     """
 
     energy: Energy
-    held: Float[Array, "*whole"]
+    known: Float[Array, "*whole"]
     directions: Float[Array, " dim free"]
     shape: tuple[int, ...] = eqx.field(static=True)
 
@@ -30,25 +38,25 @@ class Clamped(AbstractEnergy):
         self, energy: Energy, known: Float[Array, "*whole"], directions: Float[Array, " dim free"]
     ):
         self.energy, self.directions = energy, directions
-        self.held = held(known, directions)
+        self.known = remove_free(known, directions)
         self.shape = directions.shape[1:]
 
     def __call__(self, x: Float[Array, " free"]) -> Float[Array, ""]:
         return self.energy(self.whole(x))
 
     def whole(self, free: Float[Array, " free"]) -> Float[Array, "*whole"]:
-        """The example that has these free numbers."""
-        return self.held + _times(self.directions, free).reshape(self.held.shape)
+        """The whole example with these free numbers."""
+        return self.known + _times(self.directions, free).reshape(self.known.shape)
 
     def part(self, x: Float[Array, "*whole"]) -> Float[Array, " free"]:
         """The free numbers of an example."""
         return _times(self.directions.T, x.reshape(-1))
 
 
-def held(
+def remove_free(
     x: Float[Array, "*whole"], directions: Float[Array, " dim free"]
 ) -> Float[Array, "*whole"]:
-    """What is left of an example without its part along the directions: 0 where it is free."""
+    """An example minus its projection on the directions: 0 where it is free."""
     along = _times(directions, _times(directions.T, x.reshape(-1)))
     return x - along.reshape(x.shape)
 
@@ -56,10 +64,19 @@ def held(
 def free_axes(
     hidden: Bool[np.ndarray, "*whole"], factor: Float[np.ndarray, " dim dim"] | None = None
 ) -> Float[np.ndarray, " dim free"]:
-    """Directions in which the `hidden` numbers of an example move, as columns, float64.
+    """The directions in which the `hidden` numbers of an example move, as orthonormal columns.
 
-    With `factor`, of an energy of y = factor x, while x is what is known in part: an orthonormal
-    basis of the columns of `factor` that belong to hidden numbers.
+    Args:
+        hidden: True where a number is to be filled in.
+        factor: for an energy of y = factor x while numbers of x are known: then the columns span
+            those of `factor` that belong to hidden numbers.
+
+    Returns:
+        (dim, free) in float64, for `Clamped`.
+
+    Example:
+        >>> ex.energy.free_axes(np.array([False, True, True])).tolist()
+        [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]
     """
     columns = np.eye(hidden.size) if factor is None else np.asarray(factor, np.float64)
     free = columns[:, hidden.reshape(-1)]
@@ -67,5 +84,5 @@ def free_axes(
 
 
 def _times(matrix: Array, vector: Array) -> Array:
-    """The product in the whole precision of the numbers, which accelerators else cut short."""
+    """The product in full precision, where accelerators would round the factors."""
     return jnp.matmul(matrix, vector, precision="highest")

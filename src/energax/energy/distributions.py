@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
 
@@ -13,9 +14,19 @@ from energax.energy.base import AbstractDistribution, AbstractModal
 
 
 class Gaussian(AbstractDistribution):
-    """E(x) = sum_i (x_i - mean_i)^2 / (2 std_i^2): independent axes, any shape.
+    """A Gaussian with independent axes, of any shape: E(x) = sum_i (x_i - mean_i)^2 / (2 std_i^2).
 
-    `std` is one number or an array of the shape of `mean`; above 0.
+    Args:
+        mean: its shape is that of an example.
+        std: one number, or an array of the shape of `mean`; above 0.
+
+    Raises:
+        ValueError: for a `std` that is not above 0.
+
+    Example:
+        >>> normal = ex.energy.Gaussian(jnp.zeros(3), 2.0)
+        >>> float(normal(jnp.full(3, 2.0))), normal.sample(key=key).shape
+        (1.5, (3,))
     """
 
     mean: Float[Array, "*shape"]
@@ -40,46 +51,78 @@ class Gaussian(AbstractDistribution):
 
 
 class GaussianMixture(AbstractModal):
-    """E(x) = -log sum_k weight_k N(x; mean_k, L_k L_k'), normalised: log Z = 0.
+    """E(x) = -log sum_k weight_k N(x; mean_k, L_k L_k'), a mixture of Gaussians, normalised.
 
-    `log_weights` (k,) need not be normalised; `means` (k, *shape); `factors` (k, dim, dim) are the
-    lower Cholesky factors L_k of the covariances of the flattened example. One component is the
-    Gaussian with full covariance. The mode of a point is the component it most likely came from.
+    log Z = 0 whatever values its arrays take, so it may be trained: weights are a softmax of
+    `logits`, and each L_k^-1 is stored as its entries below the diagonal and the logarithms of
+    those on it. One component is the Gaussian with full covariance. The mode of a point is the
+    component it most likely came from.
+
+    Args:
+        log_weights: (k,), need not be normalised.
+        means: (k, *shape).
+        factors: (k, dim, dim), the lower Cholesky factors L_k of the covariances of the flattened
+            example, with a positive diagonal.
+
+    Raises:
+        ValueError: where shapes do not match or a factor is no Cholesky factor.
+
+    Example:
+        >>> means, factors = np.array([[-1.0], [1.0]]), np.ones((2, 1, 1))
+        >>> mixture = ex.energy.GaussianMixture(np.zeros(2), means, factors)
+        >>> mixture.modes, int(mixture.mode(jnp.array([0.7])))
+        (2, 1)
     """
 
-    log_weights: Float[Array, " components"]
+    logits: Float[Array, " components"]
     means: Float[Array, " components *shape"]
-    factors: Float[Array, " components dim dim"]
-    whiteners: Float[Array, " components dim dim"]
+    below: Float[Array, " components dim dim"]
+    log_diagonal: Float[Array, " components dim"]
     shape: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(self, log_weights: ArrayLike, means: ArrayLike, factors: ArrayLike):
         self.means = jnp.asarray(means)
         dtype = self.means.dtype
         self.shape = self.means.shape[1:]
-        dim = math.prod(self.shape)
-        self.factors = jnp.asarray(factors, dtype)
-        self.log_weights = jax.nn.log_softmax(jnp.asarray(log_weights, dtype))
-        if self.log_weights.shape != (len(self.means),):
-            raise ValueError(
-                f"`log_weights` must have shape {(len(self.means),)} to go with `means` of shape "
-                f"{self.means.shape}; got {self.log_weights.shape}."
-            )
-        if self.factors.shape != (len(self.means), dim, dim):
-            raise ValueError(
-                f"`factors` must have shape {(len(self.means), dim, dim)} to go with `means` of "
-                f"shape {self.means.shape}; got {self.factors.shape}."
-            )
+        count, dim = len(self.means), math.prod(self.shape)
+        self.logits = jax.nn.log_softmax(jnp.asarray(log_weights, dtype))
         full = np.asarray(factors, np.float64)
+        expected = {"log_weights": (count,), "factors": (count, dim, dim)}
+        for name, found in (("log_weights", self.logits.shape), ("factors", full.shape)):
+            if found != expected[name]:
+                raise ValueError(
+                    f"`{name}` must have shape {expected[name]} to go with `means` of shape "
+                    f"{self.means.shape}; got {found}."
+                )
         if np.any(np.triu(full, 1)) or not np.all(np.diagonal(full, axis1=1, axis2=2) > 0):
             raise ValueError("`factors` must be lower triangular with a positive diagonal.")
-        self.whiteners = jnp.asarray(np.linalg.inv(full), dtype)
+        inverse = np.linalg.inv(full)
+        self.below = jnp.asarray(np.tril(inverse, -1), dtype)
+        self.log_diagonal = jnp.asarray(np.log(np.diagonal(inverse, axis1=1, axis2=2)), dtype)
+
+    @property
+    def log_weights(self) -> Float[Array, " components"]:
+        """log weight_k, normalised."""
+        return jax.nn.log_softmax(self.logits)
+
+    @property
+    def whiteners(self) -> Float[Array, " components dim dim"]:
+        """L_k^-1, which takes x - mean_k to standard normal numbers; lower triangular."""
+        eye = jnp.eye(self.below.shape[1], dtype=self.below.dtype)
+        return jnp.tril(self.below, -1) + jnp.exp(self.log_diagonal)[:, :, None] * eye[None]
+
+    @property
+    def factors(self) -> Float[Array, " components dim dim"]:
+        """L_k, the lower Cholesky factor of each covariance."""
+        whiteners = self.whiteners
+        eye = jnp.broadcast_to(jnp.eye(whiteners.shape[1], dtype=whiteners.dtype), whiteners.shape)
+        return solve_triangular(whiteners, eye, lower=True)
 
     def _log_parts(self, x: Float[Array, "*shape"]) -> Float[Array, " components"]:
         """log weight_k N(x; mean_k, L_k L_k'), without the constant that all share."""
         shift = (x[None] - self.means).reshape(len(self.means), -1)
         white = jnp.einsum("kij,kj->ki", self.whiteners, shift)
-        log_volume = jnp.sum(jnp.log(jnp.diagonal(self.whiteners, axis1=1, axis2=2)), axis=1)
+        log_volume = jnp.sum(self.log_diagonal, axis=1)
         return self.log_weights + log_volume - jnp.sum(white**2, axis=1) / 2
 
     def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
@@ -87,6 +130,7 @@ class GaussianMixture(AbstractModal):
 
     @property
     def modes(self) -> int:
+        """The number of components."""
         return len(self.means)
 
     def mode(self, x: Float[Array, "*shape"]) -> Int[Array, ""]:
@@ -97,13 +141,26 @@ class GaussianMixture(AbstractModal):
 
     def sample(self, *, key: PRNGKeyArray) -> Float[Array, "*shape"]:
         pick, move = jax.random.split(key)
-        k = jax.random.categorical(pick, self.log_weights)
-        noise = jax.random.normal(move, self.factors.shape[2:], self.means.dtype)
-        return self.means[k] + (self.factors[k] @ noise).reshape(self.shape)
+        k = jax.random.categorical(pick, self.logits)
+        noise = jax.random.normal(move, self.log_diagonal.shape[1:], self.means.dtype)
+        # All components, then one: under `vmap` no factor is copied for each draw.
+        shift = jnp.einsum("kij,j->ki", self.factors, noise)[k]
+        return self.means[k] + shift.reshape(self.shape)
 
 
 class UniformBox(AbstractDistribution):
-    """E(x) = 0 inside the box [low, high]^shape and infinite outside; log Z is the log volume."""
+    """The uniform distribution on [low, high]^shape: E(x) = 0 inside, infinite outside.
+
+    log Z is the log volume.
+
+    Raises:
+        ValueError: where `low` is not below `high`.
+
+    Example:
+        >>> box = ex.energy.UniformBox((2,), -1.0, 1.0)
+        >>> float(box(jnp.zeros(2))), float(box(jnp.full(2, 3.0)))
+        (0.0, inf)
+    """
 
     low: Float[Array, ""]
     high: Float[Array, ""]

@@ -1,4 +1,4 @@
-"""Distributions fitted to rows by maximum likelihood: bases to tilt and noise to contrast with."""
+"""Gaussian mixtures fitted to rows by maximum likelihood: base and noise distributions."""
 
 import numpy as np
 from jaxtyping import Float
@@ -14,10 +14,22 @@ def fit_mixture(
     ridge: float = 1e-4,
     seed: int = 0,
 ) -> GaussianMixture:
-    """Mixture of `components` Gaussians with full covariance, by EM (scikit-learn) in float64.
+    """Fit a mixture of `components` Gaussians with full covariance, by EM in float64.
 
-    `ridge` is added to each variance, in squared units of the rows: without it a constant column
-    makes a covariance singular. Raises ValueError with fewer rows than components.
+    Args:
+        ridge: added to each variance, in squared units of the rows. Without it a constant column
+            makes a covariance singular.
+        seed: of the initial assignment of rows to components.
+
+    Raises:
+        ValueError: for fewer rows than components, or fewer than 2.
+
+    Source: scikit-learn's `GaussianMixture`.
+
+    Example:
+        >>> rows = np.array([[0.0], [2.0], [4.0]])
+        >>> ex.energy.fit_mixture(rows).means.round(6).tolist()
+        [[2.0]]
     """
     if len(rows) < max(components, 2):
         raise ValueError(f"{components} components cannot be fitted to {len(rows)} rows.")

@@ -1,5 +1,4 @@
-"""A normalising flow as a distribution: a density that is exact, trainable and quick to draw
-from."""
+"""A normalising flow as a distribution: an exact, trainable density with cheap draws."""
 
 import math
 
@@ -20,7 +19,7 @@ KNOTS, REACH = 8, 4.0
 """Each layer bends its axis by a spline of `KNOTS` pieces on [-REACH, REACH], in units of std."""
 
 HELD_OUT, CHECKS = 10, 20
-"""A fit holds one row in `HELD_OUT` out and looks at them `CHECKS` times."""
+"""A fit validates on one row in `HELD_OUT`, `CHECKS` times."""
 
 
 def _held(node: PyTree) -> bool:
@@ -28,12 +27,26 @@ def _held(node: PyTree) -> bool:
 
 
 class Flow(AbstractDistribution):
-    """E(x) = -log q(x) of a FlowJAX flow over the flattened example: log Z = 0, exact draws.
+    """A FlowJAX flow over the flattened example: E(x) = -log q(x), log Z = 0, exact draws.
 
-    The weights are those of the flow's bijection. Its base distribution, and what FlowJAX marks by
-    `NonTrainable`, are `NonTrainable`. Source: Papamakarios et al. (2021), section 2.
+    Training moves the bijection of the flow. Its base distribution, and parts that FlowJAX marks as
+    `NonTrainable`, stay as they are.
 
-    Trap: FlowJAX turns a density that is not a number into 0, here an energy that is infinite.
+    Args:
+        distribution: unconditional, over the flattened example.
+        shape: of one example.
+
+    Raises:
+        ValueError: where the two do not match.
+
+    Trap: FlowJAX turns a density of NaN into 0, here an infinite energy.
+
+    Source: Papamakarios et al. (2021), section 2.
+
+    Example:
+        >>> flow = ex.energy.make_flow((2,), layers=1, width=4, key=key)
+        >>> type(flow).__name__, float(flow.log_z()), flow.sample(key=key).shape
+        ('Flow', 0.0, (2,))
     """
 
     moving: PyTree
@@ -67,7 +80,7 @@ class Flow(AbstractDistribution):
         return self.distribution.sample(key).reshape(self.shape)
 
 
-def flow(
+def make_flow(
     shape: tuple[int, ...],
     *,
     layers: int = 4,
@@ -76,13 +89,26 @@ def flow(
     std: Float[Array, "*shape"] | None = None,
     key: PRNGKeyArray,
 ) -> Flow:
-    """An untrained flow, roughly N(mean, std^2) on each axis: `layers` couplings bent by splines.
+    """An untrained flow, close to N(mean, std^2) on each axis: coupling layers with splines.
 
-    Both its draws and its density take one pass. The splines act within 4 `std` of `mean` (0 and 1
-    unless given, and never trained); outside, the tails are those of a Gaussian. One axis has
-    nothing to be coupled with: there one spline has the pieces of all layers.
+    Draws and density both take one pass. The splines act within 4 `std` of `mean`; outside, the
+    tails are Gaussian. With a single axis there is nothing to couple: one spline has the pieces of
+    all layers.
+
+    Args:
+        width: number of hidden units of the network in each of the `layers`.
+        mean: of the shape of an example, 0 unless given; not trained.
+        std: of the shape of an example, 1 unless given; not trained.
+
+    Raises:
+        ValueError: for `layers` or a `width` below 1.
 
     Source: Dinh et al. (2017) for the couplings, Durkan et al. (2019) for the splines.
+
+    Example:
+        >>> flow = ex.energy.make_flow((2,), layers=1, width=4, std=jnp.full(2, 3.0), key=key)
+        >>> ex.energy.draws(flow, 5, key=key).shape
+        (5, 2)
     """
     if layers < 1 or width < 1:
         raise ValueError(f"`layers` and `width` must be at least 1; got {layers} and {width}.")
@@ -117,13 +143,24 @@ def fit_flow(
     learning_rate: float = 1e-2,
     seed: int = 0,
 ) -> Flow:
-    """A flow fitted to rows by maximum likelihood: Adam, its rate falling along a cosine.
+    """Fit a flow to rows by maximum likelihood, with Adam and a cosine schedule.
 
-    It starts at the mean and the standard deviation of each axis. One row in ten is held out: the
-    weights that gave those the highest likelihood, out of `CHECKS` times of looking, are kept. The
-    same seed gives the same flow.
+    It starts at the mean and the standard deviation of each axis. One row in ten is held out and
+    its likelihood measured 20 times; the best weights are kept. The same seed gives the same flow.
 
-    Raises ValueError with fewer than 20 rows, or where a column is constant.
+    Args:
+        layers, width: as in `make_flow`.
+        updates: of Adam, rounded up to a multiple of 20.
+        batch_size: at most the number of rows to train on.
+
+    Raises:
+        ValueError: for fewer than 20 rows, or a constant column.
+
+    Example:
+        >>> rows = np.linspace(-1, 1, 40)[:, None] * np.ones(2)
+        >>> flow = ex.energy.fit_flow(rows, layers=1, width=4, updates=20)
+        >>> flow.shape
+        (2,)
     """
     if len(rows) < 2 * HELD_OUT:
         raise ValueError(f"A flow cannot be fitted to {len(rows)} rows: give {2 * HELD_OUT}.")
@@ -133,13 +170,13 @@ def fit_flow(
         raise ValueError("`rows` must vary on every axis; a constant column has no density.")
     born, split, go = jax.random.split(jax.random.key(seed), 3)
     mean, std = jnp.asarray(mean, rows.dtype), jnp.asarray(std, rows.dtype)
-    start = flow(rows.shape[1:], layers=layers, width=width, mean=mean, std=std, key=born)
+    start = make_flow(rows.shape[1:], layers=layers, width=width, mean=mean, std=std, key=born)
     shuffled = jax.random.permutation(split, jnp.asarray(rows))
     held = len(rows) // HELD_OUT
     rate = optax.cosine_decay_schedule(learning_rate, updates)
     optimiser = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
     parts = shuffled[held:], shuffled[:held]
-    return _fitted(start, *parts, optimiser, updates, min(batch_size, len(parts[0])), key=go)
+    return _fit(start, *parts, optimiser, updates, min(batch_size, len(parts[0])), key=go)
 
 
 def _loss(distribution: Flow, rows: Float[Array, " size *shape"]) -> Float[Array, ""]:
@@ -147,7 +184,7 @@ def _loss(distribution: Flow, rows: Float[Array, " size *shape"]) -> Float[Array
 
 
 @eqx.filter_jit
-def _fitted(
+def _fit(
     start: Flow,
     rows: Float[Array, " size *shape"],
     held: Float[Array, " held *shape"],
@@ -157,7 +194,7 @@ def _fitted(
     *,
     key: PRNGKeyArray,
 ) -> Flow:
-    """The best of the flows that Adam went through."""
+    """The flow of least loss on the held-out rows among those that Adam visits."""
     moving, still = weights(start)
 
     def update(carry: tuple, key: PRNGKeyArray) -> tuple[tuple, None]:

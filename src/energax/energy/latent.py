@@ -1,5 +1,4 @@
-"""The distribution of a generator's latent vector, given an example: what posterior chains draw
-from."""
+"""The posterior of a generator's latent vector, given an example."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -10,14 +9,25 @@ from energax.network import NoisyGenerator
 
 
 class LatentPosterior(AbstractEnergy):
-    """E(z) = |z|^2 / 2 - log N(x; g(z), s^2 I): p(z | x) for the generator's `example` x.
+    """The posterior p(z | x) of a generator: E(z) = |z|^2 / 2 - log N(x; g(z), s^2 I).
 
-    Both constants of p(z, x) but that of the prior are in, so log Z is log p(x) + d log(2 pi) / 2
-    for z of d numbers. For g(z) = W z + b the distribution is N(M^-1 W'(x - b) / s^2, M^-1) with M
-    = I + W'W / s^2, and a Langevin step h needs h M < 2: halve s, and h must fall to a quarter.
+    log Z is log q(x) plus (d / 2) log(2 pi), for z of d numbers.
 
-    Source: Cui and Han (2023), eq. 6. Their released chains leave out the half of the square: they
-    follow the posterior of the noise s / sqrt(2).
+    Args:
+        generator: g and s.
+        example: x.
+
+    Trap: the step of a Langevin chain must fall with s^2. For g(z) = W z + b the posterior is
+    N(M^-1 W' (x - b) / s^2, M^-1) with M = I + W' W / s^2, and a step h needs h M < 2.
+
+    Source: Cui and Han (2023), eq. 6. Their released chains drop the 1/2 of the square: they
+    sample the posterior for the noise s / sqrt(2).
+
+    Example:
+        >>> generator = ex.network.NoisyGenerator(lambda z: z, latent=1, noise=1.0)
+        >>> energy = ex.energy.LatentPosterior(generator, jnp.array([2.0]))
+        >>> ex.energy.score(energy, jnp.array([0.5])).tolist()  # 0 at the mode, x / 2
+        [1.0]
     """
 
     generator: NoisyGenerator

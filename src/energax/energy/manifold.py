@@ -1,5 +1,4 @@
-"""Where rows live: the sphere, the torus or flat space, each with the distribution that is tilted
-there."""
+"""The space of rows: sphere, torus or flat space, each with its base distribution."""
 
 import abc
 import math
@@ -19,10 +18,19 @@ _OFF = 1e-4
 
 
 class UniformSphere(AbstractDistribution):
-    """E(x) = 0 on the unit sphere in R^size, size = product of `shape`; log Z is its log area.
+    """The uniform distribution on the unit sphere in R^size: E(x) = 0, log Z the log area.
 
-    area = 2 pi^(size/2) / Gamma(size/2). The energy is 0 off the sphere too: move by a sampler
-    that stays on it, `OnManifold`.
+    area = 2 pi^(size/2) / Gamma(size/2), size = product of `shape`.
+
+    Raises:
+        ValueError: for a size below 2.
+
+    Trap: the energy is 0 off the sphere too. Use a sampler that stays on it, `OnManifold`.
+
+    Example:
+        >>> sphere = ex.energy.UniformSphere((3,))
+        >>> round(float(sphere.log_z()), 4)  # log(4 pi)
+        2.531
     """
 
     shape: tuple[int, ...] = eqx.field(static=True)
@@ -47,8 +55,14 @@ def _on_sphere(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 class AbstractManifold(eqx.Module):
-    """A space for rows: how to come back to it after a step, and the distribution that is tilted on
-    it."""
+    """A space of examples: its base distribution, its projection and its tangents.
+
+    Samplers that stay on it, and dual training, are written for this interface.
+
+    Example:
+        >>> isinstance(ex.energy.Sphere((3,)), ex.energy.AbstractManifold)
+        True
+    """
 
     @property
     @abc.abstractmethod
@@ -57,13 +71,13 @@ class AbstractManifold(eqx.Module):
 
     @abc.abstractmethod
     def project(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """The point of the space for one that a straight step led out of it."""
+        """The point of the space for one that a straight step took off it."""
 
     @abc.abstractmethod
     def tangent(
         self, x: Float[Array, "*shape"], v: Float[Array, "*shape"]
     ) -> Float[Array, "*shape"]:
-        """The part of v along the space at x."""
+        """The tangential part of v at x."""
 
     @abc.abstractmethod
     def check(self, name: str, rows: Float[np.ndarray, " size *shape"]) -> None:
@@ -71,7 +85,13 @@ class AbstractManifold(eqx.Module):
 
 
 class Sphere(AbstractManifold):
-    """The unit sphere, with the uniform distribution; `shape` is that of one example."""
+    """The unit sphere, with the uniform distribution; `shape` is that of one example.
+
+    Example:
+        >>> sphere = ex.energy.Sphere((2,))
+        >>> sphere.project(jnp.array([0.0, 4.0])).tolist()
+        [0.0, 1.0]
+    """
 
     shape: tuple[int, ...] = eqx.field(static=True)
 
@@ -100,7 +120,12 @@ class Sphere(AbstractManifold):
 
 
 class Torus(AbstractManifold):
-    """[0, 1)^size with opposite sides joined, and the uniform distribution."""
+    """The torus, [0, 1)^size with opposite sides joined, with the uniform distribution.
+
+    Example:
+        >>> ex.energy.Torus((2,)).project(jnp.array([1.25, -0.25])).tolist()
+        [0.25, 0.75]
+    """
 
     shape: tuple[int, ...] = eqx.field(static=True)
 
@@ -127,7 +152,13 @@ class Torus(AbstractManifold):
 
 
 class Flat(AbstractManifold):
-    """R^d, with any distribution that is known exactly as the distribution that is tilted."""
+    """R^d, with any exact distribution as `base`.
+
+    Example:
+        >>> flat = ex.energy.Flat(ex.energy.Gaussian(jnp.zeros(2)))
+        >>> flat.project(jnp.array([3.0, 4.0])).tolist()
+        [3.0, 4.0]
+    """
 
     base: AbstractDistribution
 

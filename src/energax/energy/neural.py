@@ -3,16 +3,21 @@
 from collections.abc import Callable
 
 import equinox as eqx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from energax.energy.base import AbstractEnergy
 
 
 class Neural(AbstractEnergy):
-    """E(x) = network(x): any module of one example that returns a scalar.
+    """Any network of one example that returns a scalar, as an energy: E(x) = network(x).
 
-    Trap: nothing makes exp(-E) integrable. Without a base distribution (`Tilt`) the density may
-    have infinite mass far from the data, and log Z then does not exist.
+    Trap: exp(-E) need not be integrable. Without a base distribution (`Tilt`) its mass far from the
+    data may be infinite, and log Z does not exist.
+
+    Example:
+        >>> energy = ex.energy.Neural(ex.network.MLP((2,), width=8, key=key), (2,))
+        >>> jax.vmap(energy)(jnp.zeros((3, 2))).shape
+        (3,)
     """
 
     network: Callable
@@ -21,5 +26,5 @@ class Neural(AbstractEnergy):
     def __init__(self, network: Callable, shape: tuple[int, ...]):
         self.network, self.shape = network, shape
 
-    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+    def __call__(self, x: Shaped[Array, "*shape"]) -> Float[Array, ""]:
         return self.network(x)

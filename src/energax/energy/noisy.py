@@ -1,4 +1,4 @@
-"""One model for many levels of noise: the distribution of x + s z for every s at once."""
+"""One model for many levels of noise: the distribution of x + s z for each s."""
 
 import abc
 from collections.abc import Callable
@@ -12,7 +12,13 @@ from energax.energy.base import AbstractEnergy, Energy
 
 
 class AbstractNoisy(eqx.Module):
-    """The distributions of x + s z, z ~ N(0, I), as functions of x and of the noise s above 0."""
+    """A model of x + s z, z ~ N(0, I), for each noise s above 0.
+
+    Example:
+        >>> model = ex.energy.NoisyEnergy(lambda x, s: jnp.sum(x**2) / (2 * (1 + s**2)), (2,))
+        >>> isinstance(model, ex.energy.AbstractNoisy), model.at(0.5).shape
+        (True, (2,))
+    """
 
     shape: eqx.AbstractVar[tuple[int, ...]]
 
@@ -41,10 +47,10 @@ class Level(AbstractEnergy):
 
 
 class Slope(AbstractEnergy):
-    """An energy of which only the slope is known: dE/dx = -score(x, noise).
+    """An energy with a known gradient alone: dE/dx = -score(x, noise).
 
-    Trap: its value is 0 everywhere and means nothing. It serves samplers that never reject, and no
-    method that compares energies.
+    Trap: its value is 0 everywhere and means nothing. It serves samplers without a rejection step,
+    and no method that compares energies.
     """
 
     network: Callable
@@ -58,7 +64,13 @@ class Slope(AbstractEnergy):
 
 
 class NoisyEnergy(AbstractNoisy):
-    """E(x, s) = network(x, s), a scalar: at every s an energy of its own."""
+    """An energy for each noise s: E(x, s) = network(x, s).
+
+    Example:
+        >>> model = ex.energy.NoisyEnergy(lambda x, s: jnp.sum(x**2) / (2 * (1 + s**2)), (2,))
+        >>> float(model.at(1.0)(jnp.ones(2))), model.score(jnp.ones(2), jnp.array(1.0)).tolist()
+        (0.5, [-0.5, -0.5])
+    """
 
     network: Callable
     shape: tuple[int, ...] = eqx.field(static=True)
@@ -74,12 +86,19 @@ class NoisyEnergy(AbstractNoisy):
 
 
 class NoisyScore(AbstractNoisy):
-    """The score itself, network(x, s), an array like x: a score-based model.
+    """A score for each noise s: network(x, s), an array of the shape of x.
 
-    One differentiation fewer than `NoisyEnergy`, in training and in sampling. Trap: nothing makes
-    it the gradient of anything, so it has no energy to compare rows by.
+    One differentiation fewer than `NoisyEnergy`, in training and in sampling.
+
+    Trap: it need not be the gradient of an energy, so it cannot compare rows: the energy `at` a
+    noise has the right gradient and the value 0.
 
     Source: Song and Ermon (2019); Song and Kingma (2021), section 4.4.
+
+    Example:
+        >>> model = ex.energy.NoisyScore(lambda x, s: -x / (1 + s**2), (2,))
+        >>> ex.energy.score(model.at(1.0), jnp.ones(2)).tolist()
+        [-0.5, -0.5]
     """
 
     network: Callable
@@ -96,7 +115,7 @@ class NoisyScore(AbstractNoisy):
 
 
 class Zoomed(AbstractEnergy):
-    """E(scale x): an energy seen in rows that are 1 / scale times as large."""
+    """E(scale x): the energy of rows that were divided by `scale`."""
 
     energy: AbstractEnergy
     scale: Float[Array, ""]
@@ -107,15 +126,20 @@ class Zoomed(AbstractEnergy):
 
 
 class Unshrunk(AbstractNoisy):
-    """A model of shrunk rows, sqrt(1 - t^2) x + t z, seen as a model of x + s z.
+    """A variance-preserving model, of sqrt(1 - t^2) x + t z, as a model of x + s z.
 
-    Dividing the shrunk row by sqrt(1 - t^2) gives x + s z with s = t / sqrt(1 - t^2), so this is an
-    exact change of variables, not another process: with c = 1 / sqrt(1 + s^2),
-    score(y, s) = c shrunk.score(c y, t = c s). Samplers and likelihoods here are written for
-    x + s z; this lets them run what `MultiLevelDenoising(..., preserving=True)` trains. A level t
-    of 0.99 is s = 7.
+    score(y, s) = c shrunk.score(c y, t = c s), with c = 1 / sqrt(1 + s^2) and s = t / sqrt(1 - t^2)
+
+    This is an exact change of variables. Samplers and likelihoods are written for x + s z; through
+    this they run what `MultiLevelDenoising(..., variance_preserving=True)` trains. For t = 0.99
+    s is 7.
 
     Source: Song et al. (2021), section 3.4 and appendix B, in our own variables.
+
+    Example:
+        >>> normal = ex.energy.NoisyScore(lambda x, t: -x, (1,))  # of rows from N(0, 1), at each t
+        >>> ex.energy.Unshrunk(normal).score(jnp.ones(1), jnp.array(1.0)).round(6).tolist()
+        [-0.5]
     """
 
     shrunk: AbstractNoisy
@@ -135,11 +159,23 @@ class Unshrunk(AbstractNoisy):
 
 
 class Posterior(AbstractEnergy):
-    """The distribution of a cleaner row given a noisier one, in units of the noise between them.
+    """The posterior of a cleaner row x, given a noisier one, in units of the noise between them.
 
-    With x = noisier + added u, added = sqrt(t^2 - s^2) for levels s < t of noise, the energy of u
-    is E(noisier + added u, s) + |u|^2 / 2, which is E(x, s) + |x - noisier|^2 / (2 added^2): Bayes'
-    rule for noisier = x + added z. In these units every level asks for the same step size.
+    E(u) = E(x) + |u|^2 / 2 with x = noisier + added u
+
+    This is Bayes' rule for noisier = x + added z, with added = sqrt(t^2 - s^2) for noise levels
+    s < t. In these units all levels need the same step size.
+
+    Args:
+        energy: of x, at the lower noise.
+        noisier: the noisier row.
+        added: standard deviation of the noise between the two.
+
+    Example:
+        >>> normal = ex.energy.Gaussian(jnp.zeros(1))
+        >>> energy = ex.energy.Posterior(normal, jnp.array([2.0]), jnp.array(0.5))
+        >>> energy.row(jnp.zeros(1)).tolist(), float(energy(jnp.zeros(1)))
+        ([2.0], 2.0)
     """
 
     energy: Energy
@@ -159,8 +195,16 @@ class Posterior(AbstractEnergy):
         return self.energy(self.row(x)) + jnp.sum(x**2) / 2
 
 
-def denoised(
+def denoise(
     model: AbstractNoisy, x: Float[Array, "*shape"], noise: Float[Array, ""]
 ) -> Float[Array, "*shape"]:
-    """E[clean | x = clean + s z] = x + s^2 score(x, s): Tweedie's formula (Robbins 1956)."""
+    """The mean of the clean row, E[clean | x = clean + s z] = x + s^2 score(x, s).
+
+    Source: Tweedie's formula, Robbins (1956).
+
+    Example:
+        >>> model = ex.energy.NoisyScore(lambda x, s: -x / (1 + s**2), (1,))  # rows from N(0, 1)
+        >>> ex.energy.denoise(model, jnp.array([2.0]), jnp.array(1.0)).tolist()
+        [1.0]
+    """
     return x + noise**2 * model.score(x, noise)

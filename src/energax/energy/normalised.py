@@ -2,16 +2,26 @@
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Float, Shaped
 
 from energax.energy.base import AbstractEnergy
 
 
 class Normalised(AbstractEnergy):
-    """E(x) + c, with c trained so that exp(-E(x) - c) integrates to 1.
+    """An energy with a learnable constant: E(x) + c.
 
-    Noise-contrastive estimation learns c = log Z (Gutmann and Hyvarinen 2012, section 2). Methods
-    that do not see Z (scores, contrastive divergence) leave c where it is.
+    Noise-contrastive estimation learns c = log Z, so that exp(-E(x) - c) integrates to 1. Methods
+    that do not depend on Z (score matching, contrastive divergence) leave c where it is.
+
+    Args:
+        log_z: the initial c, in nats.
+
+    Source: Gutmann and Hyvarinen (2012), section 2.
+
+    Example:
+        >>> energy = ex.energy.Normalised(ex.energy.Gaussian(jnp.zeros(1)), log_z=0.5)
+        >>> float(energy(jnp.ones(1)))
+        1.0
     """
 
     energy: AbstractEnergy
@@ -22,5 +32,6 @@ class Normalised(AbstractEnergy):
         self.energy, self.shape = energy, energy.shape
         self.log_z = jnp.asarray(log_z, jnp.result_type(float))
 
-    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
-        return self.energy(x) + self.log_z.astype(x.dtype)
+    def __call__(self, x: Shaped[Array, "*shape"]) -> Float[Array, ""]:
+        value = self.energy(x)
+        return value + self.log_z.astype(value.dtype)

@@ -1,4 +1,4 @@
-"""A base distribution times exp(-f): the energy whose log Z is within reach."""
+"""A base distribution times exp(-f): an energy whose log Z can be estimated."""
 
 from collections.abc import Callable
 
@@ -10,12 +10,25 @@ from energax.energy.base import AbstractDistribution, AbstractEnergy, NonTrainab
 
 
 class Tilt(AbstractEnergy):
-    """E(x) = E_base(x) + log Z_base + f(x), so p(x) is proportional to p_base(x) exp(-f(x)).
+    """A base distribution tilted by a network f: p(x) is proportional to p_base(x) exp(-f(x)).
 
-    The base is normalised and never trained: only `f` learns, and log Z = log E_base[exp(-f)] is
-    0 where f = 0.
+    E(x) = E_base(x) + log Z_base + f(x), so log Z = log E_base[exp(-f)], which is 0 where f = 0.
+    Training moves f alone; the base is frozen.
 
-    Reference: exponential tilting; as a trained energy, Nijkamp et al. (2022), section 3.
+    Args:
+        distribution: the base.
+        network: f, from an example to a scalar.
+
+    To evaluate a trained energy without energax, export it (`pip install energax[export]`) as in
+    the example.
+
+    Source: Nijkamp et al. (2022), section 3.
+
+    Example:
+        >>> energy = ex.energy.Tilt(ex.energy.Gaussian(jnp.zeros(2)), lambda x: 0.5 * x[0])
+        >>> exported = jax.export.export(jax.jit(lambda x: energy(x)))(jnp.zeros(2)).serialize()
+        >>> round(float(jax.export.deserialize(exported).call(jnp.zeros(2))), 4)  # log(2 pi)
+        1.8379
     """
 
     base: NonTrainable

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.energy import AbstractDistribution, AbstractNoisy, log_density
 from energax.evaluate.base import Estimate
-from energax.sampler.flow import settled, solved, velocity
+from energax.sampler.flow import prepare_solver, solve, velocity
 
 Rows = Float[Array, " rows *shape"]
 
@@ -126,7 +126,7 @@ def _twice(
     """Log-densities at the tolerances and at coarser ones, and the steps of the finer solve."""
     if not noises[0] > noises[1]:
         raise ValueError(f"`sigma_max` must be above `sigma_min`; got {noises[0]} and {noises[1]}.")
-    span, fine = settled((noises[1], noises[0]), *tolerances, rows.dtype)
+    span, fine = prepare_solver((noises[1], noises[0]), *tolerances, rows.dtype)
     values, steps = _densities(model, prior, span, fine, rows, signs)
     return values, _densities(model, prior, span, COARSER * fine, rows, signs)[0], steps
 
@@ -160,7 +160,7 @@ def _densities(
 
     def one(x: Array, signs: Signs) -> tuple[Array, Array]:
         volume = jnp.zeros(1 if signs is None else len(signs), x.dtype)
-        (last, volume), steps = solved(slope, span, tolerances, (x, volume), signs)
+        (last, volume), steps = solve(slope, span, tolerances, (x, volume), signs)
         return log_density(prior, last) + volume, steps.astype(x.dtype)
 
     return jax.vmap(one)(rows, signs)

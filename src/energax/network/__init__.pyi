@@ -13,9 +13,9 @@ from .neurons import Peak as Peak
 from .neurons import Relu as Relu
 from .neurons import Shallow as Shallow
 from .neurons import Square as Square
-from .neurons import on_circles as on_circles
-from .neurons import plain as plain
-from .neurons import shallow as shallow
-from .neurons import with_bias as with_bias
+from .neurons import add_bias as add_bias
+from .neurons import flatten as flatten
+from .neurons import make_shallow as make_shallow
+from .neurons import map_to_circles as map_to_circles
 from .noisy import NoisyMLP as NoisyMLP
 from .reconstruction import ReconstructionError as ReconstructionError

@@ -1,4 +1,4 @@
-"""A convolutional residual network from one image to a scalar, or to several numbers."""
+"""A convolutional residual network from one image to a scalar, or to a vector."""
 
 import math
 from typing import Literal
@@ -19,11 +19,11 @@ COARSEST = 12
 
 
 class Filter(eqx.Module):
-    """A linear map of neighbourhoods of `size` x `size` pixels, 3 or 1, and a bias.
+    """A convolution with `size` x `size` pixels, 3 or 1, and a bias.
 
     `spectral`: the weight, as a matrix from neighbourhood to filters, is divided by (a tight upper
-    bound on) its largest singular value (Miyato et al. 2018, section 2.1, which does the same by
-    power iteration). Of a 3x3 filter this leaves a Lipschitz constant of at most 3.
+    bound on) its largest singular value (Miyato et al. 2018, section 2.1, who use power iteration).
+    A 3x3 filter then has a Lipschitz constant of at most 3.
     """
 
     weight: Float[Array, "size size channels filters"]
@@ -65,24 +65,39 @@ class Block(eqx.Module):
         return y + (x if self.skip is None else self.skip(x))
 
 
-def halved(x: Image) -> Float[Array, "half_height half_width channels"]:
+def halve(x: Image) -> Float[Array, "half_height half_width channels"]:
     """Mean over 2x2 pixels; an odd side is first made even with a row of zeros."""
     x = jnp.pad(x, ((0, x.shape[0] % 2), (0, x.shape[1] % 2), (0, 0)))
     return (x[::2, ::2] + x[1::2, ::2] + x[::2, 1::2] + x[1::2, 1::2]) / 4
 
 
 class ConvNet(eqx.Module):
-    """f(x) = w . sum over pixels of silu(block(... block(stem(x)))) + b: a scalar.
+    """A convolutional residual network from one image to a scalar or a vector.
 
-    `shape` of an example: (height, width) or (channels, height, width). The first of `blocks`
-    residual blocks has `width` filters, the rest twice as many; before each of them the image is
-    halved while it is large. Stride 1 with average pooling leaves no grid in the gradient, and
-    there is no batch norm, which would make one example's energy depend on the others. The sum
-    over pixels makes the energy grow with the image, as a log-density does. `out`: how many numbers
-    come out, as a vector (the logits of a classifier), in place of the scalar of an energy.
+    f(x) = w . sum over pixels of silu(block(... block(stem(x)))) + b
 
-    Trap: with `spectral` f is Lipschitz and exp(-f) changes slowly: lower the temperature or train
-    a scale beside it. Source: the shape of the networks of Du and Mordatch (2019), appendix A.
+    The first residual block has `width` filters, the others twice as many; the image is halved
+    before each block while its smaller side is at least 12. Stride 1 with average pooling leaves no
+    grid in the gradient, and there is no batch norm, which would make the energy of one example
+    depend on the others. The sum over pixels lets the energy grow with the image, as a log-density
+    does.
+
+    Args:
+        shape: of an example, (height, width) or (channels, height, width).
+        spectral: normalise each filter, which makes f Lipschitz.
+        out: "scalar", or the length of the vector that is returned, such as the number of logits.
+
+    Raises:
+        ValueError: for another shape, or a `width`, `blocks` or `out` below 1.
+
+    Trap: with `spectral` exp(-f) changes slowly: lower the temperature or train a scale too.
+
+    Source: the architecture of Du and Mordatch (2019), appendix A.
+
+    Example:
+        >>> network = ex.network.ConvNet((8, 8), width=4, blocks=2, key=key)
+        >>> network(jnp.zeros((8, 8))).shape, network.features(jnp.zeros((8, 8))).shape
+        ((), (8,))
     """
 
     stem: Filter
@@ -121,11 +136,11 @@ class ConvNet(eqx.Module):
         self.shape, self.out = shape, out
 
     def features(self, x: Float[Array, "*shape"]) -> Float[Array, " filters"]:
-        """What the head is given: the sum over pixels of each filter of the last block."""
+        """The input of the last layer: the sum over pixels of each filter of the last block."""
         x = x[:, :, None] if x.ndim == 2 else jnp.moveaxis(x, 0, 2)
         x = self.stem(x)
         for block in self.blocks:
-            x = block(halved(x) if min(x.shape[:2]) >= COARSEST else x)
+            x = block(halve(x) if min(x.shape[:2]) >= COARSEST else x)
         return jnp.sum(jax.nn.silu(x), axis=(0, 1))
 
     def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*out"]:

@@ -9,7 +9,7 @@ Kernel = Float[Array, "3 3 channels filters"]
 Filtered = Float[Array, "height width filters"]
 
 FEW = 8
-"""Below this many channels the products are so thin that moving memory costs more than they do."""
+"""Below this many channels, moving memory costs more than the matrix products do."""
 
 
 def convolve(x: Image, kernel: Kernel) -> Filtered:

@@ -1,4 +1,4 @@
-"""A guess at the latent vector behind an example: a Gaussian whose moments a network says."""
+"""An amortised Gaussian posterior q(z | x) of the latent vector of an example."""
 
 import math
 from collections.abc import Callable
@@ -10,14 +10,28 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 
 class Encoder(eqx.Module):
-    """q(z | x) = N(mean(x), diag variance(x)), z of `latent` numbers.
+    """An amortised Gaussian posterior, q(z | x) = N(mean(x), diag variance(x)).
 
-    `network` takes an example to a vector of 2 `latent` numbers: the mean, then log(variance -
-    `floor`). The floor keeps -log q from rewarding a width of 0 where z can be told exactly.
+    Args:
+        network: maps an example to 2 `latent` numbers: the mean, then log(variance - `floor`).
+        latent: the length of z.
+        floor: least variance, at least 0. It bounds log q where x determines z exactly.
 
-    Trap: the axes of z are independent given x, which is what variational losses pay for and what
-    chains that start here repair. Source: Cui and Han (2023), section 3.2, whose released loss adds
-    the floor of 1e-6 to the variance in the square and not in the logarithm.
+    Raises:
+        ValueError: for a `latent` below 1 or a negative `floor`; once called, where `network`
+            returns another shape.
+
+    Trap: the axes of z are independent given x. A variational loss pays for that; chains that start
+    from these draws correct it.
+
+    Source: Cui and Han (2023), section 3.2. Their released loss adds the floor of 1e-6 to the
+    variance in the square and not in the logarithm.
+
+    Example:
+        >>> encoder = ex.network.Encoder(lambda x: jnp.concatenate([x, x]), latent=2)
+        >>> mean, variance = encoder(jnp.zeros(2))
+        >>> variance.round(3).tolist(), encoder.sample(jnp.zeros(2), key=key).shape
+        ([1.0, 1.0], (2,))
     """
 
     network: Callable
@@ -35,13 +49,13 @@ class Encoder(eqx.Module):
         self, x: Float[Array, "*shape"]
     ) -> tuple[Float[Array, " latent"], Float[Array, " latent"]]:
         """Mean and variance of z, given x."""
-        said = self.network(x)
-        if said.shape != (2 * self.latent,):
+        output = self.network(x)
+        if output.shape != (2 * self.latent,):
             raise ValueError(
                 f"`network` must give {2 * self.latent} numbers, a mean and a log-variance for "
-                f"each of {self.latent}; it gave an array of shape {said.shape}."
+                f"each of {self.latent}; it gave an array of shape {output.shape}."
             )
-        return said[: self.latent], self.floor + jnp.exp(said[self.latent :])
+        return output[: self.latent], self.floor + jnp.exp(output[self.latent :])
 
     def log_density(
         self, z: Float[Array, " latent"], x: Float[Array, "*shape"]
@@ -52,6 +66,6 @@ class Encoder(eqx.Module):
         return -jnp.sum(spread) / 2 - self.latent * math.log(2 * math.pi) / 2
 
     def sample(self, x: Float[Array, "*shape"], *, key: PRNGKeyArray) -> Float[Array, " latent"]:
-        """One draw of z given x, through which gradients flow into the network."""
+        """One draw of z given x, differentiable in the weights of the network."""
         mean, variance = self(x)
         return mean + jnp.sqrt(variance) * jax.random.normal(key, mean.shape, mean.dtype)

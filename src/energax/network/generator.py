@@ -1,4 +1,4 @@
-"""Networks that make an example: from an array to an array, and from a latent vector with noise."""
+"""Generators: from an array to an array, and from a latent vector to a noisy example."""
 
 import math
 from collections.abc import Callable
@@ -12,9 +12,20 @@ from jaxtyping import Array, Float, PRNGKeyArray
 class ArrayMLP(eqx.Module):
     """A multilayer perceptron from an array of shape `shape` to one of shape `out`.
 
-    A generator where `shape` is that of a latent vector; a field, such as a critic of Stein's
-    discrepancy, where both shapes are that of an example. `ends` is applied to each number that
-    comes out: `jnp.tanh` for data on [-1, 1].
+    With the shape of a latent vector it is a generator; where both shapes are that of an example it
+    is a vector field, such as a critic of Stein's discrepancy.
+
+    Args:
+        width: number of units of each of the `depth` hidden layers.
+        ends: applied to each number of the output, such as `jnp.tanh` for data on [-1, 1].
+
+    Raises:
+        ValueError: for a `width` or `depth` below 1.
+
+    Example:
+        >>> generator = ex.network.ArrayMLP((2,), (4, 4), width=8, ends=jnp.tanh, key=key)
+        >>> generator(jnp.zeros(2)).shape
+        (4, 4)
     """
 
     perceptron: eqx.nn.MLP
@@ -46,11 +57,28 @@ class ArrayMLP(eqx.Module):
 
 
 class NoisyGenerator(eqx.Module):
-    """x = g(z) + s e with z ~ N(0, I) of `latent` numbers, e ~ N(0, I) and s = `noise`.
+    """A generator with Gaussian output noise: x = g(z) + s e, with z and e standard normal.
 
-    The noise gives the distribution of x a density, log q(x) = log int N(z; 0, I) N(x; g(z), s^2 I)
-    dz, which is not tractable, but whose slopes can be estimated. `learned` lets s move, from
-    `noise`. Source: Grathwohl et al. (2021), eq. 7.
+    log q(x) = log int N(z; 0, I) N(x; g(z), s^2 I) dz
+
+    The density exists thanks to the noise. It is not tractable, but its gradient can be estimated.
+
+    Args:
+        network: g, from a latent vector to an example.
+        latent: the length of z.
+        noise: s, above 0, in the units of the example.
+        learned: train s too, starting from `noise`.
+
+    Raises:
+        ValueError: for a `latent` below 1 or a `noise` that is not above 0.
+
+    Source: Grathwohl et al. (2021), eq. 7.
+
+    Example:
+        >>> generator = ex.network.NoisyGenerator(lambda z: 2 * z, latent=2, noise=0.1)
+        >>> z, x = generator.sample_pair(key=key)
+        >>> z.shape, x.shape, bool(jnp.all(jnp.abs(x - 2 * z) < 1))
+        ((2,), (2,), True)
     """
 
     network: Callable
@@ -83,11 +111,13 @@ class NoisyGenerator(eqx.Module):
     ) -> Float[Array, ""]:
         """log p(x | z) = log N(x; g(z), s^2 I), in nats."""
         std = self.std.astype(x.dtype)
-        missed = (x - self.network(z)) / std
+        residual = (x - self.network(z)) / std
         each = jnp.log(std) + math.log(2 * math.pi) / 2
-        return -jnp.sum(missed**2) / 2 - x.size * each
+        return -jnp.sum(residual**2) / 2 - x.size * each
 
-    def born(self, *, key: PRNGKeyArray) -> tuple[Float[Array, " latent"], Float[Array, "*shape"]]:
+    def sample_pair(
+        self, *, key: PRNGKeyArray
+    ) -> tuple[Float[Array, " latent"], Float[Array, "*shape"]]:
         """One draw of (z, x)."""
         first, then = jax.random.split(key)
         z = jax.random.normal(first, (self.latent,))
@@ -96,4 +126,4 @@ class NoisyGenerator(eqx.Module):
 
     def sample(self, *, key: PRNGKeyArray) -> Float[Array, "*shape"]:
         """One draw of x."""
-        return self.born(key=key)[1]
+        return self.sample_pair(key=key)[1]

@@ -1,19 +1,28 @@
-"""A network that looks at its input through a fixed lens."""
+"""A network of a transformed input."""
 
 from collections.abc import Callable
 
 import equinox as eqx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 
 class InputTransform(eqx.Module):
-    """f(x) = network(lens(x)): a change of variables for the network alone, not for the density.
+    """f(x) = network(transform(x)): a change of variables for the network alone.
 
-    What the lens holds is trained with the rest, unless the lens is `energy.NonTrainable`.
+    The density stays one over x, so no log-determinant enters. x may hold whole numbers.
+
+    Trap: floating arrays inside `transform` are trained too, unless it is an
+    `energy.NonTrainable`.
+
+    Example:
+        >>> centre = lambda x: x / 255 - 0.5
+        >>> network = ex.network.InputTransform(centre, lambda y: jnp.sum(y**2))
+        >>> float(network(jnp.array([0, 255], jnp.uint8)))
+        0.5
     """
 
-    lens: Callable
+    transform: Callable
     network: Callable
 
-    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*out"]:
-        return self.network(self.lens(x))
+    def __call__(self, x: Shaped[Array, "*shape"]) -> Float[Array, "*out"]:
+        return self.network(self.transform(x))

@@ -8,15 +8,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from energax.network.conv import Block, Filter, Filtered, Image, halved
+from energax.network.conv import Block, Filter, Filtered, Image, halve
 
 
-def doubled(x: Image) -> Float[Array, "twice_height twice_width channels"]:
-    """Each pixel four times: nearest neighbours, which leave no grid of strides behind."""
+def double(x: Image) -> Float[Array, "twice_height twice_width channels"]:
+    """Each pixel four times: upsampling by nearest neighbours, without the artefacts of strides."""
     return jnp.repeat(jnp.repeat(x, 2, axis=0), 2, axis=1)
 
 
-def _checked(shape: tuple[int, ...], width: int, halvings: int) -> tuple[int, int, int]:
+def _check_sizes(shape: tuple[int, ...], width: int, halvings: int) -> tuple[int, int, int]:
     """Height, width and channels of an image of this shape."""
     if len(shape) not in (2, 3):
         raise ValueError(
@@ -28,12 +28,27 @@ def _checked(shape: tuple[int, ...], width: int, halvings: int) -> tuple[int, in
 
 
 class ConvGenerator(eqx.Module):
-    """From a vector to an image: a coarse map, `halvings` times doubled, a residual block each.
+    """A convolutional generator from a latent vector to an image.
 
-    The coarse map has `width` channels and sides of 1 / 2^halvings of the image's, rounded up; what
-    sticks out at the end is cut off. `ends` is applied to each number of the image: `jnp.tanh` for
-    data on [-1, 1]. Width 512 and 3 halvings are the sizes of Cui and Han (2023) for 32 x 32,
-    less their batch norm, which would make one example depend on the others.
+    A linear map to a coarse image of `width` channels, with sides of 1 / 2^halvings of the final
+    ones, rounded up; then `halvings` times: double the sides, apply a residual block. What exceeds
+    the final size is cropped.
+
+    Args:
+        latent: the length of z.
+        shape: of the image, (height, width) or (channels, height, width).
+        ends: applied to each number of the image, such as `jnp.tanh` for data on [-1, 1].
+
+    Raises:
+        ValueError: for another shape, or a `width` or `halvings` below 1.
+
+    Source: Cui and Han (2023) use `width` 512 and 3 `halvings` for 32 x 32. We leave out their
+    batch norm, which would make one example depend on the others.
+
+    Example:
+        >>> generator = ex.network.ConvGenerator(3, (8, 8), width=4, key=key)
+        >>> generator(jnp.zeros(3)).shape
+        (8, 8)
     """
 
     first: eqx.nn.Linear
@@ -53,7 +68,7 @@ class ConvGenerator(eqx.Module):
         ends: Callable | None = None,
         key: PRNGKeyArray,
     ):
-        *sides, channels = _checked(shape, width, halvings)
+        *sides, channels = _check_sizes(shape, width, halvings)
         height, across = (-(-side // 2**halvings) for side in sides)
         begin, end, *keys = jax.random.split(key, halvings + 2)
         self.first = eqx.nn.Linear(latent, height * across * width, key=begin)
@@ -64,7 +79,7 @@ class ConvGenerator(eqx.Module):
     def __call__(self, z: Float[Array, " latent"]) -> Float[Array, "*shape"]:
         x = self.first(z).reshape(*self.coarse, -1)
         for block in self.blocks:
-            x = block(doubled(x))
+            x = block(double(x))
         x = self.last(jax.nn.silu(x))
         x = x if self.ends is None else self.ends(x)
         height, across = self.shape[-2:]
@@ -73,11 +88,23 @@ class ConvGenerator(eqx.Module):
 
 
 class ConvEncoder(eqx.Module):
-    """From an image to `out` numbers: residual blocks, halved before each, then a linear map.
+    """A convolutional network from an image to a vector of `out` numbers.
 
-    The first block has 2 `width` filters, each later one twice as many as the one before. Unlike
-    the sum over pixels of `ConvNet`, the linear map sees where things stand. With `out` twice the
-    length of a latent vector it is the network of an `Encoder`.
+    `halvings` residual blocks, the image halved before each, then a linear map. The first block has
+    2 `width` filters, each later one twice as many as the one before. Unlike the sum over pixels of
+    `ConvNet`, the linear map depends on positions. With `out` twice the length of a latent vector
+    it serves as the network of an `Encoder`.
+
+    Args:
+        shape: of the image, (height, width) or (channels, height, width).
+
+    Raises:
+        ValueError: for another shape, or a `width`, `halvings` or `out` below 1.
+
+    Example:
+        >>> network = ex.network.ConvEncoder((8, 8), out=6, width=4, key=key)
+        >>> ex.network.Encoder(network, latent=3)(jnp.zeros((8, 8)))[0].shape
+        (3,)
     """
 
     stem: Filter
@@ -94,7 +121,7 @@ class ConvEncoder(eqx.Module):
         *,
         key: PRNGKeyArray,
     ):
-        *sides, channels = _checked(shape, width, halvings)
+        *sides, channels = _check_sizes(shape, width, halvings)
         if out < 1:
             raise ValueError(f"`out` must be at least 1; got {out}.")
         begin, end, *keys = jax.random.split(key, halvings + 2)
@@ -109,5 +136,5 @@ class ConvEncoder(eqx.Module):
     def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, " out"]:
         y: Filtered = self.stem(x[:, :, None] if x.ndim == 2 else jnp.moveaxis(x, 0, 2))
         for block in self.blocks:
-            y = block(halved(y))
+            y = block(halve(y))
         return self.last(jax.nn.silu(y).reshape(-1))

@@ -11,11 +11,25 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 
 class MLP(eqx.Module):
-    """f(x) = w . silu(W_n ... silu(W_1 x + b_1) ...) + b of the flattened example: a scalar.
+    """A multilayer perceptron from one flattened example to a scalar or a vector.
 
-    `shape` is that of one example; `out` how many numbers come out, as a vector (the logits of a
-    classifier), in place of the scalar of an energy. SiLU is smooth, which score-based objectives
-    need: with ReLU the second derivatives vanish and the sliced loss teaches nothing.
+    f(x) = w . silu(W_n ... silu(W_1 x + b_1) ...) + b
+
+    Args:
+        shape: of one example.
+        width: number of units of each of the `depth` hidden layers.
+        out: "scalar", or the length of the vector that is returned, such as the number of logits.
+
+    Raises:
+        ValueError: for a `width`, `depth` or `out` below 1.
+
+    Trap: keep the activation smooth for score-based objectives. The second derivatives of ReLU
+    vanish, and with them what sliced score matching learns from.
+
+    Example:
+        >>> network = ex.network.MLP((2,), width=8, key=key)
+        >>> network(jnp.zeros(2)).shape, network.features(jnp.zeros(2)).shape
+        ((), (8,))
     """
 
     layers: tuple[eqx.nn.Linear, ...]
@@ -47,7 +61,7 @@ class MLP(eqx.Module):
         self.activation = activation
 
     def features(self, x: Float[Array, "*shape"]) -> Float[Array, " width"]:
-        """What the last layer is given: the last hidden layer, after its activation."""
+        """The input of the last layer: the last hidden layer, after its activation."""
         x = x.reshape(-1)
         for layer in self.layers[:-1]:
             x = self.activation(layer(x))

@@ -1,4 +1,4 @@
-"""One hidden layer whose neurons all count alike: the shallow network of dual training."""
+"""A network with one hidden layer in its mean-field form: the model of dual training."""
 
 import abc
 import math
@@ -12,11 +12,21 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 
 class AbstractFeature(eqx.Module):
-    """What a neuron makes of t = <z, u>, and the kernel that all neurons together have."""
+    """The activation phi(<z, u>) of a neuron of direction z, and the kernel of infinitely many.
+
+    A subclass writes `__call__`, phi, and `kernel`.
+
+    Example:
+        >>> class Cube(ex.network.AbstractFeature):
+        ...     def __call__(self, t): return t**3
+        ...     def kernel(self, u, v): raise NotImplementedError
+        >>> float(Cube()(jnp.array(2.0)))
+        8.0
+    """
 
     @abc.abstractmethod
     def __call__(self, t: Float[Array, "..."]) -> Float[Array, "..."]:
-        """phi(t), elementwise."""
+        """phi(t), elementwise, with t = <z, u>."""
 
     @abc.abstractmethod
     def kernel(self, u: Float[Array, " dim"], v: Float[Array, " dim"]) -> Float[Array, ""]:
@@ -28,10 +38,15 @@ class Relu(AbstractFeature):
 
     a is the angle between u and v. On unit vectors k(u, u) = 1 / (2 dim).
 
-    Trap: the kernel's slope has an infinite second derivative at u = v, and phi itself no second
-    derivative in the ordinary sense: score matching by derivatives does not see its kinks.
+    Trap: the gradient of the kernel has an infinite second derivative at u = v, and the second
+    derivative of phi is 0 almost everywhere: score matching by derivatives misses its kinks.
 
-    Reference: Cho and Saul (2009), degree 1, whose Gaussian mean is `dim` times ours.
+    Source: Cho and Saul (2009), degree 1. Their mean over Gaussian directions is `dim` times ours.
+
+    Example:
+        >>> u = jnp.array([0.6, 0.8])
+        >>> float(ex.network.Relu().kernel(u, u))  # 1 / (2 dim)
+        0.25
     """
 
     def __call__(self, t: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -48,7 +63,12 @@ class Relu(AbstractFeature):
 
 
 class Square(AbstractFeature):
-    """phi(t) = t^2 / 2: smooth, with k(u, v) = (|u|^2 |v|^2 + 2 <u, v>^2) / (4 dim (dim + 2))."""
+    """phi(t) = t^2 / 2: smooth, with k(u, v) = (|u|^2 |v|^2 + 2 <u, v>^2) / (4 dim (dim + 2)).
+
+    Example:
+        >>> float(ex.network.Square()(jnp.array(3.0)))
+        4.5
+    """
 
     def __call__(self, t: Float[Array, "..."]) -> Float[Array, "..."]:
         return t**2 / 2
@@ -62,7 +82,14 @@ class Square(AbstractFeature):
 class Peak(AbstractFeature):
     """phi(t) = exp(a (t - 1)), a = `sharpness`: smooth, a bump of width 1 / sqrt(a) around z.
 
-    On the circle (dim 2) k(u, v) = exp(-2 a) I_0(a |u + v|); other dimensions raise ValueError.
+    On the circle (dim 2) k(u, v) = exp(-2 a) I_0(a |u + v|).
+
+    Raises:
+        ValueError: for a `sharpness` that is not above 0; from `kernel` in other dimensions.
+
+    Example:
+        >>> float(ex.network.Peak(sharpness=4.0)(jnp.array(1.0)))
+        1.0
     """
 
     sharpness: float = eqx.field(static=True, default=10.0)
@@ -83,36 +110,66 @@ class Peak(AbstractFeature):
         return i0e(self.sharpness * length) * jnp.exp(self.sharpness * (length - 2))
 
 
-def plain(x: Float[Array, "*shape"]) -> Float[Array, " size"]:
-    """The flattened example: for rows on the unit sphere."""
+def flatten(x: Float[Array, "*shape"]) -> Float[Array, " size"]:
+    """The flattened example: the embedding for rows on the unit sphere.
+
+    Example:
+        >>> ex.network.flatten(jnp.zeros((2, 3))).shape
+        (6,)
+    """
     return x.reshape(-1)
 
 
-def with_bias(x: Float[Array, "*shape"]) -> Float[Array, " dim"]:
-    """(x, 1) / sqrt(size + 1): for rows in R^d, of about unit length where axes are standardised.
+def add_bias(x: Float[Array, "*shape"]) -> Float[Array, " dim"]:
+    """(x, 1) / sqrt(size + 1): the embedding for rows in R^size.
 
-    The last entry lets a neuron have a threshold.
+    The last entry gives each neuron a threshold. For standardised rows the length is about 1.
+
+    Example:
+        >>> ex.network.add_bias(jnp.ones(3)).tolist()
+        [0.5, 0.5, 0.5, 0.5]
     """
     flat = x.reshape(-1)
     return jnp.concatenate([flat, jnp.ones(1, flat.dtype)]) / math.sqrt(flat.size + 1)
 
 
-def on_circles(x: Float[Array, "*shape"]) -> Float[Array, " dim"]:
-    """(cos 2 pi x, sin 2 pi x) / sqrt(size): for rows on the torus, each axis of period 1."""
+def map_to_circles(x: Float[Array, "*shape"]) -> Float[Array, " dim"]:
+    """(cos 2 pi x, sin 2 pi x) / sqrt(size): the embedding for rows on the torus of period 1.
+
+    Example:
+        >>> ex.network.map_to_circles(jnp.array([0.25])).round(6).tolist()
+        [0.0, 1.0]
+    """
     turn = 2 * math.pi * x.reshape(-1)
     return jnp.concatenate([jnp.cos(turn), jnp.sin(turn)]) / math.sqrt(turn.size)
 
 
 class Shallow(eqx.Module):
-    """f(x) = (1/m) sum_j w_j c_j phi(<z_j, u(x)>): directions z_j of unit length, signs c_j = +-1.
+    """A network with one hidden layer of m neurons, in its mean-field form.
 
-    The mean over neurons, not the sum, so that f stays of one size as m grows. With w_j >= 0,
-    mean_j w_j bounds the variation norm of f, and the root mean square of w the norm in the space
-    of the kernel of phi (fixed directions). `embedding` is u: `plain`, `with_bias` or `on_circles`.
+    f(x) = (1/m) sum_j w_j c_j phi(<z_j, u(x)>)
 
-    Raises ValueError for arrays that do not fit together. Lengths and signs are checked where a
-    network is given to a learner.
+    The mean over neurons keeps the size of f as m grows. With w_j >= 0, mean_j w_j bounds the
+    variation norm of f, and the root mean square of w bounds its norm in the space of the kernel of
+    phi (fixed directions). `make_shallow` makes an untrained one.
+
+    Args:
+        directions: z_j, of unit length, (m, dim).
+        weights: w_j, at least 0, (m,).
+        signs: c_j, each 1 or -1, (m,).
+        feature: phi.
+        embedding: u, such as `flatten`, `add_bias` or `map_to_circles`.
+
+    Raises:
+        ValueError: where shapes do not match. Lengths and signs are checked by the learner.
+
     Source: Domingo-Enrich et al. (2021), section 2.
+
+    Example:
+        >>> parts = jnp.eye(2), jnp.array([1.0, 3.0]), jnp.array([1, -1])
+        >>> network = ex.network.Shallow(*parts, ex.network.Relu(), ex.network.flatten)
+        >>> float(network(jnp.array([2.0, 1.0])))  # (1 * 2 - 3 * 1) / 2
+        -0.5
     """
 
     directions: Float[Array, " neurons dim"]
@@ -136,21 +193,31 @@ class Shallow(eqx.Module):
         return jnp.mean(self.weights * self.signs.astype(features.dtype) * features)
 
 
-def shallow(
+def make_shallow(
     shape: tuple[int, ...],
     neurons: int = 64,
     feature: AbstractFeature | None = None,
-    embedding: Callable = plain,
+    embedding: Callable = flatten,
     *,
     negative: float = 0.5,
     weight: float = 1.0,
     key: PRNGKeyArray,
 ) -> Shallow:
-    """A shallow network before training: directions uniform on the sphere, all weights `weight`.
+    """An untrained `Shallow` network: directions uniform on the sphere, all weights `weight`.
 
-    `negative`: the share of neurons whose sign is -1, which attract where their feature is large.
-    `feature` is `Relu()` unless given. Raises ValueError for a share outside [0, 1], a weight below
-    0 or no neurons.
+    Args:
+        shape: of one example.
+        feature: `Relu()` unless given.
+        negative: share of neurons with sign -1, in [0, 1]. They lower the energy where their
+            feature is large.
+
+    Raises:
+        ValueError: for a share outside [0, 1], a weight below 0 or no neurons.
+
+    Example:
+        >>> network = ex.network.make_shallow((3,), 8, negative=0.25, key=key)
+        >>> network.directions.shape, int(network.signs.sum())
+        ((8, 3), 4)
     """
     if neurons < 1:
         raise ValueError(f"`neurons` must be at least 1; got {neurons}.")

@@ -11,12 +11,22 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 
 class NoisyMLP(eqx.Module):
-    """f(x, s): a perceptron of x / sqrt(1 + s^2) and log s, for data of about unit scale.
+    """A perceptron f of x / sqrt(1 + s^2) and log s, for data of about unit scale and noise s.
 
-    As an energy ("scalar"): |x|^2 / (2 (1 + s^2)) + f / s, which is right for broad noise before
-    anything is learned; as a score ("field"), of the shape of x: -x / (1 + s^2) + f / s. The
-    division by s lets slopes of the size 1 / s, which is that of the noise, come out of weights of
-    unit size (Song and Ermon 2020, technique 3).
+    kind "scalar", an energy: |x|^2 / (2 (1 + s^2)) + f / s; kind "field", a score of the shape of
+    x: -x / (1 + s^2) + f / s.
+
+    The first term is the exact answer for noise that dominates the data. The division by s yields
+    gradients of the right size, 1 / s, from weights of unit size (Song and Ermon 2020, technique
+    3).
+
+    Raises:
+        ValueError: for a `width` or `depth` below 1.
+
+    Example:
+        >>> network = ex.network.NoisyMLP((2,), width=8, kind="field", key=key)
+        >>> network(jnp.zeros(2), jnp.array(0.5)).shape
+        (2,)
     """
 
     perceptron: eqx.nn.MLP

@@ -9,15 +9,25 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 
 class ReconstructionError(eqx.Module):
-    """f(x) = mean over the numbers of x of (x - decode(encode(x)))^2, for E = f.
+    """The mean squared reconstruction error of an autoencoder, as an energy.
 
-    Both halves are perceptrons with one hidden layer of `width` numbers and SiLU between; the code
-    has `latent` numbers, and nothing bends the ends. With `width` and SiLU away it is the squared
-    distance from a plane, least for principal components. Far from all data f grows as x^2:
-    what no chain has visited is unlikely. A scalar of a plain network promises nothing there.
+    f(x) = mean over the numbers of x of (x - decode(encode(x)))^2
 
-    Trap: by its mean the slope falls as 1 / dim; give chains a step of the order of dim. Source:
-    Zhao, Mathieu and LeCun (2017), section 2.1; Yoon, Noh and Park (2021), eq. 3.
+    Encoder and decoder are perceptrons with one hidden layer of `width` units and SiLU; the code
+    has `latent` numbers, and both outputs are linear. Far from the data f grows as x^2, so regions
+    that no chain has visited stay unlikely. The scalar of a plain network guarantees no such thing.
+
+    Raises:
+        ValueError: for a `latent` or `width` below 1.
+
+    Trap: f is a mean, so its gradient falls as 1 / dim: use chains with a step of the order of dim.
+
+    Source: Zhao, Mathieu and LeCun (2017), section 2.1; Yoon, Noh and Park (2021), eq. 3.
+
+    Example:
+        >>> network = ex.network.ReconstructionError((4,), latent=2, width=8, key=key)
+        >>> float(network(jnp.ones(4))) >= 0, network.reconstruct(jnp.ones(4)).shape
+        (True, (4,))
     """
 
     encode: eqx.nn.MLP

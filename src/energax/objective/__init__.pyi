@@ -11,6 +11,7 @@ from .contrast import (
     SelfPerturbedNoiseContrastiveEstimation as SelfPerturbedNoiseContrastiveEstimation,
 )
 from .coupled import CoupledLikelihood as CoupledLikelihood
+from .coverage import coverage_warning as coverage_warning
 from .denoising import DenoisingScoreMatching as DenoisingScoreMatching
 from .denoising import MultiLevelDenoising as MultiLevelDenoising
 from .joint import CrossEntropy as CrossEntropy

@@ -1,4 +1,4 @@
-"""How one energy feels the data: a scalar to differentiate, and what it carries and reports."""
+"""Objectives: a scalar to differentiate, what it carries to the next call, and its metrics."""
 
 import abc
 from typing import Any
@@ -8,21 +8,36 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 
 class Aux(eqx.Module):
-    """`memory`: carried to the next call (persistent chains). `metrics`: named scalars to log."""
+    """What an objective returns beside the loss.
+
+    Args:
+        memory: Passed to the next call, such as persistent chains; None where nothing is.
+        metrics: Named scalars to log.
+
+    Example:
+        >>> ex.objective.Aux(None, {"loss": jnp.zeros(())}).memory is None
+        True
+    """
 
     memory: PyTree
     metrics: dict[str, Float[Array, ""]]
 
 
 class AbstractObjective(eqx.Module):
-    """A loss whose gradient in the energy's weights is a step towards the data.
+    """A loss that trains an energy: `objective(energy, batch, memory, key=key)` is (loss, aux).
 
-    `energy` is any callable of one example, unless an objective asks for more (many noise levels).
+    Descending its gradient in the energy's weights fits the energy to the data. `energy` is any
+    callable of one example, unless an objective needs more (many noise levels).
+
+    Example:
+        >>> objective = ex.objective.ImplicitScoreMatching()
+        >>> float(objective(ex.energy.Gaussian(jnp.zeros(2)), jnp.ones((4, 2)), None, key=key)[0])
+        -1.0
     """
 
     @abc.abstractmethod
     def init(self, energy: Any, rows: Float[Array, " size *shape"], *, key: PRNGKeyArray) -> PyTree:
-        """The memory of the first call; None where nothing is carried. `rows`: a batch of data."""
+        """The memory of the first call, None where nothing is carried. `rows`: a batch of data."""
 
     @abc.abstractmethod
     def __call__(
@@ -33,11 +48,16 @@ class AbstractObjective(eqx.Module):
         *,
         key: PRNGKeyArray,
     ) -> tuple[Float[Array, ""], Aux]:
-        """The loss, and what goes with it."""
+        """The loss, and the memory and metrics that go with it."""
 
 
 class AbstractMemoryless(AbstractObjective):
-    """An objective that carries nothing from one call to the next."""
+    """An objective that carries nothing from one call to the next: its memory is None.
+
+    Example:
+        >>> issubclass(ex.objective.SlicedScoreMatching, ex.objective.AbstractMemoryless)
+        True
+    """
 
     def init(self, energy: Any, rows: Float[Array, " size *shape"], *, key: PRNGKeyArray) -> None:
         return None

@@ -1,5 +1,4 @@
-"""Learning by comparison: data against noise of a known distribution, or against disturbed
-copies."""
+"""Noise-contrastive estimation: data against known noise, or against perturbed copies."""
 
 import math
 from collections.abc import Callable
@@ -12,14 +11,16 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.energy import AbstractDistribution, Energy, draws, log_density
 from energax.objective.base import AbstractMemoryless, Aux
-from energax.objective.pairs import check_pairs, compared, disturbed
+from energax.objective.coverage import noise_coverage
+from energax.objective.pairs import check_pairs, compare, perturb
 
 Batch = Float[Array, " batch *shape"]
 Divergence = Literal["logistic", "kl", "squared"]
+"""The Bregman divergences of `NoiseContrastiveEstimation`."""
 
 
 class _Bregman(NamedTuple):
-    """What a row costs, as a function of its logit l = log u, u = model / (r noise) at the row."""
+    """Loss of a row as a function of its logit l = log u, u = model / (r noise) at the row."""
 
     data: Callable[[Array], Array]
     noise: Callable[[Array], Array]
@@ -52,20 +53,36 @@ def _against_noise(
 
 
 class NoiseContrastiveEstimation(AbstractMemoryless):
-    """Cross-entropy of the classifier with logit l(x) = -E(x) - log p_noise(x) - log r.
+    """Cross-entropy of the classifier of data against noise with logit -E - log p_noise - log r.
 
-    r = `ratio` noise draws per data row (the tutorial's nu is 1 / r); loss = (mean a(l) over data
-    + r mean b(l) over noise) / (1 + r), with a and b those of the `divergence`: "logistic"
-    softplus(-l) and softplus(l); "kl" -l and exp(l), which is maximum likelihood with Z by
-    importance sampling from the noise; "squared" -exp(l) and exp(2 l) / 2. Each is the Bregman
-    divergence of a convex function between the ratio of the densities and the one of the data. At
-    the optimum exp(-E) is the density itself, so the energy needs a free constant: wrap it in
-    `Normalised`, whose log Z then comes out right.
+    loss = (mean a(l) over data + r mean b(l) over noise) / (1 + r). At the optimum exp(-E) is the
+    density itself, so the energy needs a free constant: wrap it in `Normalised`, whose log Z is
+    then learned too.
 
-    Trap: noise far from the data is told apart by a crude energy, and nothing more is learned;
-    "kl" and "squared" have infinite variance where the model's tails are heavier than the noise's.
-    Source: Gutmann and Hyvarinen (2012); Song and Kingma (2021), eq. 18-21; Gutmann and Hirayama
-    (2011) for the other divergences.
+    Args:
+        noise: Distribution of the noise, close to the data.
+        ratio: r, noise draws per data row; the tutorial's nu is 1 / r.
+        divergence: The Bregman divergence between the density ratios of model and data, by a and b:
+            "logistic" softplus(-l) and softplus(l); "kl" -l and exp(l), which is maximum likelihood
+            with Z by importance sampling from the noise; "squared" -exp(l) and exp(2 l) / 2.
+
+    Raises:
+        ValueError: for a `ratio` below 1 or an unknown `divergence`.
+
+    Metrics: "accuracy" of the classifier, and "noise_coverage" in [0, 1]: the mean P(noise | row)
+    over data rows, relative to noise that is distributed as the data. With a good model it is the
+    integral of (1 + r) p q / (p + r q) for data p and noise q; near 0 few rows still teach.
+
+    Trap: noise far from the data is classified by a crude energy, and nothing more is learned: see
+    `coverage_warning`. "kl" and "squared" have infinite variance where the model's tails are
+    heavier than the noise's. Source: Gutmann and Hyvarinen (2012); Song and Kingma (2021), eq.
+    18-21; Gutmann and Hirayama (2011) for the other divergences.
+
+    Example:
+        >>> objective = ex.objective.NoiseContrastiveEstimation(ex.energy.Gaussian(jnp.zeros(2)))
+        >>> energy = ex.energy.Normalised(objective.noise, objective.noise.log_z())
+        >>> round(float(objective(energy, jnp.ones((4, 2)), None, key=key)[0]), 3)
+        0.693
     """
 
     noise: AbstractDistribution
@@ -88,19 +105,31 @@ class NoiseContrastiveEstimation(AbstractMemoryless):
         share, cost = 1 / (1 + self.ratio), _BREGMAN[self.divergence]
         loss = share * jnp.mean(cost.data(real)) + (1 - share) * jnp.mean(cost.noise(false))
         right = share * jnp.mean(real > 0) + (1 - share) * jnp.mean(false < 0)
-        return loss, Aux(memory, parts | {"loss": loss, "accuracy": right.astype(loss.dtype)})
+        covered = noise_coverage(jax.nn.sigmoid(-real), self.ratio)
+        health = {"accuracy": right.astype(loss.dtype), "noise_coverage": covered}
+        return loss, Aux(memory, parts | {"loss": loss} | health)
 
 
 class RankingNoiseContrastiveEstimation(AbstractMemoryless):
-    """Which of r + 1 rows is the data row? Cross-entropy of softmax(-E(x) - log p_noise(x)).
+    """Cross-entropy of picking the data row among r = `ratio` noise rows and itself.
 
-    r = `ratio` rows of noise stand beside each data row; loss = -mean log of the share that the
-    data row gets. A constant in E drops out: log Z is neither needed nor learned. Its minimiser is
-    the distribution of the data for any r. Source: Ma and Collins (2018), the ranking objective; as
-    a loss over representations, van den Oord et al. (2018).
+    loss = -mean log softmax of the data row, by the logits -E(x) - log p_noise(x). A constant in E
+    drops out: log Z is neither needed nor learned. The minimiser is the distribution of the data
+    for any r. Metrics are those of `NoiseContrastiveEstimation`.
 
-    Trap: as for `NoiseContrastiveEstimation`. The loss starts at log(r + 1), where nothing is told
-    apart; noise that is too easy brings it to 0, and nothing more is learned.
+    Raises:
+        ValueError: for a `ratio` below 1.
+
+    Trap: as for `NoiseContrastiveEstimation`. The loss is log(r + 1) where the rows cannot be
+    classified; noise far from the data brings it to 0, and nothing more is learned. Source: Ma and
+    Collins (2018), the ranking objective; as a loss over representations, van den Oord et al.
+    (2018).
+
+    Example:
+        >>> noise = ex.energy.Gaussian(jnp.zeros(2))
+        >>> objective = ex.objective.RankingNoiseContrastiveEstimation(noise, 3)
+        >>> round(float(objective(noise, jnp.ones((4, 2)), None, key=key)[0] - jnp.log(4)), 6)
+        0.0
     """
 
     noise: AbstractDistribution
@@ -118,18 +147,29 @@ class RankingNoiseContrastiveEstimation(AbstractMemoryless):
         whole = jax.nn.logsumexp(jnp.concatenate([real[:, None], rivals], axis=1), axis=1)
         loss = jnp.mean(whole - real)
         right = jnp.mean(real > jnp.max(rivals, axis=1))
-        return loss, Aux(memory, parts | {"loss": loss, "accuracy": right.astype(loss.dtype)})
+        covered = noise_coverage(-jnp.expm1(real - whole), self.ratio)
+        health = {"accuracy": right.astype(loss.dtype), "noise_coverage": covered}
+        return loss, Aux(memory, parts | {"loss": loss} | health)
 
 
 class ConditionalNoiseContrastiveEstimation(AbstractMemoryless):
-    """Which of x and y = x + s z is the data row? 2 mean softplus(E(x) - E(y)), s = `noise`.
+    """Classification of each data row x against perturbed copies y = x + s z, s = `noise`.
 
-    `ratio` disturbed copies of each row. Consistent for every s, without a noise distribution and
-    without Z: the disturbed point is as likely to come from the row as the row from it. As s falls
+    loss = 2 mean softplus(E(x) - E(y)) with `ratio` copies of each row. Consistent for every s,
+    without a noise distribution and without Z, because the perturbation is symmetric. As s falls
     the loss is 2 log 2 + s^2 / 2 times implicit score matching.
 
+    Raises:
+        ValueError: for a `noise` not above 0 or a `ratio` below 1.
+
     Trap: with s far below the scale of the data the pairs are alike and the gradient vanishes; far
-    above it, y is told apart by a crude energy. Source: Ceylan and Gutmann (2018), section 2.
+    above it, a crude energy classifies y. Source: Ceylan and Gutmann (2018), section 2.
+
+    Example:
+        >>> objective = ex.objective.ConditionalNoiseContrastiveEstimation(noise=0.3)
+        >>> flat, rows = lambda x: 0 * jnp.sum(x), jnp.ones((4, 2))
+        >>> round(float(objective(flat, rows, None, key=key)[0] - 2 * jnp.log(2)), 6)
+        0.0
     """
 
     noise: float = 0.3
@@ -141,21 +181,30 @@ class ConditionalNoiseContrastiveEstimation(AbstractMemoryless):
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Aux]:
-        others = disturbed(batch, self.noise, self.ratio, key=key)
-        loss, parts = compared(energy, batch, others, lambda gap: 2 * jax.nn.softplus(gap))
+        others = perturb(batch, self.noise, self.ratio, key=key)
+        loss, parts = compare(energy, batch, others, lambda gap: 2 * jax.nn.softplus(gap))
         return loss, Aux(memory, parts)
 
 
 class SelfPerturbedNoiseContrastiveEstimation(AbstractMemoryless):
-    """Noise made of the data, told apart by the model itself: both x + v and x - v for each row.
+    """Classification of each data row x against both x + v and x - v, v = s z, s = `noise`.
 
-    mean softplus(E(x) - E(x - v)) + softplus(E(x) - E(x + v)) with v = s z, s = `noise`. As s falls
-    it is 2 log 2 + s^2 / 2 times sliced score matching; the two signs cancel every odd term, so
-    its variance is below that of two independent directions.
+    loss = mean softplus(E(x) - E(x - v)) + softplus(E(x) - E(x + v)). As s falls it is 2 log 2 +
+    s^2 / 2 times sliced score matching; the two signs cancel every odd term, so its variance is
+    below that of two independent directions.
 
-    Trap: as in `ConditionalNoiseContrastiveEstimation`, whose mean it shares. The tutorial prints
-    the prefactor 1/4 of the expansion, which belongs to half this loss. Source: Song and Kingma
-    (2021), eq. 25-26.
+    Raises:
+        ValueError: for a `noise` not above 0.
+
+    Trap: as in `ConditionalNoiseContrastiveEstimation`, which has the same mean. The tutorial
+    prints the prefactor 1/4 of the expansion, which belongs to half this loss. Source: Song and
+    Kingma (2021), eq. 25-26.
+
+    Example:
+        >>> objective = ex.objective.SelfPerturbedNoiseContrastiveEstimation(noise=0.3)
+        >>> flat, rows = lambda x: 0 * jnp.sum(x), jnp.ones((4, 2))
+        >>> round(float(objective(flat, rows, None, key=key)[0] - 2 * jnp.log(2)), 6)
+        0.0
     """
 
     noise: float = 0.3
@@ -166,7 +215,7 @@ class SelfPerturbedNoiseContrastiveEstimation(AbstractMemoryless):
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Aux]:
-        ahead = disturbed(batch, self.noise, 1, key=key)
+        ahead = perturb(batch, self.noise, 1, key=key)
         others = jnp.concatenate([ahead, 2 * batch[None] - ahead])
-        loss, parts = compared(energy, batch, others, lambda gap: 2 * jax.nn.softplus(gap))
+        loss, parts = compare(energy, batch, others, lambda gap: 2 * jax.nn.softplus(gap))
         return loss, Aux(memory, parts)

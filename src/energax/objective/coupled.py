@@ -1,4 +1,4 @@
-"""Maximum likelihood whose gradient has no bias: the model's side by pairs of chains that meet."""
+"""Maximum likelihood with an unbiased gradient: the model term by coupled chains."""
 
 import equinox as eqx
 import jax
@@ -7,25 +7,40 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.energy import Energy, stop_gradient
 from energax.objective.base import AbstractMemoryless, Aux
-from energax.sampler import CoupledLangevin, check_span, unbiased
+from energax.sampler import CoupledLangevin, check_span, run_coupled
 
 Batch = Float[Array, " batch *shape"]
 
 
 class CoupledLikelihood(AbstractMemoryless):
-    """mean E(data) - signed mean E(pairs of chains), whose mean gradient is that of the likelihood.
+    """Maximum likelihood by coupled chains: its mean gradient is exactly that of the likelihood.
 
-    `pairs` pairs start afresh at each update; `burn`, `last` and `limit` are those of
-    `sampler.unbiased`, and limit + 1 - burn points of each chain enter. Exact however short the
-    chains, so long as they meet: metric `unmet` is the share of pairs that did not, `meeting` the
-    mean step at which they do. A good `burn` is a step by which most pairs have met, and `last`
-    a few times that: earlier, the corrections make the variance large; later, they cost time.
+    loss = mean E(data) - signed mean E(pairs of chains). Unbiased however short the chains, as long
+    as they meet.
 
-    Trap: pairs that have not met bring the bias of a short chain back. Near-Gaussian energies of 16
-    axes meet by mirrored steps alone; several modes meet only by jumps, and so only with a base
-    distribution close enough for its draws to be taken, which in many dimensions none is. Source:
-    Qiu, Zhang and Wang (2020), who train Boltzmann machines by Gibbs steps, on the chains of Jacob,
-    O'Leary and Atchade (2020).
+    Args:
+        kernel: Moves both chains of a pair, and says where they start.
+        burn, last, limit: Those of `sampler.run_coupled`; limit + 1 - burn points of each chain are
+            used. Choose `burn` so that most pairs have met by then, and `last` a few times that:
+            smaller values make the variance large, larger ones cost time.
+        pairs: Pairs of chains, new at each update.
+
+    Raises:
+        ValueError: unless 1 <= burn <= last <= limit and there is a pair.
+
+    Metrics: "unmet", the share of pairs that did not meet, and "meeting", their mean meeting time.
+
+    Trap: pairs that have not met bring back the bias of a short chain. Near-Gaussian energies of 16
+    axes meet by reflection alone; chains in different modes meet only by jumps, and so only with a
+    base distribution close enough for its draws to be accepted, which in many dimensions none is.
+    Source: Qiu, Zhang and Wang (2020), who train Boltzmann machines by Gibbs steps, on the chains
+    of Jacob, O'Leary and Atchade (2020).
+
+    Example:
+        >>> energy = ex.energy.Gaussian(jnp.zeros(2))
+        >>> objective = ex.objective.CoupledLikelihood(ex.sampler.CoupledLangevin(energy, 0.5))
+        >>> float(objective(energy, jnp.ones((4, 2)), None, key=key)[1].metrics["energy_data"])
+        1.0
     """
 
     kernel: CoupledLangevin
@@ -50,7 +65,7 @@ class CoupledLikelihood(AbstractMemoryless):
         frozen = stop_gradient(energy)
 
         def walk(key: PRNGKeyArray) -> tuple:
-            return unbiased(self.kernel, frozen, self.burn, self.last, self.limit, key=key)
+            return run_coupled(self.kernel, frozen, self.burn, self.last, self.limit, key=key)
 
         signed, meeting = jax.lax.stop_gradient(jax.vmap(walk)(jax.random.split(key, self.pairs)))
         on_model = jax.vmap(jax.vmap(energy))(signed.x)

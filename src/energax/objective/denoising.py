@@ -1,4 +1,4 @@
-"""Denoising score matching: the slope of the energy points from a noisy row back to the clean."""
+"""Denoising score matching: the score at a noisy row points back to the clean row."""
 
 from collections.abc import Sequence
 
@@ -15,16 +15,29 @@ Batch = Float[Array, " batch *shape"]
 
 
 class DenoisingScoreMatching(AbstractMemoryless):
-    """mean 1/2 |z / s - dE/dx(x + s z)|^2 with z ~ N(0, I) and s = `noise`.
+    """Denoising score matching at one noise level: mean 1/2 |z / s - dE/dx(x + s z)|^2.
 
-    With `control_variate`, 1/2 (|z|^2 / s^2 - d / s^2 - (2 / s) z . dE/dx(x)) is taken off: its
-    mean is 0, and for small s it carries nearly all of the variance, which grows as 1 / s^2. It
-    hurts where s is comparable to the scale of the data, for the slope at the clean row then says
-    little about that at the noisy one.
+    z ~ N(0, I) and s = `noise`.
 
-    Trap: the optimum is the distribution of the *noisy* data x + s z, not of the data; small s
-    lessens this. Source: Vincent (2011); Song and Kingma (2021), eq. 11 and 13-14 (Wang et al.
+    Args:
+        noise: s, in the units of the rows.
+        control_variate: Subtract 1/2 (|z|^2 / s^2 - d / s^2 - (2 / s) z . dE/dx(x)), a zero-mean
+            control variate. For small s it removes nearly all of the variance, which grows as
+            1 / s^2. It hurts where s is comparable to the scale of the data: the gradient at the
+            clean row then says little about that at the noisy one.
+
+    Raises:
+        ValueError: for a `noise` not above 0.
+
+    Trap: the optimum is the distribution of the *noisy* data x + s z, not of the data; a small s
+    reduces this bias. Source: Vincent (2011); Song and Kingma (2021), eq. 11 and 13-14 (Wang et al.
     2020).
+
+    Example:
+        >>> objective = ex.objective.DenoisingScoreMatching(noise=0.1, control_variate=True)
+        >>> flat, rows = lambda x: 0 * jnp.sum(x), jnp.ones((4, 2))
+        >>> round(float(objective(flat, rows, None, key=key)[0]), 6)
+        100.0
     """
 
     noise: float = 0.1
@@ -47,41 +60,55 @@ class DenoisingScoreMatching(AbstractMemoryless):
             )
             loss = loss - extra / (2 * len(batch))
         size = jnp.mean(jnp.sqrt(jnp.sum(slope.reshape(len(batch), -1) ** 2, axis=1)))
-        return loss, Aux(memory, {"loss": loss, "slope": size})
+        return loss, Aux(memory, {"loss": loss, "input_grad_norm": size})
 
 
 class MultiLevelDenoising(AbstractMemoryless):
-    """mean s^2 / 2 |z / s + score(x + s z, s)|^2, s drawn evenly from `noises` for each row.
+    """Denoising score matching at many noise levels: mean s^2 / 2 |z / s + score(x + s z, s)|^2.
 
-    For an energy or a score that knows the noise (`NoisyEnergy`, `NoisyScore`). The weight s^2
-    makes the levels count alike. At its optimum the model is the distribution of x + s z at every
-    level, and of the data as the finest falls; the broad levels see the shares of modes, which no
-    single fine level does. With `preserving`, x is shrunk by sqrt(1 - s^2) first, so that data of
-    unit variance keep it (all s below 1). With `mirrored`, each row is seen with z and with -z:
-    what is odd in z cancels, most of the noise at the finest levels, at twice the cost.
+    s is drawn evenly from `noises` for each row; the weight s^2 balances the levels. For a model
+    that takes the noise level (`NoisyEnergy`, `NoisyScore`). At the optimum it is the distribution
+    of x + s z at every level. The broad levels see the weights of modes, which no single fine level
+    does.
 
-    Trap: levels that do not overlap leave gaps that chains cannot cross: ratios of 0.6 to 0.8 in
-    few dimensions, nearer 1 in many. Source: Song and Ermon (2019), eq. 5-6; `preserving`: Ho, Jain
-    and Abbeel (2020); Song and Kingma (2021), section 4.4.
+    Args:
+        noises: Standard deviations s, in the units of the rows.
+        variance_preserving: Scale x by sqrt(1 - s^2) first, so that data of unit variance keep it;
+            all s below 1.
+        antithetic: Use each row with z and with -z: odd terms in z cancel, which is most of the
+            variance at the finest levels, at twice the cost.
+
+    Raises:
+        ValueError: for `noises` not above 0, or not below 1 where the variance is preserved.
+
+    Trap: levels that do not overlap leave gaps that chains cannot cross: use ratios of 0.6 to 0.8
+    in few dimensions, nearer 1 in many. Source: Song and Ermon (2019), eq. 5-6; Ho, Jain and Abbeel
+    (2020) for `variance_preserving`; Song and Kingma (2021), section 4.4.
+
+    Example:
+        >>> model = ex.energy.NoisyEnergy(lambda x, s: jnp.sum(x**2) / (2 * s**2), (2,))
+        >>> objective = ex.objective.MultiLevelDenoising([2.0, 1.0, 0.5])
+        >>> round(float(objective(model, jnp.zeros((4, 2)), None, key=key)[0]), 6)
+        0.0
     """
 
     noises: Float[Array, " levels"]
-    preserving: bool = eqx.field(static=True)
-    mirrored: bool = eqx.field(static=True)
+    variance_preserving: bool = eqx.field(static=True)
+    antithetic: bool = eqx.field(static=True)
 
     def __init__(
         self,
         noises: Sequence[float] | Float[ArrayLike, " levels"],
-        preserving: bool = False,
-        mirrored: bool = False,
+        variance_preserving: bool = False,
+        antithetic: bool = False,
     ):
         levels = np.asarray(noises, np.float64)
         if levels.ndim != 1 or levels.size == 0 or not np.all(levels > 0):
             raise ValueError(f"`noises` must be a list of numbers above 0; got {noises}.")
-        if preserving and not np.all(levels < 1):
+        if variance_preserving and not np.all(levels < 1):
             raise ValueError(f"`noises` must be below 1 to preserve the variance; got {noises}.")
         self.noises = jnp.asarray(levels, jnp.result_type(float))
-        self.preserving, self.mirrored = preserving, mirrored
+        self.variance_preserving, self.antithetic = variance_preserving, antithetic
 
     def __call__(
         self, energy: AbstractNoisy, batch: Batch, memory: None, *, key: PRNGKeyArray
@@ -92,10 +119,10 @@ class MultiLevelDenoising(AbstractMemoryless):
         z = jax.random.normal(blur, batch.shape, batch.dtype)
 
         def one(x: Array, z: Array, s: Array) -> Array:
-            clean = x * jnp.sqrt(1 - s**2) if self.preserving else x
+            clean = x * jnp.sqrt(1 - s**2) if self.variance_preserving else x
             return jnp.sum((z + s * energy.score(clean + s * z, s)) ** 2) / 2
 
         loss = jnp.mean(jax.vmap(one)(batch, z, noise))
-        if self.mirrored:
+        if self.antithetic:
             loss = (loss + jnp.mean(jax.vmap(one)(batch, -z, noise))) / 2
         return loss, Aux(memory, {"loss": loss})

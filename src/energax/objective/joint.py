@@ -1,4 +1,4 @@
-"""Learning rows and their labels together: a classifier that is an energy too."""
+"""Rows and labels learned together: a classifier that is also an energy."""
 
 from typing import Any
 
@@ -7,16 +7,18 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from energax.data import Labelled
-from energax.energy import classifier
+from energax.energy import find_classifier
 from energax.objective.base import AbstractObjective, Aux
 
 
-def told(energy: Any, batch: Labelled) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-    """-mean log p(label | row), and how often the likeliest label is the right one.
+def cross_entropy(
+    energy: Any, batch: Labelled
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """-mean log p(label | row), and the share of rows whose likeliest label is correct.
 
-    NaN where a label is not one of the classifier's: the run then stops.
+    NaN where a label is not one of the classifier's: training then stops.
     """
-    log_odds = jax.vmap(classifier(energy).log_odds)(batch.x)
+    log_odds = jax.vmap(find_classifier(energy).log_odds)(batch.x)
 
     def at(row: Array, label: Array) -> Array:
         kept = row.at[label]
@@ -39,7 +41,18 @@ def _check(batch: Any) -> None:
 class CrossEntropy(AbstractObjective):
     """-mean log p(label | row): the loss of a plain classifier, in nats.
 
-    Batches are `Labelled`, the energy holds a `Classifier`. Trap: p(x) is left as it falls out.
+    Batches are `Labelled` and the energy contains a `Classifier`.
+
+    Raises:
+        TypeError: for rows without labels.
+
+    Trap: p(x) is not trained. A label outside 0..labels-1 makes the loss NaN.
+
+    Example:
+        >>> energy = ex.energy.Classifier(lambda x: jnp.zeros(3), (2,), 3)
+        >>> batch = ex.data.Labelled(jnp.ones((4, 2)), jnp.zeros(4, int))
+        >>> round(float(ex.objective.CrossEntropy()(energy, batch, None, key=key)[0]), 3)
+        1.099
     """
 
     def init(self, energy: Any, rows: Any, *, key: PRNGKeyArray) -> None:
@@ -49,21 +62,30 @@ class CrossEntropy(AbstractObjective):
         self, energy: Any, batch: Any, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Aux]:
         _check(batch)
-        cost, metrics = told(energy, batch)
+        cost, metrics = cross_entropy(energy, batch)
         return cost, Aux(memory, {"loss": cost} | metrics)
 
 
 class JointLikelihood(AbstractObjective):
-    """-log p(x, y) = -log p(x) - log p(y | x), on average over rows x with labels y, in nats.
+    """Joint likelihood of rows x and labels y: -log p(x, y) = -log p(x) - log p(y | x), in nats.
 
-    `rows` is the objective that stands for the first part: any that teaches an energy the
-    distribution of plain rows, chains and all. The second is cross-entropy, which needs no Z;
-    `weight` multiplies it. Batches are `Labelled`, the energy holds a `Classifier`. Raises
-    TypeError for rows without labels; a label outside 0..labels-1 makes the loss NaN.
+    Batches are `Labelled` and the energy contains a `Classifier`.
 
-    Trap: the loss of noise contrast or of score matching is on a scale of its own: weight 1 makes
-    the joint likelihood only with chains. Source: Grathwohl et al. (2020), eq. 9;
-    they take unadjusted chains in a replay buffer for the first part.
+    Args:
+        rows: The objective of the first term: any that fits an energy to rows without labels.
+        weight: Factor of the second term, the cross-entropy, which needs no Z.
+
+    Raises:
+        ValueError: for a `weight` not above 0.
+        TypeError: for rows without labels.
+
+    Trap: noise-contrastive and score-matching losses have a scale of their own, so that weight 1
+    makes the joint likelihood only with chains. A label outside 0..labels-1 makes the loss NaN.
+    Source: Grathwohl et al. (2020), eq. 9, who use persistent chains for the first term.
+
+    Example:
+        >>> objective = ex.objective.JointLikelihood(ex.objective.ImplicitScoreMatching())
+        >>> objective.init(None, ex.data.Labelled(jnp.ones((4, 2)), jnp.zeros(4, int)), key=key)
     """
 
     rows: AbstractObjective
@@ -82,7 +104,7 @@ class JointLikelihood(AbstractObjective):
     ) -> tuple[Float[Array, ""], Aux]:
         _check(batch)
         loss, aux = self.rows(energy, batch.x, memory, key=key)
-        cost, metrics = told(energy, batch)
+        cost, metrics = cross_entropy(energy, batch)
         total = loss + self.weight * cost
         both = {"loss": total, "loss_rows": loss} | metrics
         return total, Aux(aux.memory, aux.metrics | both)

@@ -1,4 +1,4 @@
-"""Score matching without noise: the Hessian's trace in full, along directions, by differences."""
+"""Score matching without noise: exact trace of the Hessian, projections or finite differences."""
 
 import math
 from typing import Literal, get_args
@@ -13,6 +13,7 @@ from energax.objective.base import AbstractMemoryless, Aux
 
 Batch = Float[Array, " batch *shape"]
 Direction = Literal["gaussian", "rademacher", "sphere"]
+"""Distributions of the random directions of sliced score matching."""
 
 
 def _direction(kind: Direction, like: Array, *, key: PRNGKeyArray) -> Array:
@@ -35,15 +36,20 @@ def _length(slope: Array) -> Array:
 
 
 class ImplicitScoreMatching(AbstractMemoryless):
-    """mean 1/2 |dE/dx|^2 - tr H, H the Hessian of E at a data row, its trace exact.
+    """Score matching: mean 1/2 |dE/dx|^2 - tr H, with H the Hessian of E at a data row.
 
     The value is the Fisher divergence E[1/2 |score of data - score of model|^2] up to a constant of
-    the data; the minimiser is the distribution of the data. The trace takes as many Hessian
+    the data; the minimiser is the distribution of the data. The exact trace takes as many Hessian
     products as the example has entries: for more than a few dozen use `SlicedScoreMatching`, whose
     default is the same with Hutchinson's estimate of the trace.
 
-    Trap: the arXiv text of the tutorial prints + tr H, which has no minimum. Source: Hyvarinen
-    (2005), theorem 1; Song and Kingma (2021), eq. 8, sign corrected.
+    Trap: as in `SlicedScoreMatching`. The arXiv text of the tutorial prints + tr H, which has no
+    minimum. Source: Hyvarinen (2005), theorem 1; Song and Kingma (2021), eq. 8, sign corrected.
+
+    Example:
+        >>> objective = ex.objective.ImplicitScoreMatching()
+        >>> float(objective(ex.energy.Gaussian(jnp.zeros(2)), jnp.ones((4, 2)), None, key=key)[0])
+        -1.0
     """
 
     def __call__(
@@ -57,20 +63,33 @@ class ImplicitScoreMatching(AbstractMemoryless):
 
         each, size = jax.vmap(one)(batch)
         loss = jnp.mean(each)
-        return loss, Aux(memory, {"loss": loss, "slope": jnp.mean(size)})
+        return loss, Aux(memory, {"loss": loss, "input_grad_norm": jnp.mean(size)})
 
 
 class SlicedScoreMatching(AbstractMemoryless):
-    """mean 1/2 |dE/dx|^2 - v' H v (variance-reduced) or 1/2 (v . dE/dx)^2 - v' H v (plain).
+    """Sliced score matching: mean 1/2 |dE/dx|^2 - v' H v, with random directions v.
 
-    H is the Hessian of E at a data row, v a random direction with covariance I; `projections` of
-    them are averaged per row. Both have the mean of implicit score matching, whose minimiser is the
-    distribution of the data; the value itself is a Fisher divergence up to a constant. The Hessian
-    enters with a minus: the arXiv text prints a plus (with p = exp(-E) that has no minimum).
+    H is the Hessian of E at a data row and v has covariance I. Its mean is that of implicit score
+    matching, whose minimiser is the distribution of the data.
+
+    Args:
+        projections: Directions to average over, for each row.
+        variance_reduced: False takes the plain form 1/2 (v . dE/dx)^2 - v' H v, which has the same
+            mean and more variance.
+        direction: Distribution of v; "sphere" is uniform at the radius sqrt(d).
+
+    Raises:
+        ValueError: for `projections` below 1 or an unknown `direction`.
 
     Trap: rows on a lower-dimensional sheet (constant pixels, rounded values) have no density, and
-    the loss falls without end; dequantise or add noise first. Source: Song et al. (2019); Song and
-    Kingma (2021), eq. 15 and 17, sign corrected.
+    the loss falls without bound; dequantise or add noise first. The arXiv text of the tutorial
+    prints + v' H v, which has no minimum. Source: Song et al. (2019); Song and Kingma (2021), eq.
+    15 and 17, sign corrected.
+
+    Example:
+        >>> objective, energy = ex.objective.SlicedScoreMatching(), ex.energy.Gaussian(jnp.zeros(2))
+        >>> float(objective(energy, jnp.ones((4, 2)), None, key=key)[0])
+        -1.0
     """
 
     projections: int = eqx.field(static=True, default=1)
@@ -95,18 +114,32 @@ class SlicedScoreMatching(AbstractMemoryless):
 
         each, size = jax.vmap(one)(batch, jax.random.split(key, len(batch)))
         loss = jnp.mean(each)
-        return loss, Aux(memory, {"loss": loss, "slope": jnp.mean(size)})
+        return loss, Aux(memory, {"loss": loss, "input_grad_norm": jnp.mean(size)})
 
 
 class FiniteDifferenceScoreMatching(AbstractMemoryless):
-    """Sliced score matching from values of the energy alone: no derivative in x is taken.
+    """Sliced score matching by finite differences: only values of the energy, no derivative in x.
 
     mean 1/2 D^2 - C with D = (E(x + hv) - E(x - hv)) / (2h), C = (E(x + hv) + E(x - hv) - 2 E(x))
     / h^2, h = `step` and v a random direction of covariance I. Its bias is O(h^2), and none for a
-    quadratic energy. Two to three evaluations stand for a double backward pass.
+    quadratic energy. Two to three evaluations replace a double backward pass.
 
-    Trap: C is a difference of nearly equal numbers over h^2. In float32 an energy of size e loses
-    about 1e-7 e / h^2 nats of it, so h below 0.01 is noise. Source: Pang et al. (2020), section 3.
+    Args:
+        step: h, in the units of the rows.
+        projections, direction: As in `SlicedScoreMatching`.
+
+    Raises:
+        ValueError: for a `step` not above 0, `projections` below 1 or an unknown `direction`.
+
+    Trap: C is a difference of nearly equal numbers over h^2. In float32 an energy of size e has an
+    error of about 1e-7 e / h^2 nats in it, so h below 0.01 gives only rounding noise. Source: Pang
+    et al. (2020), section 3.
+
+    Example:
+        >>> objective = ex.objective.FiniteDifferenceScoreMatching(0.1, direction="rademacher")
+        >>> loss, aux = objective(lambda x: jnp.sum(x), jnp.zeros((4, 1)), None, key=key)
+        >>> round(float(loss), 6)
+        0.5
     """
 
     step: float = 0.1
@@ -133,4 +166,4 @@ class FiniteDifferenceScoreMatching(AbstractMemoryless):
 
         each, size = jax.vmap(one)(batch, jax.random.split(key, len(batch)))
         loss = jnp.mean(each)
-        return loss, Aux(memory, {"loss": loss, "slope": jnp.mean(size)})
+        return loss, Aux(memory, {"loss": loss, "input_grad_norm": jnp.mean(size)})

@@ -1,7 +1,7 @@
-"""Pairs whose share of the mass is known without Z: what a data row is compared with.
+"""Pairs of a data row and a point made from it, whose density ratio is free of Z.
 
-For a pair {x, y} made alike from both its ends, p(x) / (p(x) + p(y)) = sigmoid(E(y) - E(x)) is free
-of Z: the mean over pairs of a suitable function of E(x) - E(y), x a data row, is least at the
+For a pair {x, y} that is as likely to be made from x as from y, p(x) / (p(x) + p(y)) = sigmoid(E(y)
+- E(x)): the mean over pairs of a suitable function of E(x) - E(y), x a data row, is least at the
 distribution of the data.
 """
 
@@ -17,15 +17,15 @@ Batch = Float[Array, " batch *shape"]
 Others = Float[Array, " copies batch *shape"]
 
 
-def disturbed(batch: Batch, noise: float, copies: int, *, key: PRNGKeyArray) -> Others:
+def perturb(batch: Batch, noise: float, copies: int, *, key: PRNGKeyArray) -> Others:
     """x + s z with z ~ N(0, I) and s = `noise`, `copies` times for each row."""
     return batch[None] + noise * jax.random.normal(key, (copies, *batch.shape), batch.dtype)
 
 
-def compared(
+def compare(
     energy: Energy, batch: Batch, others: Others, cost: Callable[[Array], Array]
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-    """mean cost(E(x) - E(y)) over rows x and their `others` y, and what to log of it."""
+    """mean cost(E(x) - E(y)) over rows x and their `others` y, and metrics."""
     here, there = jax.vmap(energy)(batch), jax.vmap(jax.vmap(energy))(others)
     loss = jnp.mean(cost(here[None] - there))
     right = jnp.mean(there > here[None]).astype(loss.dtype)

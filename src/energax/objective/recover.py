@@ -1,4 +1,4 @@
-"""Learning from noisy copies: recover the clean row, or compare it with what noise makes of it."""
+"""Learning from noisy copies: recover the clean row, or compare it with its noisy copies."""
 
 import math
 
@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.energy import AbstractEnergy, Energy, stop_gradient
 from energax.objective.base import AbstractMemoryless, Aux
-from energax.objective.pairs import check_pairs, disturbed
+from energax.objective.pairs import check_pairs, perturb
 from energax.sampler import AbstractSampler, run, trace
 
 Batch = Float[Array, " batch *shape"]
@@ -34,13 +34,21 @@ class RecoveryLikelihood(AbstractMemoryless):
     """Likelihood of the clean row x given the noisy row x + s z, s = `noise`.
 
     p(x | noisy) is proportional to exp(-E(x) - |x - noisy|^2 / (2 s^2)): for small s it has one
-    mode and chains of `steps` steps that start at the noisy row reach it, where those of exp(-E)
-    would not mix. Loss: mean E(x) - mean E(chain). Its minimiser is the distribution of the data
-    itself.
+    mode, and chains of `steps` steps from the noisy row reach it where those of exp(-E) would not
+    mix. Loss: mean E(x) - mean E(chain). The minimiser is the distribution of the data itself.
 
-    Trap: small s makes it easy and nearly blind to the shares of modes, large s makes it ordinary
-    maximum likelihood; the step of the sampler must suit the width s. Source: Bengio et al. (2013);
-    Gao et al. (2021), section 3, at one level of noise.
+    Raises:
+        ValueError: for a `noise` not above 0 or `steps` below 1.
+
+    Trap: a small s makes sampling easy but the loss nearly blind to the weights of modes; a large s
+    makes it ordinary maximum likelihood. The step size of the sampler must suit the width s.
+    Source: Bengio et al. (2013); Gao et al. (2021), section 3, at one noise level.
+
+    Example:
+        >>> objective = ex.objective.RecoveryLikelihood(ex.sampler.Langevin(0.01), 0.5, steps=5)
+        >>> energy, rows = ex.energy.Gaussian(jnp.zeros(2)), jnp.ones((4, 2))
+        >>> float(objective(energy, rows, None, key=key)[1].metrics["energy_data"])
+        1.0
     """
 
     sampler: AbstractSampler
@@ -56,7 +64,7 @@ class RecoveryLikelihood(AbstractMemoryless):
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Aux]:
         blur, move = jax.random.split(key)
-        noisy, frozen = disturbed(batch, self.noise, 1, key=blur)[0], stop_gradient(energy)
+        noisy, frozen = perturb(batch, self.noise, 1, key=blur)[0], stop_gradient(energy)
 
         def walk(x: Array, k: PRNGKeyArray) -> tuple[Array, Array]:
             goal = Recovery(frozen, x, self.noise)
@@ -78,18 +86,32 @@ class RecoveryLikelihood(AbstractMemoryless):
 
 
 class EnergyDiscrepancy(AbstractMemoryless):
-    """How much lower the energy of a row is than that of its surroundings, by `copies` points.
+    """Energy discrepancy: how much lower the energy of a row is than that of its neighbourhood.
 
-    mean log(w / M + (1 / M) sum_j exp(E(x) - E(y_j))), y_j = x + s z + s z_j: one disturbance z of
-    the row and M = `copies` of the disturbed row, s = `noise`. With `stabiliser` w = 1 its
-    minimiser is the distribution of the data for any s and M: given the middle x + s z, the loss is
-    that of ranking x among M draws of N(middle, s^2), less log M. As M grows it lies between score
-    matching (small s) and likelihood (large s). With M = w = 1 it is half of conditional
-    noise-contrastive estimation at the noise sqrt(2) s.
+    mean log(w / M + (1 / M) sum_j exp(E(x) - E(y_j))), y_j = x + s z + s z_j: one perturbation z of
+    the row, then M perturbations z_j of the result. With w = 1 the minimiser is the distribution of
+    the data for any s and M: given the middle x + s z, the loss is that of ranking x among M draws
+    of N(middle, s^2), less log M. As M grows it lies between score matching (small s) and
+    likelihood (large s). With M = w = 1 it is half of conditional noise-contrastive estimation at
+    the noise sqrt(2) s.
+
+    Args:
+        noise: s, in the units of the rows.
+        copies: M.
+        stabiliser: w, at least 0.
+
+    Raises:
+        ValueError: for a value out of its range.
 
     Trap: s must be small enough for some y_j to be likely, or all of the loss is a constant. With
     w other than 1 the logarithm of a mean over few copies is biased, and so is the minimiser.
     Source: Schröder et al. (2023), whose w is 1 too.
+
+    Example:
+        >>> objective = ex.objective.EnergyDiscrepancy(0.3, copies=4)
+        >>> flat, rows = lambda x: 0 * jnp.sum(x), jnp.ones((4, 2))
+        >>> round(float(objective(flat, rows, None, key=key)[0]), 3)
+        0.223
     """
 
     noise: float = 0.3
@@ -107,8 +129,8 @@ class EnergyDiscrepancy(AbstractMemoryless):
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Aux]:
         first, then = jax.random.split(key)
-        middle = disturbed(batch, self.noise, 1, key=first)[0]
-        others = disturbed(middle, self.noise, self.copies, key=then)
+        middle = perturb(batch, self.noise, 1, key=first)[0]
+        others = perturb(middle, self.noise, self.copies, key=then)
         here, there = jax.vmap(energy)(batch), jax.vmap(jax.vmap(energy))(others)
         gaps = here[None] - there
         steady = jnp.full_like(gaps[:1], jnp.log(self.stabiliser))

@@ -1,4 +1,4 @@
-"""Recovery likelihood at many levels of noise: each level learns to clean up the next one."""
+"""Recovery likelihood at many noise levels: each level is trained given the next broader one."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from energax.energy import AbstractNoisy, stop_gradient
 from energax.objective.base import AbstractMemoryless, Aux
-from energax.sampler import AbstractSampler, cleaned
+from energax.sampler import AbstractSampler, denoise_step
 
 Batch = Float[Array, " batch *shape"]
 
@@ -19,17 +19,30 @@ class MultiLevelRecovery(AbstractMemoryless):
     """Likelihood of x + s z given x + s z + sqrt(t^2 - s^2) z', for neighbours s < t of `noises`.
 
     By Bayes' rule the cleaner row given the noisier one has the energy E(x, s) + |x - noisier|^2 /
-    (2 (t^2 - s^2)): one mode where the levels are near, which chains of `steps` steps from the
-    noisier row reach. Loss: mean E(cleaner, s) - mean E(chain, s), the pair of levels drawn evenly
-    for each row. At its minimiser E(x, s) is that of the distribution of x + s z at every level but
-    the broadest, which has no energy of its own: `recover` starts there from a Gaussian. For models
-    with an energy: a `NoisyScore` has none and learns nothing.
+    (2 (t^2 - s^2)): one mode where the levels are close, which chains from the noisier row reach.
+    Loss: mean E(cleaner, s) - mean E(chain, s), the pair of levels drawn evenly for each row. At
+    the minimiser E(x, s) is that of x + s z at every level but the broadest, which has no energy of
+    its own: `sampler.recover` starts there from a Gaussian.
 
-    `sampler` walks in units of the noise between the two levels, so one step size suits all of
-    them: a Langevin step h is h (t^2 - s^2) in the units of the rows. Trap: the chain's own bias is
-    learned in reverse; E(x, s) comes out right only as far as the chain reaches its distribution.
-    Source: Gao et al. (2021), sections 3.2-3.4. They shrink the rows from level to level to keep
-    their variance, take x itself as the finest level, and weight the levels; we do none of these.
+    Args:
+        sampler: Moves in units of the noise between the two levels, so that one step size suits all
+            of them: a Langevin step h is h (t^2 - s^2) in the units of the rows.
+        noises: At least 2 different standard deviations, in any order.
+        steps: Steps of each chain.
+
+    Raises:
+        ValueError: for fewer than 2 `noises`, equal ones or one not above 0; for `steps` below 1.
+
+    Trap: the bias of a short chain is learned in reverse: E(x, s) is right only as far as the chain
+    reaches its distribution. A `NoisyScore` has no energy and learns nothing. Source: Gao et al.
+    (2021), sections 3.2-3.4. They scale the rows from level to level to keep their variance, take x
+    itself as the finest level, and weight the levels; we do none of these.
+
+    Example:
+        >>> model = ex.energy.NoisyEnergy(lambda x, s: jnp.sum(x**2) / (2 + 2 * s**2), (2,))
+        >>> objective = ex.objective.MultiLevelRecovery(ex.sampler.Langevin(0.1), [0.5, 1.0], 5)
+        >>> objective(model, jnp.ones((4, 2)), None, key=key)[0].shape
+        ()
     """
 
     sampler: AbstractSampler
@@ -67,7 +80,7 @@ class MultiLevelRecovery(AbstractMemoryless):
             return cleaner, cleaner + a * further
 
         def walk(noisier: Array, s: Array, a: Array, k: PRNGKeyArray) -> tuple[Array, Array]:
-            x, info = cleaned(self.sampler, frozen.at(s), noisier, a, self.steps, key=k)
+            x, info = denoise_step(self.sampler, frozen.at(s), noisier, a, self.steps, key=k)
             return x, info.acceptance
 
         z = jax.random.normal(blur, batch.shape, batch.dtype)

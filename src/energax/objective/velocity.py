@@ -1,4 +1,4 @@
-"""How fast, or how much, the divergence from the model falls when the data begin to flow to it."""
+"""How fast, or how much, a divergence falls when the data begin to flow to the model."""
 
 import equinox as eqx
 import jax
@@ -7,21 +7,32 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from energax.energy import AbstractDistribution, Energy, draws
 from energax.objective.base import AbstractMemoryless, Aux
-from energax.objective.pairs import check_pairs, compared, disturbed
+from energax.objective.pairs import check_pairs, compare, perturb
 
 Batch = Float[Array, " batch *shape"]
 
 
 class MinimumVelocity(AbstractMemoryless):
-    """|d/dt KL(p_t | model)| at t = 0, when the data follow the model's own Langevin dynamics.
+    """Minimum velocity: |d/dt KL(p_t | model)| at t = 0, when data follow the model's Langevin SDE.
 
-    For dx = -m dE/dx dt + sqrt(2 m) dW with `mobility` m, a number or one for each entry of an
-    example, the speed is E[sum_i m_i (score of data - score of model)_i^2]: twice the Fisher
-    divergence for m = 1. Up to a constant of the data it is mean sum_i m_i (g_i^2 - 2 H_ii), g
-    the slope and H the Hessian of E at a row; the trace is estimated along one random sign vector.
+    For dx = -m dE/dx dt + sqrt(2 m) dW the speed is E[sum_i m_i (score of data - score of
+    model)_i^2]: twice the Fisher divergence for m = 1. Up to a constant of the data it is mean
+    sum_i m_i (g_i^2 - 2 H_ii), g the gradient and H the Hessian of E at a row; the trace is
+    estimated along one random sign vector.
 
-    Trap: rows on a lower-dimensional sheet have no density, and the loss falls without end.
+    Args:
+        mobility: m, a number or one for each entry of an example.
+
+    Raises:
+        ValueError: for a `mobility` not above 0.
+
+    Trap: rows on a lower-dimensional sheet have no density, and the loss falls without bound.
     Source: Movellan (2008); Song and Kingma (2021), section 6.1.
+
+    Example:
+        >>> objective, energy = ex.objective.MinimumVelocity(), ex.energy.Gaussian(jnp.zeros(2))
+        >>> float(objective(energy, jnp.ones((4, 2)), None, key=key)[0])
+        -2.0
     """
 
     mobility: Float[Array, "*shape"]
@@ -43,19 +54,32 @@ class MinimumVelocity(AbstractMemoryless):
 
         each, squared = jax.vmap(one)(batch, jax.random.split(key, len(batch)))
         loss = jnp.mean(each)
-        return loss, Aux(memory, {"loss": loss, "slope": jnp.mean(jnp.sqrt(squared))})
+        return loss, Aux(memory, {"loss": loss, "input_grad_norm": jnp.mean(jnp.sqrt(squared))})
 
 
 class MinimumKLContraction(AbstractMemoryless):
-    """What is lost about the model's error by forgetting which of x and its mirror image one saw.
+    """Minimum KL contraction: the divergence lost by merging each point with its mirror image.
 
     A map that contracts Kullback-Leibler divergences turns KL(data | model) minus that of the
-    images into an objective without Z. Here the map lumps x with 2 c - x, its mirror image in a
-    centre c drawn from `centre`: the loss is mean softplus(E(x) - E(2 c - x)), `ratio` centres for
-    each row. Unlike local noise it compares points far apart, and so sees the shares of modes.
+    images into an objective without Z. Here the map merges x with 2 c - x, its mirror image in a
+    centre c: the loss is mean softplus(E(x) - E(2 c - x)). Unlike local noise it compares points
+    far apart, and so sees the weights of modes.
 
-    Trap: the centres must be drawn without regard to x, and fall between the modes often enough.
-    Source: Lyu (2011), with this choice of map; Song and Kingma (2021), section 6.1.
+    Args:
+        centre: Distribution of c, the same for all x.
+        ratio: Centres for each row.
+
+    Raises:
+        ValueError: for a `ratio` below 1.
+
+    Trap: centres must fall between the modes often enough. Source: Lyu (2011), with this choice of
+    map; Song and Kingma (2021), section 6.1.
+
+    Example:
+        >>> objective = ex.objective.MinimumKLContraction(ex.energy.Gaussian(jnp.zeros(2)))
+        >>> flat, rows = lambda x: 0 * jnp.sum(x), jnp.ones((4, 2))
+        >>> round(float(objective(flat, rows, None, key=key)[0] - jnp.log(2)), 6)
+        0.0
     """
 
     centre: AbstractDistribution
@@ -69,19 +93,32 @@ class MinimumKLContraction(AbstractMemoryless):
     ) -> tuple[Float[Array, ""], Aux]:
         centres = draws(self.centre, self.ratio * len(batch), key=key)
         others = 2 * centres.reshape(self.ratio, *batch.shape) - batch[None]
-        loss, parts = compared(energy, batch, jax.lax.stop_gradient(others), jax.nn.softplus)
+        loss, parts = compare(energy, batch, jax.lax.stop_gradient(others), jax.nn.softplus)
         return loss, Aux(memory, parts)
 
 
 class MinimumProbabilityFlow(AbstractMemoryless):
-    """How fast probability flows out of the data: mean exp((E(x) - E(y)) / 2), y = x + s z.
+    """Minimum probability flow: mean exp((E(x) - E(y)) / 2) over neighbours y = x + s z.
 
     The rate from x to y is g(x, y) exp((E(x) - E(y)) / 2) with a symmetric g, here a Gaussian of
-    standard deviation s = `noise`, under which exp(-E) stays as it is; the loss is the initial
-    outflow of the data, least at the distribution of the data. `ratio` neighbours of each row.
+    standard deviation s; it leaves exp(-E) invariant. The loss is the initial flow out of the data,
+    least at the distribution of the data.
+
+    Args:
+        noise: s, in the units of the rows.
+        ratio: Neighbours of each row.
+
+    Raises:
+        ValueError: for a `noise` not above 0 or a `ratio` below 1.
 
     Trap: the exponential makes the variance explode where E varies by many nats over a distance s.
     Source: Sohl-Dickstein, Battaglino and DeWeese (2011); Song and Kingma (2021), section 6.1.
+
+    Example:
+        >>> objective = ex.objective.MinimumProbabilityFlow(noise=0.3)
+        >>> flat, rows = lambda x: 0 * jnp.sum(x), jnp.ones((4, 2))
+        >>> float(objective(flat, rows, None, key=key)[0])
+        1.0
     """
 
     noise: float = 0.3
@@ -93,6 +130,6 @@ class MinimumProbabilityFlow(AbstractMemoryless):
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], Aux]:
-        others = disturbed(batch, self.noise, self.ratio, key=key)
-        loss, parts = compared(energy, batch, others, lambda gap: jnp.exp(gap / 2))
+        others = perturb(batch, self.noise, self.ratio, key=key)
+        loss, parts = compare(energy, batch, others, lambda gap: jnp.exp(gap / 2))
         return loss, Aux(memory, parts)

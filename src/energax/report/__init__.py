@@ -1,4 +1,4 @@
-"""What do people look at?"""
+"""What do people look at? Results become one self-contained HTML page or a Markdown table."""
 
 import lazy_loader
 

@@ -1,12 +1,16 @@
-"""What do people look at?"""
+"""What do people look at? Results become one self-contained HTML page or a Markdown table."""
 
-from .compare_page import comparison_page as comparison_page
+from .collecting import collect_results as collect_results
+from .collecting import grid_distribution as grid_distribution
+from .collecting import grid_model as grid_model
+from .collecting import write_report as write_report
+from .compare_page import render_comparison as render_comparison
 from .comparison import Comparison as Comparison
 from .comparison import Entry as Entry
-from .comparison import markdown as markdown
-from .material import Density as Density
-from .material import Material as Material
-from .partners import Partners as Partners
-from .partners import Reconstructed as Reconstructed
-from .partners import Revised as Revised
-from .run_page import page as page
+from .comparison_table import render_markdown as render_markdown
+from .generator_results import GeneratorResults as GeneratorResults
+from .generator_results import Reconstructions as Reconstructions
+from .generator_results import RefinedDraws as RefinedDraws
+from .run_page import render_page as render_page
+from .run_results import Density as Density
+from .run_results import RunResults as RunResults

@@ -1,17 +1,17 @@
-"""The page of a comparison: all methods on one axis, in one table, and side by side."""
+"""The page of a comparison: all methods on one axis, in one table, and in figures."""
 
 import dataclasses
 import math
 
 import numpy as np
 
-from energax.report.comparison import Comparison, Method, columns, plain
-from energax.report.figure import MODEL, REAL, Picture, locator, tick
-from energax.report.figure_forest import baselines
-from energax.report.figure_images import is_image, sheet, tiles
-from energax.report.figure_plane import frame_of, panel
+from energax.report.comparison import Comparison, Method
+from energax.report.comparison_table import format_fixed, make_columns
+from energax.report.figure import MODEL, REAL, Picture, format_tick, make_locator
+from energax.report.figure_forest import baseline_rows
+from energax.report.figure_images import draw_sheet, is_image, to_pixels
+from energax.report.figure_plane import draw_panel, frame_of
 from energax.report.run_page import TEMPLATES
-from energax.report.words import OBJECTIVES
 
 FAR = 6.0
 """A method whose gap to the best is this many times the median gap lies beyond the axis."""
@@ -22,7 +22,7 @@ SHEET = 36
 
 @dataclasses.dataclass(frozen=True)
 class Strip:
-    """One line: words, dots and ends in percent of the axis; `beyond`: it lies left of it."""
+    """One line: text, dots and ends in percent of the axis; `beyond`: a dot lies left of it."""
 
     kind: str
     name: str
@@ -36,43 +36,55 @@ class Strip:
     beyond: bool = False
 
 
-def comparison_page(comparison: Comparison) -> str:
-    """The whole page as HTML: styles and pictures inside, no script, no address to load from.
+def render_comparison(comparison: Comparison) -> str:
+    """The page of a comparison as HTML: self-contained, without scripts and network access.
 
-    Every string is escaped. Raises InputError for an evaluation of another form.
+    Every string is escaped.
+
+    Returns:
+        The text of one HTML file.
+
+    Raises:
+        InputError: an evaluation holds something that is not a number where a number belongs.
+
+    Example:
+        >>> run = {"method": "nce", "title": "NCE", "seed": 0, "path": "runs/a", "seconds": 9.5}
+        >>> some = {"data": "a", "entries": [ex.report.Entry(**run, evaluation={"mmd": 0.25})]}
+        >>> ex.report.render_comparison(ex.report.Comparison(**some, test=np.zeros((8, 2))))[:15]
+        '<!doctype html>'
     """
     methods = comparison.methods
     low, high, ticks = _axis(comparison, methods)
     truth = comparison.truth
-    mood, verdict = _verdict(comparison, methods)
+    mood, headline = _summarise(comparison, methods)
     lead, samples = _samples(comparison, methods)
     return TEMPLATES.get_template("comparison.html").render(
-        material=comparison,
+        results=comparison,
         methods=methods,
-        columns=columns(comparison),
+        columns=make_columns(comparison),
         mood=mood,
-        verdict=verdict,
+        headline=headline,
         strips=_strips(comparison, methods, low, high),
-        ticks=[(100 * (at - low) / (high - low), tick(at)) for at in ticks],
+        ticks=[(100 * (at - low) / (high - low), format_tick(at)) for at in ticks],
         truth_at=None if truth is None else 100 * (truth.value - low) / (high - low),
         caption=_caption(comparison),
         plane=comparison.test.shape[1:] == (2,),
         lead=lead,
         samples=samples,
         refusals=[(m.name, m.why) for m in methods if m.why],
-        plain=plain,
+        format_fixed=format_fixed,
     )
 
 
 def _axis(comparison: Comparison, methods: list[Method]) -> tuple[float, float, list[float]]:
     """Left end, right end, ticks."""
     seen = [method.mean for method in methods if method.certified]
-    rivals = [row.exact for row in baselines(comparison.baselines or {})]
+    others = [row.exact for row in baseline_rows(comparison.baselines or {})]
     top = [comparison.truth.value] if comparison.truth is not None else []
     best = max([*seen, *top], default=0.0)
     gaps = [best - value for value in seen]
     reach = FAR * float(np.median(gaps)) if gaps else 1.0
-    near = [v for v in [*seen, *rivals] if best - v <= reach and math.isfinite(v)]
+    near = [v for v in [*seen, *others] if best - v <= reach and math.isfinite(v)]
     ends = [
         end
         for method in methods
@@ -81,7 +93,7 @@ def _axis(comparison: Comparison, methods: list[Method]) -> tuple[float, float, 
         for end in (found.lower, found.upper, found.value)
     ]
     points = [*near, *ends, *top] or [0.0]
-    marks = [float(at) for at in locator(6).tick_values(min(points), max(points))]
+    marks = [float(at) for at in make_locator(6).tick_values(min(points), max(points))]
     return marks[0], marks[-1], marks
 
 
@@ -95,21 +107,21 @@ def _strips(comparison: Comparison, methods: list[Method], low: float, high: flo
         words = (
             "truth",
             "True distribution",
-            "no model can be expected to do better",
-            plain(truth.value, 3),
+            "the upper limit, up to the error over rows",
+            format_fixed(truth.value, 3),
         )
         found.append(Strip(*words, truth.error_text, truth.value, (place(truth.value),)))
     for method in methods:
         values = [entry.value for entry in method.certified]
         inside = [value for value in values if value >= low]
         ends = [max(e, low) for c in method.certified for e in (c.lower, c.upper) if c.upper >= low]
-        spread = "" if method.spread is None else f"± {plain(method.spread, 3)} over seeds"
+        spread = "" if method.spread is None else f"± {format_fixed(method.spread, 3)} over seeds"
         found.append(
             Strip(
                 "method-row",
-                OBJECTIVES.get(method.name, method.name),
+                method.title,
                 method.name,
-                plain(method.mean, 3) if values else "not certified",
+                format_fixed(method.mean, 3) if values else "not certified",
                 spread,
                 method.mean if values else None,
                 tuple(place(value) for value in inside),
@@ -118,74 +130,80 @@ def _strips(comparison: Comparison, methods: list[Method], low: float, high: flo
                 len(inside) < len(values),
             )
         )
-    for row in baselines(comparison.baselines or {})[:3]:
+    for row in baseline_rows(comparison.baselines or {})[:3]:
         beyond = row.exact < low
         dots = () if beyond else (place(row.exact),)
-        words = ("baseline", row.name, row.setting, plain(row.exact, 3))
+        words = ("baseline", row.name, row.setting, format_fixed(row.exact, 3))
         found.append(Strip(*words, row.error, row.exact, dots, beyond=beyond))
     return found
 
 
-def _verdict(comparison: Comparison, methods: list[Method]) -> tuple[str, str]:
+def _summarise(comparison: Comparison, methods: list[Method]) -> tuple[str, str]:
     known = [method for method in methods if method.certified]
     lost = sum(method.diverged for method in methods)
     ending = f" {lost} of {len(comparison.entries)} runs diverged." if lost else " No run diverged."
     if not known:
         return "poor", f"No method has a certified likelihood.{ending}"
     best = known[0]
-    words = f"{OBJECTIVES.get(best.name, best.name)} is ahead with {plain(best.mean, 3)} nats"
-    words = words[0].upper() + words[1:]
+    text = f"Highest mean test log-likelihood: {best.title}, {format_fixed(best.mean, 3)} nats"
     if comparison.truth is not None:
-        words += f", {plain(comparison.truth.value - best.mean, 3)} below the true distribution"
-    return ("good" if not lost else "fair"), f"{words}.{ending}"
+        gap = format_fixed(comparison.truth.value - best.mean, 3)
+        text += f", {gap} below the true distribution"
+    return ("good" if not lost else "fair"), f"{text}.{ending}"
 
 
 def _caption(comparison: Comparison) -> str:
-    words = "All on the same test rows."
+    text = "All on the same test rows."
     if comparison.truth is not None:
-        words += " The dashed line is the true distribution of the data."
+        text += " The dashed line is the true distribution of the data."
     if comparison.baselines:
-        words += " Grey: the three best of the simple models."
-    return f"{words} An arrow at the left edge: some seeds lie below the axis."
+        text += " Grey: the best baselines."
+    return f"{text} An arrow at the left edge: some seeds lie off the axis."
 
 
 def _samples(comparison: Comparison, methods: list[Method]) -> tuple[str, list[Picture]]:
-    """A picture of each method, of its first run that has one; what the data look like first."""
+    """A figure of the data, then one of each method, from its first run that has draws."""
     shape, test = comparison.test.shape[1:], comparison.test
     if shape == (2,):
         return _densities(comparison, methods)
     if not is_image(shape):
-        return "Rows of a table: open the reports of the runs for their columns.", []
+        return "For draws of a table, open the report of each run.", []
     low, high = (
         (float(test.min()), float(test.max()))
         if comparison.levels is None
         else (0.0, comparison.levels - 1.0)
     )
     label = f"The first {SHEET} test rows"
-    found = [Picture("Real", sheet(tiles(test[:SHEET], low, high), 6, label), f"{label}.")]
+    found = [
+        Picture("Test rows", draw_sheet(to_pixels(test[:SHEET], low, high), 6, label), f"{label}.")
+    ]
     for method in methods:
         drawn = [entry.draws for entry in method.entries if entry.draws is not None]
         if drawn:
-            body = sheet(tiles(drawn[0][:SHEET], low, high), 6, f"Draws of {method.name}")
+            body = draw_sheet(to_pixels(drawn[0][:SHEET], low, high), 6, f"Draws of {method.name}")
             found.append(Picture(method.name, body, _value(method)))
-    return "The first draws of the first seed of each method: none is chosen by hand.", found
+    return "The first draws of the first seed of each method, not selected.", found
 
 
 def _densities(comparison: Comparison, methods: list[Method]) -> tuple[str, list[Picture]]:
     exact = comparison.exact_density
     frame, found = frame_of(comparison.test, exact), []
     if exact is not None:
-        note = "Exact, as the rows were made."
-        found.append(panel("True distribution", exact, REAL, note, frame=frame, name="exact"))
+        note = "The density that the data were drawn from."
+        found.append(draw_panel("True distribution", exact, REAL, note, frame=frame, name="exact"))
     for place, method in enumerate(methods):
         known = [entry.density for entry in method.entries if entry.density is not None]
         if known:
             name = f"method{place}"
             words = (method.name, known[0], MODEL, _value(method))
-            found.append(panel(*words, frame=frame, name=name))
-    lead = "The first seed of each method, all in one frame. Lines hold 50, 90 and 99% of the mass."
+            found.append(draw_panel(*words, frame=frame, name=name))
+    lead = (
+        "The first seed of each method, all on the same axes. Contours: 50, 90 and 99% of the mass."
+    )
     return lead, found
 
 
 def _value(method: Method) -> str:
-    return f"{plain(method.mean, 3)} nats" if method.certified else "No certified likelihood."
+    return (
+        f"{format_fixed(method.mean, 3)} nats" if method.certified else "No certified likelihood."
+    )

@@ -1,29 +1,41 @@
-"""What the page of a comparison is made from: runs on the same rows, grouped by method."""
+"""Results of several runs on the same rows, grouped by method: the input of a comparison."""
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
 
 from energax.errors import InputError
-from energax.report.material import Density
-from energax.report.number import Interval, Number, interval, number, shown
-
-DASH = "\N{EN DASH}"
+from energax.report.number import Interval, Number, read_interval, read_number
+from energax.report.run_results import Density
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Entry:
-    """One run: its method in a word, and what its folder holds.
+    """One run of a comparison.
 
-    `evaluation`: as `energax evaluate` writes it; None for a run that `diverged`, which is then the
-    reason in a sentence. `seconds`: of training. `draws` in the user's units.
+    Args:
+        method: short name of the method; runs with the same name share a line.
+        title: full name of the method.
+        seed: seed of the run.
+        path: where the run is kept.
+        seconds: of training.
+        evaluation: as in `RunResults`; None for a run that diverged.
+        diverged: the reason in a sentence; empty for a run that did not diverge.
+        draws: rows drawn from the model, in the user's units.
+        density: the learned density, in the plane.
+
+    Example:
+        >>> run = {"method": "nce", "title": "NCE", "seed": 0, "path": "runs/a", "seconds": 9.5}
+        >>> ex.report.Entry(**run, evaluation={"mmd": 0.25}).figure("mmd").value
+        0.25
     """
 
     method: str
+    title: str
     seed: int
     path: str
     seconds: float
@@ -35,7 +47,7 @@ class Entry:
     @property
     def likelihood(self) -> Interval | None:
         """The test log-likelihood with both ends, certified or not."""
-        return interval((self.evaluation or {}).get("test_log_likelihood"))
+        return read_interval((self.evaluation or {}).get("test_log_likelihood"))
 
     @property
     def certified(self) -> Interval | None:
@@ -53,14 +65,15 @@ class Entry:
             entry = None if entry is None else entry.get(part)
         if entry is None or (isinstance(entry, Mapping) and entry.get("value") is None):
             return None
-        return number(entry, name)
+        return read_number(entry, name)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Method:
-    """All runs of one method, in the order of their seeds."""
+    """All runs of one method, in the order given."""
 
     name: str
+    title: str
     entries: tuple[Entry, ...]
 
     @property
@@ -128,16 +141,34 @@ def _mean(values: Sequence[float]) -> float:
 class Comparison:
     """Everything that the page of a comparison shows; all runs saw the same rows.
 
-    `truth`: the true distribution on the test rows, where it is known. `baselines`: as in
-    evaluation.json. Raises InputError without any run.
+    Args:
+        data: name of the data set.
+        entries: the runs.
+        test: test rows in the user's units.
+        command: the command that repeats the comparison.
+        digest: SHA-256 of the data.
+        versions: package to version.
+        levels: number of values of integer data, 256 for bytes.
+        truth: mean log-density of the true distribution on the test rows, where it is known.
+        baselines: as in `RunResults.evaluation`.
+        exact_density: the density that the data were drawn from, in the plane.
+
+    Raises:
+        InputError: `entries` is empty.
+
+    Example:
+        >>> run = {"method": "nce", "title": "NCE", "seed": 0, "path": "runs/a", "seconds": 9.5}
+        >>> entries = [ex.report.Entry(**run, evaluation={})]
+        >>> len(ex.report.Comparison(data="a", entries=entries, test=np.zeros((8, 2))).methods)
+        1
     """
 
     data: str
-    command: str
-    digest: str
-    versions: Mapping[str, str]
     entries: Sequence[Entry]
     test: Shaped[np.ndarray, " test ..."]
+    command: str = ""
+    digest: str = ""
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     levels: int | None = None
     truth: Number | None = None
     baselines: Mapping[str, Any] | None = None
@@ -150,109 +181,8 @@ class Comparison:
     @property
     def methods(self) -> list[Method]:
         """By mean certified likelihood, best first; methods without one last, in their order."""
-        names = list(dict.fromkeys(entry.method for entry in self.entries))
-        found = [Method(n, tuple(e for e in self.entries if e.method == n)) for n in names]
+        groups: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            groups.setdefault(entry.method, []).append(entry)
+        found = [Method(name, runs[0].title, tuple(runs)) for name, runs in groups.items()]
         return sorted(found, key=lambda m: (math.isnan(m.mean), -m.mean if m.certified else 0.0))
-
-
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """A figure of the table: its heading, what it is, and how it is written for a method."""
-
-    heading: str
-    meaning: str
-    cell: Callable[[Method], str]
-
-
-def columns(comparison: Comparison) -> list[Column]:
-    """The figures that these runs have, in the order of the table."""
-    methods = comparison.methods
-    found = [
-        Column("test nats", "mean log-density of a test row over seeds, certified", _likelihood),
-        Column("worst seed", "the lowest certified test log-likelihood", _worst),
-    ]
-    if comparison.truth is not None:
-        truth = comparison.truth.value
-        found.append(
-            Column(
-                "gap to truth",
-                "nats below the true distribution of the data on the same rows",
-                lambda m: plain(truth - m.mean, 3),
-            )
-        )
-    for name, heading, meaning, digits in _FIGURES:
-        if any(math.isfinite(method.figure(name)) for method in methods):
-            found.append(Column(heading, meaning, _cell(name, digits)))
-    return [
-        *found,
-        Column("seconds", "of training, median over seeds", lambda m: plain(m.seconds, 1)),
-        Column("diverged", "runs that stopped at a number that was not finite", _diverged),
-    ]
-
-
-_FIGURES = (
-    (
-        "baselines/base distribution, before training",
-        "before",
-        "the base distribution alone, on the same rows",
-        3,
-    ),
-    (
-        "mmd",
-        "1000 MMD²",
-        "draws against test rows, mean over seeds; 0 if the distributions agree",
-        1,
-    ),
-    ("kernel_stein", "1000 Stein²", "squared kernel Stein discrepancy of test rows", 1),
-    ("modes_covered", "modes", "share of modes with at least half of their true mass", None),
-    ("mode_shares_off", "shares off", "total variation between the shares of modes", 3),
-    ("coverage", "coverage", "test rows with a draw among their neighbours", 2),
-)
-
-
-def _cell(name: str, digits: int | None) -> Callable[[Method], str]:
-    scale = 1000 if name in ("mmd", "kernel_stein") else 1
-    if digits is None:
-        return lambda m: f"{100 * m.figure(name):.0f}%" if math.isfinite(m.figure(name)) else DASH
-    return lambda m: plain(scale * m.figure(name), digits)
-
-
-def _likelihood(method: Method) -> str:
-    if not method.certified:
-        return "not certified" if method.diverged < len(method.entries) else DASH
-    width = method.upper - method.lower
-    text = plain(method.mean, 3 if width < 0.01 else 2)
-    if method.spread is not None:
-        text += f" ± {method.spread:.3f}" if width < 0.01 else f" ± {method.spread:.2f}"
-    if width >= 0.01:
-        text += f" [{plain(method.lower, 2)}, {plain(method.upper, 2)}]"
-    some = len(method.certified)
-    return text if some == len(method.entries) else f"{text} ({some} of {len(method.entries)})"
-
-
-def _worst(method: Method) -> str:
-    width = method.upper - method.lower
-    return plain(method.worst, 3 if width < 0.01 else 2)
-
-
-def _diverged(method: Method) -> str:
-    return f"{method.diverged} of {len(method.entries)}"
-
-
-def plain(value: float, digits: int) -> str:
-    """`value` with a fixed number of digits after the point; a dash where there is none."""
-    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}") if math.isfinite(value) else DASH
-
-
-def markdown(comparison: Comparison) -> str:
-    """The table as Markdown, one line for each method, best first."""
-    table = columns(comparison)
-    lines = [["objective", *(column.heading for column in table)]]
-    lines.append(["---"] * len(lines[0]))
-    lines += [[f"`{m.name}`", *(c.cell(m) for c in table)] for m in comparison.methods]
-    text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    if comparison.truth is not None:
-        text += (
-            f"\nTrue distribution on the same rows: {shown(comparison.truth.value, 0.01)} nats.\n"
-        )
-    return text

@@ -1,4 +1,4 @@
-"""One drawing as inline SVG whose colours follow the page, light or dark."""
+"""Figures as inline SVG whose colours follow the page, light or dark."""
 
 import dataclasses
 import io
@@ -18,7 +18,7 @@ INK, MUTED, RULE = "#1d232b", "#6a717c", "#d8d6cf"
 REAL, MODEL, NOISE = "#2f6db3", "#c9542e", "#8c9199"
 
 ROLES = {INK: "ink", MUTED: "muted", RULE: "rule", REAL: "real", MODEL: "model", NOISE: "noise"}
-"""Colour drawn to the CSS variable that replaces it."""
+"""From a drawn colour to the CSS variable that replaces it."""
 
 SETTINGS: dict[RcKeyType, Any] = {
     "axes.axisbelow": True,
@@ -47,7 +47,7 @@ SETTINGS: dict[RcKeyType, Any] = {
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A drawing and its words. `body`: safe HTML. `legend`: (CSS variable, mark, text)."""
+    """A figure with title and caption. `body`: safe HTML. `legend`: (CSS variable, mark, text)."""
 
     title: str
     body: Markup
@@ -55,17 +55,20 @@ class Picture:
     legend: tuple[tuple[str, str, str], ...] = ()
 
 
-def _themed(tag: str, name: str) -> str:
+def _apply_theme(tag: str, name: str) -> str:
     """The tag with CSS variables for colours and ids that start with `name`."""
     for colour, role in ROLES.items():
         tag = tag.replace(colour, f"var(--{role})")
     return re.sub(r'(\bid="|href="#|url\(#)', rf"\1{name}-", tag)
 
 
-def svg(paint: Callable[[Figure], None], *, name: str, label: str, size: tuple[int, int]) -> Markup:
-    """What `paint` draws, `size` in points. `name` makes ids unique; `label` is read to the blind.
+def render_svg(
+    paint: Callable[[Figure], None], *, name: str, label: str, size: tuple[int, int]
+) -> Markup:
+    """SVG of what `paint` draws, `size` in points.
 
-    The same drawing gives the same bytes. The rest of matplotlib's settings are left as they were.
+    `name` makes ids unique; `label` is the text for screen readers. The same figure gives the same
+    bytes, and matplotlib's settings stay as they were.
     """
     out = io.StringIO()
     with mpl.rc_context({**SETTINGS, "svg.hashsalt": name}):
@@ -75,14 +78,14 @@ def svg(paint: Callable[[Figure], None], *, name: str, label: str, size: tuple[i
         figure.savefig(out, format="svg", transparent=True, metadata=blank)
     body = out.getvalue().partition("<svg")[2].partition(">")[2]
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
-    body = re.sub(r"<[^>]+>", lambda tag: _themed(tag.group(), name), body)
+    body = re.sub(r"<[^>]+>", lambda tag: _apply_theme(tag.group(), name), body)
     opening = Markup('<svg viewBox="0 0 {} {}" width="{}" role="img" aria-label="{}">').format(
         *size, size[0], label
     )
     return opening + Markup(body)
 
 
-def bars(
+def draw_bars(
     axes: Axes, values: np.ndarray, edges: np.ndarray, colour: str, alpha: float | None = None
 ) -> None:
     """The share of `values` in each bin: an area if `alpha` is given, else a line."""
@@ -91,22 +94,22 @@ def bars(
     axes.stairs(shares, edges, color=colour, fill=filled, alpha=alpha, linewidth=1.7 * (not filled))
 
 
-def locator(bins: int) -> MaxNLocator:
+def make_locator(bins: int) -> MaxNLocator:
     """At most `bins` steps of 1, 2, 2.5 or 5 times a power of ten."""
     return MaxNLocator(bins, steps=[1, 2, 2.5, 5, 10])
 
 
-def tidy(axes: Axes, *, x: str = "", y: str = "", bins: int = 5) -> None:
+def tidy_axes(axes: Axes, *, x: str = "", y: str = "", bins: int = 5) -> None:
     """Few ticks, without marks, and short labels."""
     for side in (axes.xaxis, axes.yaxis):
-        side.set_major_locator(locator(bins))
-        side.set_major_formatter(FuncFormatter(tick))
+        side.set_major_locator(make_locator(bins))
+        side.set_major_formatter(FuncFormatter(format_tick))
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.tick_params(length=0)
 
 
-def tick(value: float, _: int | None = None) -> str:
+def format_tick(value: float, _: int | None = None) -> str:
     """The label of a tick; matplotlib also passes its position."""
     text = f"{value:,.0f}" if 1000 <= abs(value) < 1e10 else f"{value:.4g}"
     return text.replace("-", "\N{MINUS SIGN}")

@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from energax.report.figure import INK, MUTED, SETTINGS, tick, tidy
+from energax.report.figure import INK, MUTED, SETTINGS, format_tick, tidy_axes
 from energax.report.figure_runs import colours, write_png
 
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """`values[i]`: what each seed came to at `steps[i]`."""
+    """`values[i]`: the value of each seed at `steps[i]`."""
 
     label: str
     steps: np.ndarray
@@ -42,12 +42,12 @@ def ablations_figure(path: Path, rows: Mapping[str, Sequence[Panel]]) -> None:
         grid = figure.subplots(len(rows), across, squeeze=False)
         for line, (heading, panels) in zip(grid, rows.items(), strict=True):
             for axes, panel in zip(line, panels, strict=True):
-                _painted(axes, panel)
+                _paint_panel(axes, panel)
             line[0].set_title(heading, loc="left", fontsize=9.5, fontweight="bold", color=INK)
         write_png(figure, path)
 
 
-def _painted(axes: Axes, panel: Panel) -> None:
+def _paint_panel(axes: Axes, panel: Panel) -> None:
     for series, colour in zip(panel.series, colours(len(panel.series)), strict=True):
         mean = [np.mean(values) for values in series.values]
         axes.plot(series.steps, mean, color=colour, label=series.label)
@@ -59,11 +59,11 @@ def _painted(axes: Axes, panel: Panel) -> None:
         else:
             least, most = ([end(v) for v in series.values] for end in (np.min, np.max))
             axes.fill_between(series.steps, least, most, color=colour, alpha=0.18, linewidth=0)
-    tidy(axes, x=panel.x, y=panel.y)
+    tidy_axes(axes, x=panel.x, y=panel.y)
     if panel.log:
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(FuncFormatter(tick))
+        axes.yaxis.set_major_formatter(FuncFormatter(format_tick))
         axes.yaxis.set_minor_formatter(NullFormatter())
     if len(panel.series) > 1:
         axes.legend(frameon=False, fontsize=8, labelcolor=MUTED)

@@ -7,50 +7,54 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from energax.report.figure import MODEL, NOISE, REAL, Picture, svg, tick, tidy
-from energax.report.number import real
-from energax.report.words import MEANINGS, title
+from energax.report.figure import MODEL, NOISE, REAL, Picture, format_tick, render_svg, tidy_axes
+from energax.report.labels import MEANINGS, title_of
+from energax.report.number import read_float
 
 CLOCK = ("step", "seconds", "steps_per_second", "rows_per_second")
-"""Told by the speed card, not by a curve."""
+"""Shown on the card of the speed, not as a curve."""
 WINDOWS = 40
-"""The smoothed line averages over one part in this many of the run."""
+"""The smoothed line averages over this fraction, 1 / WINDOWS, of the run."""
 POINTS = 800
-"""More points than this in one line cannot be seen apart."""
+"""Most points of one line: more cannot be seen."""
 COLOURS = {"energy_data": REAL, "energy_noise": NOISE}
 LABELS = {"energy_data": "data", "energy_chain": "chains", "energy_noise": "noise"}
 VARIABLES = {REAL: "real", MODEL: "model", NOISE: "noise"}
 
 
-def curve(metrics: Sequence[Mapping[str, Any]], name: str) -> tuple[np.ndarray, np.ndarray]:
+def read_curve(metrics: Sequence[Mapping[str, Any]], name: str) -> tuple[np.ndarray, np.ndarray]:
     """Steps and values of the lines that hold `name`, NaN and infinity included."""
-    pairs = [(real(m["step"], "step"), real(m[name], name)) for m in metrics if name in m]
+    pairs = [
+        (read_float(m["step"], "step"), read_float(m[name], name)) for m in metrics if name in m
+    ]
     steps, values = np.array(pairs, float).T
     return steps, values
 
 
-def names(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Every metric of the log in the order of its first appearance, without the clock."""
+def metric_names(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Every metric of the log in the order of its first appearance, without times and speeds."""
     seen = dict.fromkeys(name for line in metrics for name in line)
     return [name for name in seen if name not in CLOCK]
 
 
 def steps_per_second(metrics: Sequence[Mapping[str, Any]]) -> float | None:
-    """Median speed between lines of the log: compiling and a pause between runs leave it alone.
+    """Median speed between lines of the log: neither compilation nor a pause changes it.
 
-    With one line, what it says, compiling included; None where no line tells.
+    With a single line, the speed that it holds, compilation included; None without any.
     """
     timed = [line for line in metrics if "seconds" in line]
     if len(timed) < 2:
-        single = [real(m["steps_per_second"], "speed") for m in timed if "steps_per_second" in m]
+        single = [
+            read_float(m["steps_per_second"], "speed") for m in timed if "steps_per_second" in m
+        ]
         return single[0] if single else None
-    steps, seconds = curve(timed, "seconds")
+    steps, seconds = read_curve(timed, "seconds")
     gaps, waits = np.diff(steps), np.diff(seconds)
     forward = (gaps > 0) & (waits > 0)
     return float(np.median(gaps[forward] / waits[forward])) if forward.any() else None
 
 
-def smoothed(values: np.ndarray) -> np.ndarray:
+def smooth(values: np.ndarray) -> np.ndarray:
     """Centred moving average over `len(values) / WINDOWS` values, shorter at the two ends.
 
     Values that are not finite are left out; NaN where a window has none.
@@ -78,27 +82,27 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
 
 def _paint(figure: Figure, lines: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
     axes = figure.add_subplot()
-    tidy(axes, x="step")
+    tidy_axes(axes, x="step")
     shown = np.concatenate([values for _, values in lines.values()])
     shown = shown[np.isfinite(shown)]
     for name, (steps, values) in lines.items():
         colour = COLOURS.get(name, MODEL)
         axes.plot(_thin(steps), _thin(values), color=colour, alpha=0.3, linewidth=0.8)
-        axes.plot(_thin(steps), _thin(smoothed(values)), color=colour)
+        axes.plot(_thin(steps), _thin(smooth(values)), color=colour)
     if shown.size == 0:
         return
     if shown.min() > 0 and np.quantile(shown, 0.99) > 100 * np.quantile(shown, 0.01):
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(numticks=6))
-        axes.yaxis.set_major_formatter(FuncFormatter(tick))
+        axes.yaxis.set_major_formatter(FuncFormatter(format_tick))
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_ylim(*_limits(shown))
 
 
-def curves(
+def draw_curves(
     metrics: Sequence[Mapping[str, Any]],
-    meanings: Mapping[str, str] | None,
+    meanings: Mapping[str, str],
     shown: Sequence[str],
     name: str = "curve",
 ) -> list[Picture]:
@@ -108,10 +112,10 @@ def curves(
     """
     panels: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
     for metric in shown:
-        panels.setdefault(title(metric), {})[metric] = curve(metrics, metric)
+        panels.setdefault(title_of(metric), {})[metric] = read_curve(metrics, metric)
     pictures = []
     for order, (heading, lines) in enumerate(panels.items()):
-        body = svg(
+        body = render_svg(
             lambda figure, lines=lines: _paint(figure, lines),
             name=f"{name}{order}",
             label=f"{heading} against the training step",
@@ -120,7 +124,8 @@ def curves(
         legend = [
             (VARIABLES[COLOURS.get(name, MODEL)], "line", LABELS.get(name, name)) for name in lines
         ]
-        known = MEANINGS | dict(meanings or {})
+        known = MEANINGS | dict(meanings)
         caption = known.get(" ".join(sorted(lines)), known.get(next(iter(lines)), ""))
+        caption = f"{caption[:1].upper()}{caption[1:]}"
         pictures.append(Picture(heading, body, caption, tuple(legend) if len(lines) > 1 else ()))
     return pictures

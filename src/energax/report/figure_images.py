@@ -1,4 +1,4 @@
-"""Images as images: a sheet of real rows, a sheet of draws, and the nearest training rows."""
+"""Images: a sheet of real rows, a sheet of draws, and the nearest training rows."""
 
 import base64
 import io
@@ -8,7 +8,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from energax.report.figure import Picture
-from energax.report.material import Material
+from energax.report.run_results import RunResults
 
 COUNT = 64
 NEIGHBOURS = 10
@@ -23,8 +23,8 @@ def is_image(shape: tuple[int, ...]) -> bool:
     return len(shape) == 2 or (len(shape) == 3 and (shape[0] in (1, 3) or shape[2] in (1, 3)))
 
 
-def tiles(rows: np.ndarray, low: float, high: float) -> np.ndarray:
-    """uint8 (n, h, w, 3): `low` is black, `high` white, beyond them no blacker and no whiter."""
+def to_pixels(rows: np.ndarray, low: float, high: float) -> np.ndarray:
+    """uint8 (n, h, w, 3): `low` and below is black, `high` and above white."""
     rows = rows.astype(np.float64)
     if rows.ndim == 3:
         rows = rows[..., None]
@@ -35,7 +35,7 @@ def tiles(rows: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.where(np.isfinite(rows), (255 * light).round(), BAD).astype(np.uint8)
 
 
-def sheet(images: np.ndarray, across: int, label: str) -> Markup:
+def draw_sheet(images: np.ndarray, across: int, label: str) -> Markup:
     """An <img> of the tiles in reading order, `across` in a row, with clear gaps between."""
     grown = max(1, -(-EDGE // images.shape[2]))
     images = images.repeat(grown, axis=1).repeat(grown, axis=2)
@@ -56,7 +56,7 @@ def sheet(images: np.ndarray, across: int, label: str) -> Markup:
     )
 
 
-def nearest(draws: np.ndarray, train: np.ndarray) -> np.ndarray:
+def find_nearest(draws: np.ndarray, train: np.ndarray) -> np.ndarray:
     """For each draw the index of the training row at the smallest Euclidean distance."""
     train = train.reshape(len(train), -1).astype(np.float32)
     flat = draws.reshape(len(draws), -1).astype(np.float32)
@@ -64,25 +64,25 @@ def nearest(draws: np.ndarray, train: np.ndarray) -> np.ndarray:
     return np.array([np.argmin(square - 2 * train @ draw) for draw in flat])
 
 
-def images(material: Material) -> list[Picture]:
-    """Test rows beside draws, neither chosen; then draws above their nearest training rows."""
-    test, draws = material.test[:COUNT], material.draws
-    if material.levels is None:
+def draw_images(results: RunResults) -> list[Picture]:
+    """Test rows beside draws, not selected; then draws above their nearest training rows."""
+    test, draws = results.test[:COUNT], results.draws
+    if results.levels is None:
         low, high = float(test.min()), float(test.max())
     else:
-        low, high = 0.0, material.levels - 1.0
+        low, high = 0.0, results.levels - 1.0
     label = f"The first {len(test)} test rows"
-    pictures = [Picture("Real", sheet(tiles(test, low, high), 8, label), f"{label}.")]
+    pictures = [Picture("Test rows", draw_sheet(to_pixels(test, low, high), 8, label), f"{label}.")]
     if draws is None:
         return pictures
-    label = f"The first {min(COUNT, len(draws))} draws, none chosen"
-    drawn = tiles(draws[:COUNT], low, high)
-    pictures.append(Picture("Drawn from the model", sheet(drawn, 8, label), f"{label}."))
-    if material.train is not None:
+    label = f"The first {min(COUNT, len(draws))} draws, not selected"
+    drawn = to_pixels(draws[:COUNT], low, high)
+    pictures.append(Picture("Draws of the model", draw_sheet(drawn, 8, label), f"{label}."))
+    if results.train is not None:
         some = draws[:NEIGHBOURS]
-        twins = material.train[nearest(some, material.train)]
-        both = np.concatenate([tiles(some, low, high), tiles(twins, low, high)])
-        label = "Draws, and below each the training row nearest to it"
-        note = f"{label}. Twins would mean that the model repeats its data."
-        pictures.append(Picture("Has it memorised?", sheet(both, len(some), label), note))
+        neighbours = results.train[find_nearest(some, results.train)]
+        both = np.concatenate([to_pixels(some, low, high), to_pixels(neighbours, low, high)])
+        label = "Top: draws. Bottom: the nearest training row of each"
+        note = f"{label}. Near-copies mean that the model has memorised its data."
+        pictures.append(Picture("Nearest training rows", draw_sheet(both, len(some), label), note))
     return pictures

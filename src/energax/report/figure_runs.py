@@ -1,4 +1,4 @@
-"""Repeated runs against the iteration, with the values of others as marks: a PNG for a page."""
+"""Repeated runs against the iteration, with published values as marks: a PNG for a page."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from energax.report.figure import INK, MODEL, MUTED, NOISE, REAL, SETTINGS, tick, tidy
+from energax.report.figure import INK, MODEL, MUTED, NOISE, REAL, SETTINGS, format_tick, tidy_axes
 
 PAPER = "#fbfaf7"
 DPI = 120
@@ -25,7 +25,7 @@ FIRST = 10
 class Line:
     """Runs of one setting: `values` of each measure are (runs, iterations).
 
-    `known`: values of others by iteration, for each measure that has any; `source`: whose.
+    `known`: published values by iteration, for the measures that have any; `source`: their source.
     """
 
     label: str
@@ -45,7 +45,7 @@ class Measure:
 
 
 def colours(count: int) -> list[str]:
-    """One for each line: apart by hue up to four, then from the coolest to the warmest."""
+    """One for each line: distinct hues up to four, then a ramp from blue to orange."""
     if count <= 4:
         return [REAL, MODEL, INK, NOISE][:count]
     ramp = LinearSegmentedColormap.from_list("ramp", ["#16345c", REAL, "#8fb8de", "#e6a15c", MODEL])
@@ -53,7 +53,7 @@ def colours(count: int) -> list[str]:
 
 
 def write_png(figure: Figure, path: Path) -> None:
-    """The figure on the paper of the report's pages."""
+    """Save the figure on the background colour of the report's pages."""
     figure.set_facecolor(PAPER)
     FigureCanvasAgg(figure)
     figure.savefig(path, format="png", dpi=DPI, metadata={"Software": None})
@@ -75,7 +75,7 @@ def runs_figure(
 
 
 def _panel(axes: Axes, lines: Sequence[Line], measure: Measure) -> None:
-    tidy(axes, x="iteration", y=measure.title)
+    tidy_axes(axes, x="iteration", y=measure.title)
     last = max(int(line.iterations[-1]) for line in lines)
     for line, colour in zip(lines, colours(len(lines)), strict=True):
         shown = line.iterations >= min(FIRST, last)
@@ -94,7 +94,7 @@ def _panel(axes: Axes, lines: Sequence[Line], measure: Measure) -> None:
         axes.set_yscale("log")
     for side in sides:
         side.set_major_locator(LogLocator(numticks=6))
-        side.set_major_formatter(FuncFormatter(tick))
+        side.set_major_formatter(FuncFormatter(format_tick))
         side.set_minor_formatter(NullFormatter())
     axes.tick_params(which="both", length=0)
 

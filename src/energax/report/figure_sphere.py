@@ -1,4 +1,4 @@
-"""Particles and neurons on the 2-sphere as training goes, in an equal-area map: a PNG."""
+"""Particles and neurons on the 2-sphere during training, in an equal-area map: a PNG."""
 
 import dataclasses
 import math
@@ -17,14 +17,14 @@ from energax.report.figure import INK, MODEL, MUTED, REAL, RULE, SETTINGS
 from energax.report.figure_runs import PAPER, write_png
 
 AREA = 9.0
-"""Of the dot of a neuron of weight 1, in square points."""
+"""Area of the dot of a neuron of weight 1, in square points."""
 SHOWN = 2_200
-"""Particles that are drawn of one iteration."""
+"""Most particles that are drawn of one iteration."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Moment:
-    """What is shown of one iteration: `note` stands beside its number."""
+    """One iteration: `note` stands beside its number."""
 
     iteration: int
     note: str
@@ -33,9 +33,9 @@ class Moment:
     weights: np.ndarray
 
 
-def frame_of(teachers: np.ndarray) -> np.ndarray:
+def frame_of(targets: np.ndarray) -> np.ndarray:
     """Axes of the map, as rows: middle between the two directions, east in their plane, north."""
-    first, second = teachers / np.linalg.norm(teachers, axis=1, keepdims=True)
+    first, second = targets / np.linalg.norm(targets, axis=1, keepdims=True)
     middle = (first + second) / np.linalg.norm(first + second)
     east = (second - first) / np.linalg.norm(second - first)
     return np.stack([middle, east, np.cross(middle, east)])
@@ -50,20 +50,20 @@ def on_map(points: np.ndarray, frame: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def sphere_figure(
     path: Path,
     moments: Sequence[Moment],
-    teachers: np.ndarray,
+    targets: np.ndarray,
     energy: Callable[[np.ndarray], np.ndarray],
 ) -> None:
-    """Moments two a row in Hammer's map; the distribution exp(-energy) is shaded, `teachers` are
-    ringed."""
+    """Moments in two columns, in Hammer's projection; exp(-energy) is shaded, `targets` are
+    circled."""
     rows = math.ceil(len(moments) / 2)
-    frame = frame_of(teachers)
+    frame = frame_of(targets)
     with mpl.rc_context({**SETTINGS, "font.size": 10.0}):
         figure = Figure(figsize=(9.6, 2.67 * rows + 0.45))
         figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
         for place, moment in enumerate(moments, 1):
             axes = figure.add_subplot(rows, 2, place, projection="hammer")
             _shade(axes, frame, energy)
-            _points(axes, frame, moment, teachers)
+            _points(axes, frame, moment, targets)
             axes.set_title(
                 f"iteration {moment.iteration:,}   ", fontweight="bold", fontsize=10.5, loc="left"
             )
@@ -85,17 +85,17 @@ def _shade(axes: Axes, frame: np.ndarray, energy: Callable[[np.ndarray], np.ndar
     )  # fmt: skip
 
 
-def _points(axes: Axes, frame: np.ndarray, moment: Moment, teachers: np.ndarray) -> None:
+def _points(axes: Axes, frame: np.ndarray, moment: Moment, targets: np.ndarray) -> None:
     few = moment.particles[:: max(1, len(moment.particles) // SHOWN)]
     axes.scatter(*on_map(few, frame), s=1.8, color=MODEL, alpha=0.5, linewidths=0)
-    # First the rims of all neurons, then their dots: where many lie, none has a rim over another.
+    # Rims of all neurons first, then their dots, so that no rim covers a dot.
     for rim, hue, height in ((1.6, PAPER, 3), (0.0, INK, 4)):
         axes.scatter(
             *on_map(moment.directions, frame), s=AREA * moment.weights, color=hue, zorder=height,
             edgecolors=hue, linewidths=rim,
         )  # fmt: skip
     axes.scatter(
-        *on_map(teachers, frame), s=330, facecolors="none", edgecolors=INK, linewidths=1.5, zorder=5
+        *on_map(targets, frame), s=330, facecolors="none", edgecolors=INK, linewidths=1.5, zorder=5
     )
     axes.set_xticks(np.deg2rad([-120, -60, 0, 60, 120]))
     axes.set_yticks(np.deg2rad([-60, -30, 0, 30, 60]))
@@ -117,7 +117,7 @@ def _legend(figure: Figure) -> None:
             mark("distribution of the data", "#8fb3d6", 9.0, "#8fb3d6"),
             mark("particle", MODEL, 3.0, MODEL),
             mark("neuron, area as its weight", INK, 6.0, INK),
-            mark("direction of the teacher", INK, 11.0, "none"),
+            mark("target direction", INK, 11.0, "none"),
         ],
         loc="outside lower center", ncols=4, frameon=False, fontsize=9.5, labelcolor=MUTED,
         handletextpad=0.4, columnspacing=2.2,

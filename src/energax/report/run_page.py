@@ -1,4 +1,4 @@
-"""The page of one run: one HTML file that needs nothing else."""
+"""The page of one run: one self-contained HTML file."""
 
 from typing import Any
 
@@ -7,21 +7,29 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from energax.errors import InputError
 from energax.report.figure import Picture
-from energax.report.figure_curves import curves, names
-from energax.report.figure_energies import MEANING, histograms, traces
-from energax.report.figure_forest import forest, verdict
-from energax.report.figure_images import images, is_image
-from energax.report.figure_plane import plane
-from energax.report.figure_table import COLUMNS, marginals, pairs
-from energax.report.material import SOURCES, Material
-from energax.report.number import interval, number
-from energax.report.players import players, told_here
-from energax.report.summary import cards, figures, health, meaning, number_of, warnings
-from energax.report.words import OBJECTIVES, title
+from energax.report.figure_curves import draw_curves, metric_names
+from energax.report.figure_energies import MEANING, draw_histograms, draw_traces
+from energax.report.figure_forest import build_forest
+from energax.report.figure_images import draw_images, is_image
+from energax.report.figure_plane import draw_plane
+from energax.report.figure_table import COLUMNS, draw_marginals, draw_pairs
+from energax.report.generator_section import describe_generator, shown_metrics
+from energax.report.labels import TITLES, title_of
+from energax.report.number import read_interval, read_number
+from energax.report.run_results import SOURCES, RunResults
+from energax.report.summary import (
+    find_warnings,
+    grade_health,
+    make_cards,
+    mean_of,
+    meaning_of,
+    read_figures,
+)
+from energax.report.verdict import judge
 
-CHAIN_WORDS = ("verdict", "sampler")
-"""Sentences whose name ends so stand beside the chains."""
-APART = ("test_log_likelihood", "baselines", "true_distribution")
+CHAIN_SENTENCES = ("verdict", "sampler")
+"""Sentences whose name ends with one of these stand beside the chains."""
+SHOWN_ABOVE = ("test_log_likelihood", "baselines", "true_distribution")
 TEMPLATES = Environment(
     loader=PackageLoader("energax", "report"),
     autoescape=True,
@@ -31,85 +39,100 @@ TEMPLATES = Environment(
 )
 
 
-def sample_pictures(material: Material) -> tuple[str, list[tuple[str, list[Picture]]]]:
-    """What the shape of a row calls for: a lead sentence, and pictures by layout."""
-    test, draws = material.test, material.draws
-    if is_image(material.shape):
-        first = images(material)
-        lead = "Neither side is chosen by hand: the first test rows, and the first draws."
-        return lead, [("pair", first[:2]), ("one", first[2:])]
-    if material.shape == (2,):
-        lead = "Real rows in blue, the model in orange, all in one frame."
-        return lead, [("pair", plane(test, draws, material.model_density, material.exact_density))]
-    if len(material.shape) != 1:
-        raise InputError(f"Rows of shape {material.shape} are no table, no plane and no images.")
-    columns = material.columns or [f"column {place}" for place in range(material.shape[0])]
+def draw_samples(results: RunResults) -> tuple[str, list[tuple[str, list[Picture]]]]:
+    """The figures that fit the shape of a row: a lead sentence, and figures by layout."""
+    test, draws = results.test, results.draws
+    if is_image(results.shape):
+        found = draw_images(results)
+        lead = "The first test rows and the first draws, not selected."
+        return lead, [("pair", found[:2]), ("one", found[2:])]
+    if results.shape == (2,):
+        lead = "Real rows in blue, the model in orange, all on the same axes."
+        found = draw_plane(test, draws, results.model_density, results.exact_density)
+        return lead, [("pair", found)]
+    if len(results.shape) != 1:
+        raise InputError(
+            f"Rows of shape {results.shape} are neither a table, nor points in the plane, nor "
+            "images."
+        )
+    columns = results.columns or [f"column {place}" for place in range(results.shape[0])]
     some = f"{min(COLUMNS, len(columns))} of {len(columns)} columns"
     lead = f"Test rows in blue, draws in orange: {some}, then the most correlated pairs."
     return lead, [
-        ("quad", marginals(test, draws, columns)),
-        ("pair", pairs(test, draws, columns)),
+        ("quad", draw_marginals(test, draws, columns)),
+        ("pair", draw_pairs(test, draws, columns)),
     ]
 
 
-def _evaluated(material: Material) -> dict[str, Any]:
+def _describe_evaluation(results: RunResults) -> dict[str, Any]:
     """The parts of the page that come from the evaluation."""
-    model = interval(material.evaluation.get("test_log_likelihood"))
-    rivals = material.evaluation.get("baselines") or {}
-    known = material.evaluation.get("true_distribution")
-    truth = None if known is None else number(known, "true_distribution")
-    rest = {name: entry for name, entry in material.evaluation.items() if name not in APART}
-    numbers, sentences = figures(rest)
-    mood, sentence = verdict(model, rivals)
-    chains = {name: text for name, text in sentences.items() if name.endswith(CHAIN_WORDS)}
+    evaluation = results.evaluation
+    model = read_interval(evaluation.get("test_log_likelihood"))
+    known = evaluation.get("true_distribution")
+    truth = None if known is None else read_number(known, "true_distribution")
+    rest = {name: entry for name, entry in evaluation.items() if name not in SHOWN_ABOVE}
+    numbers, sentences = read_figures(rest)
+    mood, headline = judge(evaluation)
+    chains = {name: text for name, text in sentences.items() if name.endswith(CHAIN_SENTENCES)}
     others = {name: text for name, text in sentences.items() if name not in chains}
     return {
         "mood": mood,
-        "verdict": sentence,
+        "headline": headline,
         "model": model,
-        "forest": forest(model, rivals, truth),
-        "cards": cards(material, model, numbers),
-        "warnings": [*material.notes, *warnings(material, numbers)],
-        "health": health(numbers, material),
-        "numbers": [(title(name), n, meaning(name, material)) for name, n in numbers.items()],
-        "chain_words": list(chains.values()),
-        "others": [(title(name), text) for name, text in others.items()],
+        "forest": build_forest(model, evaluation.get("baselines") or {}, truth),
+        "cards": make_cards(results, model, numbers),
+        "warnings": [*results.notes, *find_warnings(results, numbers)],
+        "health": grade_health(numbers, results),
+        "numbers": [(title_of(name), n, meaning_of(name, results)) for name, n in numbers.items()],
+        "chain_sentences": list(chains.values()),
+        "others": [(title_of(name), text) for name, text in others.items()],
     }
 
 
-def _pictured(material: Material) -> dict[str, Any]:
+def _draw_figures(results: RunResults) -> dict[str, Any]:
     """The parts of the page that are drawn."""
-    lead, samples = sample_pictures(material)
-    chains, known = material.chains, material.energies.get("test", np.array([]))
+    lead, samples = draw_samples(results)
+    chains, known = results.chains, results.energies.get("test", np.array([]))
     return {
         "lead": lead,
         "samples": samples,
-        "energies": histograms(material.energies),
-        "summary": [
-            (name, number_of(material.energies[name]), MEANING[name])
+        "energies": draw_histograms(results.energies),
+        "mean_energies": [
+            (name, mean_of(results.energies[name]), MEANING[name])
             for name in SOURCES
-            if name in material.energies
+            if name in results.energies
         ],
-        "chains": None if chains is None else traces(chains, material.thin, known),
-        "curves": curves(material.metrics, material.meanings, _in_training(material)),
-        "players": players(material),
+        "chains": None if chains is None else draw_traces(chains, results.thin, known),
+        "curves": draw_curves(results.metrics, results.meanings, _training_metrics(results)),
+        "generator": describe_generator(results),
     }
 
 
-def _in_training(material: Material) -> list[str]:
-    """The metrics that stand with the training: all that no other part shows."""
-    elsewhere = told_here(material)
-    return [name for name in names(material.metrics) if name not in elsewhere]
+def _training_metrics(results: RunResults) -> list[str]:
+    """The metrics of the section on training: all that no other section shows, known ones first."""
+    elsewhere, order = shown_metrics(results), list(TITLES)
+    found = [name for name in metric_names(results.metrics) if name not in elsewhere]
+    return sorted(found, key=lambda name: order.index(name) if name in order else len(order))
 
 
-def page(material: Material) -> str:
-    """The whole page as HTML: styles and pictures inside, no script, no address to load from.
+def render_page(results: RunResults) -> str:
+    """The page of one run as HTML: self-contained, without scripts and network access.
 
-    Every string of the material is escaped. Raises InputError for an evaluation of another form.
+    Every string of `results` is escaped.
+
+    Returns:
+        The text of one HTML file.
+
+    Raises:
+        InputError: `evaluation` or `metrics` holds something that is not a number where a number
+            belongs, or the shape of a row has no figures.
+
+    Example:
+        >>> rows = np.zeros((8, 2))
+        >>> results = ex.report.RunResults(data="zeros", method="nce", title="NCE", test=rows)
+        >>> ex.report.render_page(results)[:15]
+        '<!doctype html>'
     """
     return TEMPLATES.get_template("page.html").render(
-        material=material,
-        objective=OBJECTIVES.get(material.objective, material.objective),
-        **_evaluated(material),
-        **_pictured(material),
+        results=results, **_describe_evaluation(results), **_draw_figures(results)
     )

@@ -1,4 +1,4 @@
-"""What the page says in numbers: warnings, cards, health, means."""
+"""Numbers of the page: warnings, cards, chain health, means."""
 
 import dataclasses
 import math
@@ -7,91 +7,101 @@ from typing import Any
 
 import numpy as np
 
-from energax.report.figure_curves import curve, names, steps_per_second
-from energax.report.figure_energies import finite
-from energax.report.figure_forest import baselines
-from energax.report.material import Material
-from energax.report.number import Interval, Number, number, real, shown
-from energax.report.words import GRADES, MEANINGS, grade, title
+from energax.report.figure_curves import metric_names, read_curve, steps_per_second
+from energax.report.figure_energies import keep_finite
+from energax.report.figure_forest import baseline_rows
+from energax.report.labels import GRADES, MEANINGS, grade, title_of
+from energax.report.number import Interval, Number, format_number, read_float, read_number
+from energax.report.run_results import RunResults
 
 
-def figures(evaluation: Mapping[str, Any]) -> tuple[dict[str, Number], dict[str, str]]:
+def read_figures(evaluation: Mapping[str, Any]) -> tuple[dict[str, Number], dict[str, str]]:
     """The numbers and the sentences of `evaluation`; a nested mapping gives "outer/inner"."""
     numbers: dict[str, Number] = {}
     sentences: dict[str, str] = {}
     for name, entry in evaluation.items():
         match entry:
             case {"value": None} | None:
-                sentences[name] = "not known"
+                sentences[name] = "no value: not measured, or not finite"
             case {"value": _}:
-                numbers[name] = number(entry, name)
+                numbers[name] = read_number(entry, name)
             case dict():
-                inner, said = figures(entry)
+                inner, texts = read_figures(entry)
                 numbers |= {f"{name}/{key}": value for key, value in inner.items()}
-                sentences |= {f"{name}/{key}": value for key, value in said.items()}
+                sentences |= {f"{name}/{key}": value for key, value in texts.items()}
             case str() | bool():
                 sentences[name] = str(entry)
             case _:
-                numbers[name] = number(entry, name)
+                numbers[name] = read_number(entry, name)
     return numbers, sentences
 
 
-def _arrays(material: Material) -> dict[str, np.ndarray]:
-    """Everything measured or drawn, by the name that a warning calls it."""
+def _arrays(results: RunResults) -> dict[str, np.ndarray]:
+    """All arrays, by the name that a warning gives them."""
     arrays = {
-        f"logged {name}": curve(material.metrics, name)[1] for name in names(material.metrics)
+        f"logged {name}": read_curve(results.metrics, name)[1]
+        for name in metric_names(results.metrics)
     }
-    arrays |= {f"energies of {name}": values for name, values in material.energies.items()}
-    more = {"draws": material.draws, "chains": material.chains}
+    arrays |= {f"energies of {name}": values for name, values in results.energies.items()}
+    more = {"draws": results.draws, "chains": results.chains}
     return arrays | {name: values for name, values in more.items() if values is not None}
 
 
-def warnings(material: Material, numbers: Mapping[str, Number]) -> Iterator[str]:
-    """A sentence for every number that is not finite, wherever it came from."""
-    for name, values in _arrays(material).items():
+def find_warnings(results: RunResults, numbers: Mapping[str, Number]) -> Iterator[str]:
+    """A sentence for every number that is not finite."""
+    for name, values in _arrays(results).items():
         bad = int(np.sum(~np.isfinite(values)))
         if bad:
             yield (
                 f"{bad:,} of {values.size:,} numbers of the {name} are not finite: "
-                "the pictures leave them out or mark them."
+                "the figures leave them out or mark them."
             )
     for name, figure in numbers.items():
         if not figure.finite:
-            yield f"{title(name)} is not finite: {figure.text} {figure.error_text}".rstrip() + "."
-    for row in baselines(material.evaluation.get("baselines") or {}):
+            yield (
+                f"{title_of(name)} is not finite: {figure.text} {figure.error_text}".rstrip() + "."
+            )
+    for row in baseline_rows(results.evaluation.get("baselines") or {}):
         if not math.isfinite(row.exact):
             yield f"The baseline {row.name} is not finite: {row.text}."
 
 
-def health(numbers: Mapping[str, Number], material: Material) -> list[tuple[str, Number, str, str]]:
+def grade_health(
+    numbers: Mapping[str, Number], results: RunResults
+) -> list[tuple[str, Number, str, str]]:
     """(title, number, grade, meaning) of R-hat, effective sample size and acceptance.
 
-    Where the evaluation has no acceptance, the mean over the last tenth of the log stands in.
+    Where the evaluation has no acceptance, it is the mean over the last tenth of training.
     """
     found = {name: figure for name, figure in numbers.items() if name.split("/")[-1] in GRADES}
     rows = [
-        (title(name), figure, grade(name.split("/")[-1], figure.value), meaning(name, material))
+        (
+            title_of(name),
+            figure,
+            grade(name.split("/")[-1], figure.value),
+            meaning_of(name, results),
+        )
         for name, figure in found.items()
     ]
-    logged = "acceptance" in names(material.metrics)
+    logged = "acceptance" in metric_names(results.metrics)
     if logged and not any(name.split("/")[-1] == "acceptance" for name in found):
-        values = curve(material.metrics, "acceptance")[1]
+        values = read_curve(results.metrics, "acceptance")[1]
         mean = Number(float(np.mean(values[-max(1, len(values) // 10) :])))
         text = "mean over the last tenth of training; 1 if the sampler accepts everything"
         rows.append(("Acceptance in training", mean, grade("acceptance", mean.value), text))
     return rows
 
 
-def meaning(name: str, material: Material) -> str:
-    """Half a line: from the material, else from the table, else by the inner part of the name."""
-    known = MEANINGS | dict(material.meanings or {})
+def meaning_of(name: str, results: RunResults) -> str:
+    """The explanation of a number: from the results, else from the table of labels."""
+    known = MEANINGS | dict(results.meanings)
     inner = known.get(name.split("/")[-1], "as recorded by the run")
     return known.get(name.replace("/", "_"), inner)
 
 
 @dataclasses.dataclass(frozen=True)
 class Card:
-    """A key figure: its value as text and exactly, its error or interval, and a remark."""
+    """A key figure: its value as text and exactly, its error or interval, and a note."""
 
     label: str
     note: str
@@ -104,15 +114,16 @@ def _likelihood(model: Interval | None, bits: Number | None) -> Card:
     if model is None or model.absent:
         return Card("Test log-likelihood", "log Z is not known")
     note = "nats per row" if bits is None else f"nats per row · {bits.text} bits per dimension"
+    note += f" · standard error {model.error_text} over rows" if model.error is not None else ""
     note += "" if model.certified else " · not certified"
     return Card("Test log-likelihood", note, model.text, model.value, model.span)
 
 
-def _rival(entries: Mapping[str, Any]) -> Card:
-    rivals = [row for row in baselines(entries) if not math.isnan(row.exact)]
-    if not rivals:
+def _best_baseline(entries: Mapping[str, Any]) -> Card:
+    rows = [row for row in baseline_rows(entries) if not math.isnan(row.exact)]
+    if not rows:
         return Card("Best baseline", "none was fitted")
-    best = rivals[0]
+    best = rows[0]
     note = f"{best.name} · {best.setting}" if best.setting else best.name
     return Card("Best baseline", note, best.text, best.exact, best.error)
 
@@ -129,25 +140,29 @@ def _speed(metrics: Sequence[Mapping[str, Any]]) -> Card:
     if speed is None:
         return Card("Steps per second", "not logged")
     steps = max(int(line["step"]) for line in metrics)
-    rows = [real(line["rows_per_second"], "rows") for line in metrics if "rows_per_second" in line]
+    rows = [
+        read_float(line["rows_per_second"], "rows") for line in metrics if "rows_per_second" in line
+    ]
     note = f"over {steps:,} steps of training"
     note += f" · {float(np.median(rows)):,.0f} rows per second" if rows else ""
-    return Card("Steps per second", note, shown(speed), speed)
+    return Card("Steps per second", note, format_number(speed), speed)
 
 
-def cards(material: Material, model: Interval | None, numbers: Mapping[str, Number]) -> list[Card]:
+def make_cards(
+    results: RunResults, model: Interval | None, numbers: Mapping[str, Number]
+) -> list[Card]:
     """The four key figures."""
     return [
         _likelihood(model, numbers.get("bits_per_dim")),
-        _rival(material.evaluation.get("baselines") or {}),
+        _best_baseline(results.evaluation.get("baselines") or {}),
         _distance(numbers.get("mmd")),
-        _speed(material.metrics),
+        _speed(results.metrics),
     ]
 
 
-def number_of(values: np.ndarray) -> Number:
+def mean_of(values: np.ndarray) -> Number:
     """Mean of the finite values, and its standard error."""
-    fine = finite(values)
+    fine = keep_finite(values)
     if fine.size == 0:
         return Number(math.nan, None, 0.0)
     error = float(fine.std(ddof=1) / math.sqrt(fine.size)) if fine.size > 1 else None

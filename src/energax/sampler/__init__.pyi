@@ -1,7 +1,8 @@
 """How to draw from an energy?"""
 
+from .adapt import adapt_hmc as adapt_hmc
 from .annealing import anneal as anneal
-from .annealing import geometric as geometric
+from .annealing import geometric_levels as geometric_levels
 from .base import AbstractSampler as AbstractSampler
 from .base import Info as Info
 from .base import State as State
@@ -16,10 +17,10 @@ from .blackjax import mala as mala
 from .buffer import Buffer as Buffer
 from .coupled import CoupledLangevin as CoupledLangevin
 from .coupled import Meeting as Meeting
-from .coupled import Signed as Signed
+from .coupled import SignedSamples as SignedSamples
 from .coupled import check_span as check_span
-from .coupled import unbiased as unbiased
-from .denoise import cleaned as cleaned
+from .coupled import run_coupled as run_coupled
+from .denoise import denoise_step as denoise_step
 from .denoise import recover as recover
 from .diffuse import predictor_corrector as predictor_corrector
 from .diffuse import reverse_sde as reverse_sde

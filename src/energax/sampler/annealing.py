@@ -1,4 +1,4 @@
-"""Annealed Langevin: from the broadest level of noise to the finest, so that modes get shares."""
+"""Annealed Langevin dynamics: from the broadest noise level to the finest."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,14 +14,24 @@ from energax.sampler.base import nothing, run
 from energax.sampler.langevin import Langevin
 
 
-def geometric(broadest: float, finest: float, levels: int) -> Float[np.ndarray, " levels"]:
-    """Levels of noise whose ratio is constant, broadest first: what `anneal` walks down."""
-    if not (broadest > finest > 0 and levels >= 2):
+def geometric_levels(
+    sigma_max: float, sigma_min: float, levels: int
+) -> Float[np.ndarray, " levels"]:
+    """Noise levels with a constant ratio, from `sigma_max` down to `sigma_min`.
+
+    Raises:
+        ValueError: unless sigma_max > sigma_min > 0 and there are at least 2 levels.
+
+    Example:
+        >>> ex.sampler.geometric_levels(4.0, 0.25, 5).round(6).tolist()
+        [4.0, 2.0, 1.0, 0.5, 0.25]
+    """
+    if not (sigma_max > sigma_min > 0 and levels >= 2):
         raise ValueError(
-            f"Levels go from `broadest` down to `finest` above 0, at least 2 of them; got "
-            f"{broadest}, {finest} and {levels}."
+            f"Levels go from `sigma_max` down to `sigma_min` above 0, at least 2 of them; got "
+            f"{sigma_max}, {sigma_min} and {levels}."
         )
-    return np.geomspace(broadest, finest, levels)
+    return np.geomspace(sigma_max, sigma_min, levels)
 
 
 @eqx.filter_jit
@@ -34,15 +44,30 @@ def anneal(
     *,
     key: PRNGKeyArray,
 ) -> Float[Array, " count *shape"]:
-    """Langevin chains at each of `noises` in turn, `steps` steps each; the last states.
+    """Annealed Langevin dynamics: chains at each of `noises` in turn, `steps` steps each.
 
-    The step at noise s is `step_size` (s / s_last)^2, so each level moves as far in units of its
-    own noise: x' = x + h score + sqrt(2 h) z. Start from N(0, s_first^2), which is near the
-    distribution at a noise far broader than the data. There the modes are one cloud and get the
-    right shares; at the finest level alone a chain keeps the mode that it started in.
+    x' = x + h score(x, s) + sqrt(2 h) z with h = `step_size` (s / s_last)^2, so that each level
+    moves equally far in units of its own noise.
 
-    Trap: draws carry the noise of the last level; `denoised` takes it off. Source: Song and Ermon
-    (2019), algorithm 1, where the step is our 2 h; Song and Kingma (2021), section 4.4.
+    Args:
+        model: Energy or score at many noise levels.
+        noises: Standard deviations s, broadest first; see `geometric_levels`.
+        starts: Draws of N(0, s_first^2), close to the noisy data where s_first is far broader than
+            the data. There the modes merge, so each later gets its share of the chains; at the
+            finest level alone a chain stays in the mode where it started.
+        step_size: h at the last level.
+
+    Returns:
+        The last state of each chain.
+
+    Trap: draws carry the noise of the last level; `energy.denoised` removes it. Source: Song and
+    Ermon (2019), algorithm 1, where the step is our 2 h; Song and Kingma (2021), section 4.4.
+
+    Example:
+        >>> model = ex.energy.NoisyEnergy(lambda x, s: jnp.sum(x**2) / (2 + 2 * s**2), (2,))
+        >>> levels, starts = ex.sampler.geometric_levels(4.0, 0.5, 3), jnp.zeros((5, 2))
+        >>> ex.sampler.anneal(model, levels, starts, 2, 0.1, key=key).shape
+        (5, 2)
     """
     levels = jnp.asarray(noises, starts.dtype)
     plain = Langevin(step_size)

@@ -6,62 +6,103 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
 
 from energax.energy import Energy
 
 
 class State(eqx.Module):
-    """What a chain needs to go on: where it is, and what its sampler remembers."""
+    """What a chain needs to go on: its position `x` and what its sampler carries along.
 
-    x: Float[Array, "*shape"]
+    `x` has any dtype, integers too; `memory` is None for samplers that carry nothing.
+
+    Example:
+        >>> ex.sampler.State(jnp.zeros(2)).memory is None
+        True
+    """
+
+    x: Shaped[Array, "*shape"]
     memory: PyTree = None
 
 
 class Info(eqx.Module):
-    """What is nice to look at after a step.
+    """Diagnostics of one step, which the chain does not need to go on.
 
-    `acceptance`: probability that the proposal was taken, 1 for an unadjusted step. `energy`: E
-    where the step left from or arrived, in nats. `slope`: norm of dE/dx at the start of the step,
-    0 where the sampler does not tell.
+    Args:
+        acceptance: Probability with which the proposal was accepted; 1 for an unadjusted step.
+        energy: E before an unadjusted step or after an adjusted one, in nats.
+        grad_norm: Norm of dE/dx at the start of the step; 0 where the sampler does not report it.
+
+    Example:
+        >>> walk, energy = ex.sampler.Langevin(0.1), ex.energy.Gaussian(jnp.zeros(2))
+        >>> _, info = walk.step(energy, ex.sampler.State(jnp.ones(2)), key=key)
+        >>> float(info.energy), round(float(info.grad_norm), 3)
+        (1.0, 1.414)
     """
 
     acceptance: Float[Array, ""]
     energy: Float[Array, ""]
-    slope: Float[Array, ""]
+    grad_norm: Float[Array, ""]
 
 
 class AbstractSampler(eqx.Module):
-    """A Markov kernel for any energy, of one example."""
+    """A Markov kernel for any energy, of one example: `init` a state, then `step` from it.
+
+    A sampler of your own defines these two; `run` and `chains` loop over it.
+
+    Example:
+        >>> issubclass(ex.sampler.Langevin, ex.sampler.AbstractSampler)
+        True
+    """
 
     @abc.abstractmethod
-    def init(self, energy: Energy, x: Float[Array, "*shape"], *, key: PRNGKeyArray) -> State:
+    def init(self, energy: Energy, x: Shaped[Array, "*shape"], *, key: PRNGKeyArray) -> State:
         """The state of a chain that starts at `x`."""
 
     @abc.abstractmethod
     def step(self, energy: Energy, state: State, *, key: PRNGKeyArray) -> tuple[State, Info]:
-        """One transition."""
+        """One transition: the next state and its diagnostics."""
 
 
-def path(state: State, info: Info) -> Float[Array, "*shape"]:
-    """Keep where the chain is."""
+def path(state: State, info: Info) -> Shaped[Array, "*shape"]:
+    """Keep the position of the chain: the default `keep` of `run`.
+
+    Example:
+        >>> walk, energy = ex.sampler.Langevin(0.1), ex.energy.Gaussian(jnp.zeros(2))
+        >>> ex.sampler.run(walk, energy, jnp.ones(2), 5, key=key, keep=ex.sampler.path)[1].shape
+        (5, 2)
+    """
     return state.x
 
 
 def trace(state: State, info: Info) -> Info:
-    """Keep what is nice to look at, not where the chain is."""
+    """Keep the diagnostics, not the position.
+
+    Example:
+        >>> walk, energy = ex.sampler.Langevin(0.1), ex.energy.Gaussian(jnp.zeros(2))
+        >>> _, info = ex.sampler.run(walk, energy, jnp.ones(2), 5, key=key, keep=ex.sampler.trace)
+        >>> info.energy.shape
+        (5,)
+    """
     return info
 
 
 def nothing(state: State, info: Info) -> None:
-    """Keep nothing: memory does not grow with the length of the chain."""
+    """Keep nothing: memory does not grow with the length of the chain.
+
+    Example:
+        >>> walk, energy = ex.sampler.Langevin(0.1), ex.energy.Gaussian(jnp.zeros(2))
+        >>> _, kept = ex.sampler.run(walk, energy, jnp.ones(2), 5, key=key, keep=ex.sampler.nothing)
+        >>> kept is None
+        True
+    """
 
 
 @eqx.filter_jit
 def run(
     sampler: AbstractSampler,
     energy: Energy,
-    x: Float[Array, "*shape"],
+    x: Shaped[Array, "*shape"],
     steps: int,
     *,
     key: PRNGKeyArray,
@@ -70,7 +111,20 @@ def run(
 ) -> tuple[State, PyTree]:
     """One chain from `x`: its last state, and `keep(state, info)` of each `thin`-th step, stacked.
 
-    `steps` is a multiple of `thin`; memory grows with steps / thin, not with steps.
+    Args:
+        x: Start of the chain, one example. `chains` runs many.
+        steps: Transitions to make, a multiple of `thin`; 0 keeps the start.
+        keep: What to keep of a step: `path`, `trace`, `nothing` or a function of your own.
+        thin: Steps between two that are kept. Memory grows with steps / thin.
+
+    Raises:
+        ValueError: for a negative `steps`, a `thin` below 1, or a remainder.
+
+    Example:
+        >>> walk, energy = ex.sampler.Langevin(0.1), ex.energy.Gaussian(jnp.zeros(2))
+        >>> state, x = ex.sampler.run(walk, energy, jnp.ones(2), 10, key=key, thin=5)
+        >>> state.x.shape, x.shape
+        ((2,), (2, 2))
     """
     if thin < 1 or steps < 0 or steps % thin:
         raise ValueError(
@@ -100,14 +154,23 @@ def run(
 def chains(
     sampler: AbstractSampler,
     energy: Energy,
-    starts: Float[Array, " count *shape"],
+    starts: Shaped[Array, " count *shape"],
     steps: int,
     *,
     key: PRNGKeyArray,
     keep: Callable[[State, Info], PyTree] = path,
     thin: int = 1,
 ) -> tuple[State, PyTree]:
-    """Independent chains, one from each of `starts`: `run` under `vmap`."""
+    """Independent chains, one from each of `starts`: `run` under `vmap`.
+
+    All arguments but `starts` are those of `run`; results gain a first axis of chains.
+
+    Example:
+        >>> walk, energy = ex.sampler.mala(0.5), ex.energy.Gaussian(jnp.zeros(2))
+        >>> state, x = ex.sampler.chains(walk, energy, jnp.zeros((4, 2)), 10, key=key)
+        >>> state.x.shape, x.shape
+        ((4, 2), (4, 10, 2))
+    """
 
     def one(x: Array, k: PRNGKeyArray) -> tuple[State, PyTree]:
         return run(sampler, energy, x, steps, key=k, keep=keep, thin=thin)

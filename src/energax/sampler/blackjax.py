@@ -1,4 +1,4 @@
-"""BlackJAX's Metropolis-adjusted kernels behind our protocol: nothing is rewritten here."""
+"""BlackJAX's Metropolis-adjusted kernels as samplers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,16 @@ from energax.sampler.base import AbstractSampler, Info, State
 class FromBlackjax(AbstractSampler):
     """Any accept/reject kernel of BlackJAX: `make(logdensity_fn, **settings)` builds it.
 
-    Arrays in `settings` may be swept without a new compilation; Python numbers are compiled in.
+    Args:
+        make: Such as `blackjax.mala`: returns a `SamplingAlgorithm` whose info has
+            `acceptance_rate` and whose state has `position` and `logdensity`.
+        settings: Its keyword arguments. Arrays may change without a new compilation; Python
+            numbers are compiled in.
+
+    Example:
+        >>> walk = ex.sampler.FromBlackjax(ex.sampler.mala(0.1).make, {"step_size": 0.1})
+        >>> ex.sampler.run(walk, lambda x: jnp.sum(x**2), jnp.ones(2), 5, key=key)[1].shape
+        (5, 2)
     """
 
     make: Callable[..., Any] = eqx.field(static=True)
@@ -51,6 +60,15 @@ def mala(step_size: float) -> FromBlackjax:
     """Metropolis-adjusted Langevin: the proposal of `Langevin(step_size)`, then accept or reject.
 
     Exact for any step size; acceptance of about 0.57 mixes best (Roberts and Rosenthal 1998).
+
+    Raises:
+        ValueError: for a `step_size` not above 0.
+
+    Example:
+        >>> walk, energy = ex.sampler.mala(0.5), ex.energy.Gaussian(jnp.zeros(2))
+        >>> state, x = ex.sampler.run(walk, energy, jnp.ones(2), 10, key=key)
+        >>> x.shape
+        (10, 2)
     """
     return FromBlackjax(blackjax.mala, {"step_size": _positive("step_size", step_size)})
 
@@ -58,9 +76,20 @@ def mala(step_size: float) -> FromBlackjax:
 def hmc(step_size: float, leaps: int, scale: Float[ArrayLike, "*shape"]) -> FromBlackjax:
     """Hamiltonian Monte Carlo: `leaps` leapfrog steps of `step_size`, then accept or reject.
 
-    `scale`: standard deviation of each axis, in the shape of one example (`jnp.ones(shape)` where
-    nothing is known); the mass is its inverse square. Exact for any setting; acceptance of about
-    0.65 mixes best (Beskos et al. 2013).
+    Exact for any setting; acceptance of about 0.65 mixes best (Beskos et al. 2013).
+
+    Args:
+        scale: Standard deviation of each axis, in the shape of one example; `jnp.ones(shape)`
+            where nothing is known. The mass is its inverse square.
+
+    Raises:
+        ValueError: for a `step_size` not above 0 or `leaps` below 1.
+
+    Example:
+        >>> walk, energy = ex.sampler.hmc(0.3, 5, jnp.ones(2)), ex.energy.Gaussian(jnp.zeros(2))
+        >>> state, x = ex.sampler.chains(walk, energy, jnp.zeros((4, 2)), 10, key=key)
+        >>> x.shape
+        (4, 10, 2)
     """
     if leaps < 1:
         raise ValueError(f"`leaps` must be at least 1; got {leaps}.")

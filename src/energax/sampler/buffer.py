@@ -1,22 +1,33 @@
-"""A replay buffer: many old chain states, a few of which walk on at each update."""
+"""A replay buffer: the states of many persistent chains, a few of which move at each update."""
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Int, PRNGKeyArray, Shaped
 
 from energax.energy import AbstractDistribution, draws
 
 
 class Buffer(eqx.Module):
-    """`x`: the states; `age`: how often each was walked since it was drawn from the base."""
+    """A replay buffer of `size` chain states: `draw` some, move them, `update` the buffer.
 
-    x: Float[Array, " size *shape"]
+    Args:
+        x: The states, of any dtype.
+        age: Updates that each has made since it was drawn from the base distribution.
+
+    Example:
+        >>> base = ex.energy.Gaussian(jnp.zeros(2))
+        >>> slots, old = ex.sampler.Buffer.create(base, 8, key=key).draw(base, 3, 0.1, key=key)
+        >>> slots.shape, old.x.shape
+        ((3,), (3, 2))
+    """
+
+    x: Shaped[Array, " size *shape"]
     age: Int[Array, " size"]
 
     @classmethod
     def create(cls, base: AbstractDistribution, size: int, *, key: PRNGKeyArray) -> "Buffer":
-        """A buffer of `size` new draws of the base distribution."""
+        """A buffer of `size` draws of the base distribution, all of age 0."""
         return cls(draws(base, size, key=key), jnp.zeros(size, jnp.int32))
 
     def draw(
@@ -27,10 +38,10 @@ class Buffer(eqx.Module):
         *,
         key: PRNGKeyArray,
     ) -> tuple[Int[Array, " count"], "Buffer"]:
-        """`count` different slots and their states, each re-drawn from `base` by chance.
+        """`count` slots, sampled uniformly without replacement, and a buffer of their states.
 
-        The slots are a uniform sample without replacement; `count` may not exceed the buffer's
-        size.
+        Each state is replaced by a new draw of `base` with probability `reinit_probability`.
+        `count` may not exceed the size of the buffer.
         """
         order, choose, renew = jax.random.split(key, 3)
         _, slots = jax.lax.top_k(jax.random.uniform(order, self.age.shape), count)
@@ -40,7 +51,7 @@ class Buffer(eqx.Module):
         return slots, Buffer(x, jnp.where(new, 0, self.age[slots]))
 
     def update(
-        self, slots: Int[Array, " count"], x: Float[Array, " count *shape"], age: Array
+        self, slots: Int[Array, " count"], x: Shaped[Array, " count *shape"], age: Array
     ) -> "Buffer":
-        """The buffer with `x` in the slots that `draw` gave, one walk older."""
+        """The buffer with `x` in the slots that `draw` gave, and `age + 1` as their age."""
         return Buffer(self.x.at[slots].set(x), self.age.at[slots].set(age + 1))

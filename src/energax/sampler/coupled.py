@@ -1,4 +1,4 @@
-"""Two chains that meet: expectations under exp(-E)/Z without the bias of a chain that ends."""
+"""Coupled chains that meet: unbiased expectations under exp(-E)/Z from chains of finite length."""
 
 import equinox as eqx
 import jax
@@ -24,17 +24,32 @@ class Pair(eqx.Module):
     met: Bool[Array, ""]
 
 
-class Signed(eqx.Module):
-    """Points with weights that add to 1, some negative: sum_i weight_i h(x_i) estimates E[h]."""
+class SignedSamples(eqx.Module):
+    """Points with weights that add to 1, some negative: sum_i weight_i h(x_i) estimates E[h].
+
+    Example:
+        >>> signed = ex.sampler.SignedSamples(jnp.arange(3.0)[:, None], jnp.array([1.0, 0.5, -0.5]))
+        >>> float(signed.weight @ signed.x[:, 0])
+        -0.5
+    """
 
     x: Float[Array, " points *shape"]
     weight: Float[Array, " points"]
 
 
 class Meeting(eqx.Module):
-    """`time`: first step at which the chains agree, limit + 1 if not before; `met`: do they then?
+    """How two coupled chains met.
 
-    `acceptance`: mean over the steps of the chain ahead.
+    Args:
+        time: First step at which they agree; limit + 1 if not before.
+        met: Whether they agree at the last step.
+        acceptance: Mean acceptance probability of the chain ahead.
+
+    Example:
+        >>> walk = ex.sampler.CoupledLangevin(ex.energy.Gaussian(jnp.zeros(2)), 0.5)
+        >>> _, meeting = ex.sampler.run_coupled(walk, walk.distribution, 1, 2, 40, key=key)
+        >>> bool(meeting.met)
+        True
     """
 
     time: Int[Array, ""]
@@ -42,17 +57,17 @@ class Meeting(eqx.Module):
     acceptance: Float[Array, ""]
 
 
-def mirrored(
+def reflect(
     first: Float[Array, "*shape"],
     second: Float[Array, "*shape"],
     width: Float[Array, ""],
     *,
     key: PRNGKeyArray,
 ) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
-    """A draw of N(first, width^2) and one of N(second, width^2), equal as often as can be.
+    """Reflection coupling of N(first, width^2) and N(second, width^2): equal as often as can be.
 
-    Else the noise of one is that of the other mirrored in the plane between the means.
-    Source: Bou-Rabee, Eberle and Zimmer (2020); Jacob et al. (2020), section 4.1.
+    Where they differ, the noise of one is that of the other reflected in the plane between the
+    means. Source: Bou-Rabee, Eberle and Zimmer (2020); Jacob et al. (2020), section 4.1.
     """
     draw, coin = jax.random.split(key)
     noise = jax.random.normal(draw, first.shape, first.dtype)
@@ -65,15 +80,24 @@ def mirrored(
 
 
 class CoupledLangevin(eqx.Module):
-    """Metropolis-adjusted Langevin with jumps, for two chains at once that can meet exactly.
+    """Metropolis-adjusted Langevin with jumps, for two coupled chains that can meet exactly.
 
-    With chance `jump` a step proposes a draw of `distribution`, one for both chains; else each
-    chain its own x - h dE/dx + sqrt(2h) z, h = `step_size`, by `mirrored`. One uniform number
-    decides for both, so each chain alone is a Metropolis-Hastings chain for exp(-E)/Z, exact for
-    any setting. `distribution` is also where chains start. Jumps let chains in different modes
-    meet, if `distribution` is near enough to the model for some of its draws to be taken.
+    With probability `jump` a step proposes a draw of `distribution`, the same for both chains; else
+    each proposes its own x - h dE/dx + sqrt(2h) z, h = `step_size`, by reflection coupling. One
+    uniform number accepts or rejects for both, so each chain alone is a Metropolis-Hastings chain
+    for exp(-E)/Z, exact for any setting.
 
-    Raises ValueError for a `step_size` not above 0 or a `jump` outside [0, 1).
+    Args:
+        distribution: Where chains start and jump to. Jumps let chains in different modes meet, if
+            it is close enough to the model for some of its draws to be accepted.
+
+    Raises:
+        ValueError: for a `step_size` not above 0 or a `jump` outside [0, 1).
+
+    Example:
+        >>> walk = ex.sampler.CoupledLangevin(ex.energy.Gaussian(jnp.zeros(2)), 0.5, jump=0.2)
+        >>> float(walk.at(walk.distribution, jnp.ones(2)).energy)
+        1.0
     """
 
     distribution: AbstractDistribution
@@ -87,13 +111,13 @@ class CoupledLangevin(eqx.Module):
             raise ValueError(f"`jump` must lie in [0, 1); got {self.jump}.")
 
     def at(self, energy: Energy, x: Float[Array, "*shape"]) -> Place:
-        """A chain at `x`."""
+        """A chain at `x`, with the energy and its gradient there."""
         return Place(x, *jax.value_and_grad(energy)(x))
 
     def _mean(self, place: Place) -> Float[Array, "*shape"]:
         return place.x - self.step_size * place.slope
 
-    def _moved(
+    def _accept(
         self, energy: Energy, old: Place, x: Array, jump: Array, level: Array
     ) -> tuple[Place, Float[Array, ""]]:
         """To `x` if `level`, the log of a uniform number, lies below the log-odds; else stay.
@@ -112,24 +136,28 @@ class CoupledLangevin(eqx.Module):
     def step(
         self, energy: Energy, pair: Pair, *, key: PRNGKeyArray
     ) -> tuple[Pair, Float[Array, ""]]:
-        """One step of both chains, and the acceptance of the one ahead. Once met, they stay so."""
+        """A step of both chains, and the acceptance of the one ahead. Once met, they stay equal."""
         kind, near, far, accept = jax.random.split(key, 4)
         dtype = pair.ahead.x.dtype
         jump = jax.random.bernoulli(kind, self.jump)
         level = jnp.log(jax.random.uniform(accept, (), dtype))
         width = jnp.asarray((2 * self.step_size) ** 0.5, dtype)
-        close = mirrored(self._mean(pair.ahead), self._mean(pair.behind), width, key=near)
+        close = reflect(self._mean(pair.ahead), self._mean(pair.behind), width, key=near)
         common = self.distribution.sample(key=far)
         first, second = (jnp.where(jump, common, x) for x in close)
-        ahead, taken = self._moved(energy, pair.ahead, first, jump, level)
-        behind, _ = self._moved(energy, pair.behind, second, jump, level)
+        ahead, taken = self._accept(energy, pair.ahead, first, jump, level)
+        behind, _ = self._accept(energy, pair.behind, second, jump, level)
         met = pair.met | jnp.all(ahead.x == behind.x)
         behind = jax.tree.map(lambda a, b: jnp.where(met, a, b), ahead, behind)
         return Pair(ahead, behind, met), taken
 
 
 def check_span(burn: int, last: int, limit: int) -> None:
-    """Raise ValueError unless 1 <= burn <= last <= limit."""
+    """Check the lengths that `run_coupled` takes: ValueError unless 1 <= burn <= last <= limit.
+
+    Example:
+        >>> ex.sampler.check_span(2, 4, 8)
+    """
     if not 1 <= burn <= last <= limit:
         raise ValueError(
             f"`burn`, `last` and `limit` must be 1 <= burn <= last <= limit; got {burn}, {last} "
@@ -137,7 +165,7 @@ def check_span(burn: int, last: int, limit: int) -> None:
         )
 
 
-def unbiased(
+def run_coupled(
     kernel: CoupledLangevin,
     energy: Energy,
     burn: int,
@@ -145,18 +173,34 @@ def unbiased(
     limit: int,
     *,
     key: PRNGKeyArray,
-) -> tuple[Signed, Meeting]:
-    """Points of two chains whose signed sum of any h has mean E[h] under exp(-E)/Z.
+) -> tuple[SignedSamples, Meeting]:
+    """Unbiased samples of exp(-E)/Z: points of two coupled chains, with signed weights.
 
     X starts one step ahead of Y; tau is the first t with X_t = Y_(t-1). With k = `burn`, m = `last`
-    the sum is the mean of h(X_k), ..., h(X_m) plus, over k < t < tau, w_t (h(X_t) - h(Y_(t-1))),
-    w_t = min(1, (t - k) / (m - k + 1)): what the chain would still have to go. X walks limit + 1
-    steps in all. No gradient should flow through them: hand over an energy that is `stop_gradient`.
+    the weighted sum of any h is the mean of h(X_k), ..., h(X_m) plus, over k < t < tau,
+    w_t (h(X_t) - h(Y_(t-1))) with w_t = min(1, (t - k) / (m - k + 1)). Its mean is E[h].
+
+    Args:
+        energy: Pass `stop_gradient(energy)`: no gradient should flow through the chains.
+        limit: Last step of the pair; X makes limit + 1 steps.
+
+    Returns:
+        2 (limit + 1 - burn) points, and how the chains met.
+
+    Raises:
+        ValueError: unless 1 <= burn <= last <= limit.
 
     Trap: a pair that has not met by then leaves its last corrections out, so the mean is exact only
-    if every pair does: watch `met`; raise `limit`, or choose a nearer `distribution`. Chains that
-    start in one mode meet there soon and are right on average over rare pairs that see another:
-    `distribution` must cover all modes. Source: Jacob, O'Leary and Atchade (2020), section 2.
+    if every pair meets: watch `met`; raise `limit`, or choose a `distribution` closer to the model.
+    Chains that start in one mode soon meet there, and the mean is right only through rare pairs
+    that visit another: `distribution` must cover all modes. Source: Jacob, O'Leary and Atchade
+    (2020), section 2.
+
+    Example:
+        >>> walk = ex.sampler.CoupledLangevin(ex.energy.Gaussian(jnp.zeros(2)), 0.5)
+        >>> signed, _ = ex.sampler.run_coupled(walk, walk.distribution, 2, 4, 8, key=key)
+        >>> signed.x.shape, round(float(signed.weight.sum()), 6)
+        ((14, 2), 1.0)
     """
     check_span(burn, last, limit)
     born, first, rest = jax.random.split(key, 3)
@@ -178,5 +222,5 @@ def unbiased(
     left = jnp.where(met[burn - 1 :], 0, ramp)
     points = jnp.concatenate([ahead[burn - 1 :], behind[burn - 1 :]])
     time = 1 + jnp.sum(~met)
-    signed = Signed(points, jnp.concatenate([mean + left, -left]))
+    signed = SignedSamples(points, jnp.concatenate([mean + left, -left]))
     return signed, Meeting(time, end.met, jnp.mean(taken))

@@ -1,4 +1,4 @@
-"""Walking down the levels of noise by recovery: at each, the cleaner row given the noisier one."""
+"""Recovery sampling: from each noise level to the next, the cleaner row given the noisier one."""
 
 import equinox as eqx
 import jax
@@ -7,10 +7,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.energy import AbstractNoisy, Energy, Posterior
 from energax.sampler.base import AbstractSampler, Info, run, trace
-from energax.sampler.levels import Noises, falling
+from energax.sampler.levels import Noises, validate_levels
 
 
-def cleaned(
+def denoise_step(
     sampler: AbstractSampler,
     energy: Energy,
     noisier: Float[Array, "*shape"],
@@ -19,10 +19,23 @@ def cleaned(
     *,
     key: PRNGKeyArray,
 ) -> tuple[Float[Array, "*shape"], Info]:
-    """A cleaner row from a chain that starts at the noisier one; what the last step reported.
+    """Sample a row given a noisier one, by a chain that starts at the noisier one.
 
-    The chain walks in units of the noise between the two, u = (x - noisier) / added, so a step
-    size h of `sampler` is h added^2 in the units of the rows at every level.
+    Its target is exp(-E(x) - |x - noisier|^2 / (2 added^2)).
+
+    Args:
+        energy: E of rows at the lower noise level.
+        added: Standard deviation of the noise between the two levels. The chain moves in units of
+            it, so a step size h of `sampler` is h added^2 in the units of the rows.
+
+    Returns:
+        The last position and the diagnostics of the last step.
+
+    Example:
+        >>> walk, energy = ex.sampler.Langevin(0.1), ex.energy.Gaussian(jnp.zeros(2))
+        >>> x, _ = ex.sampler.denoise_step(walk, energy, jnp.ones(2), jnp.asarray(0.5), 5, key=key)
+        >>> x.shape
+        (2,)
     """
     goal = Posterior(energy, noisier, added)
     begin = jnp.zeros_like(noisier)
@@ -39,22 +52,36 @@ def recover(
     *,
     key: PRNGKeyArray,
 ) -> Float[Array, " count *shape"]:
-    """From the broadest of `noises` to the finest, `steps` steps of recovery from each to the next.
+    """Sample a `MultiLevelRecovery` model: `steps` recovery steps between neighbouring `noises`.
 
-    `starts`: draws of the distribution at noises[0], whose energy is never asked for: near
-    N(0, s^2 + variance of the data) where s is far broader than the data. Draws carry the noise of
-    the last level. How `MultiLevelRecovery` models are drawn from, with the settings of training.
+    Args:
+        sampler, steps: Those of training.
+        noises: Standard deviations, broadest first; see `geometric_levels`.
+        starts: Draws of the distribution at noises[0]: near N(0, s^2 + variance of the data) where
+            s is far broader than the data. The energy at that level is never evaluated.
 
-    Trap: `model` needs energies that differ in the right way within a level; a chain too short to
-    forget the noisier row leaves draws too wide. Source: Gao et al. (2021), algorithm 2.
+    Returns:
+        A row for each start, which carries the noise of the last level.
+
+    Raises:
+        ValueError: for `steps` below 1, or `noises` that do not fall or are not above 0.
+
+    Trap: a chain too short to forget the noisier row leaves the draws too wide. Source: Gao et al.
+    (2021), algorithm 2.
+
+    Example:
+        >>> model = ex.energy.NoisyEnergy(lambda x, s: jnp.sum(x**2) / (2 + 2 * s**2), (2,))
+        >>> walk, starts = ex.sampler.Langevin(0.1), jnp.zeros((5, 2))
+        >>> ex.sampler.recover(walk, model, [2.0, 1.0, 0.5], starts, 2, key=key).shape
+        (5, 2)
     """
     if steps < 1:
         raise ValueError(f"`steps` must be at least 1; got {steps}.")
-    return _recovered(sampler, model, falling(noises, starts.dtype), starts, steps, key)
+    return _recover(sampler, model, validate_levels(noises, starts.dtype), starts, steps, key)
 
 
 @eqx.filter_jit
-def _recovered(
+def _recover(
     sampler: AbstractSampler,
     model: AbstractNoisy,
     levels: Float[Array, " levels"],
@@ -65,7 +92,7 @@ def _recovered(
     def descend(x: Array, now: tuple[Array, Array, Array]) -> tuple[Array, None]:
         noise, less, key = now
         added = jnp.sqrt(noise**2 - less**2)
-        return cleaned(sampler, model.at(less), x, added, steps, key=key)[0], None
+        return denoise_step(sampler, model.at(less), x, added, steps, key=key)[0], None
 
     def one(x: Array, key: PRNGKeyArray) -> Array:
         keys = jax.random.split(key, len(levels) - 1)

@@ -10,17 +10,28 @@ from energax.sampler.base import AbstractSampler, Info, State
 
 
 class Langevin(AbstractSampler):
-    r"""x' = x - h dE/dx + n xi, with h = `step_size`, n = `noise` (default sqrt(2h)), xi ~ N(0, I).
+    r"""Unadjusted Langevin dynamics: x' = x - h dE/dx + n xi with xi ~ N(0, I).
 
-    For small h the chain draws from exp(-E/T), T = n^2 / (2h) = `temperature`; with the default
-    noise T = 1. Biased at any h: on N(0, s^2), E = x^2 / (2 s^2), its own stationary variance is
-    T s^2 / (1 - h / (2 s^2)); it explodes from h = 2 s^2 on.
+    For small h the chain samples exp(-E/T) with T = n^2 / (2h) = `temperature`.
 
-    `clip` bounds each component of dE/dx, `box` = (low, high) projects x after each step: both
-    change the distribution, and both are off unless asked for.
+    Args:
+        step_size: h.
+        noise: n; None takes sqrt(2h), that is T = 1. Smaller noise samples a colder distribution.
+        clip: Bound on each component of dE/dx; None for none. Changes the distribution.
+        box: (low, high): x is projected onto it after each step. Changes the distribution.
 
-    In the tutorial's letters h = eps^2 / 2 (Song and Kingma 2021, eq. 6). Reference: Roberts and
-    Tweedie (1996).
+    Raises:
+        ValueError: for a `step_size` or `clip` not above 0, a negative `noise`, an empty `box`.
+
+    Trap: biased at any h. On N(0, s^2), E = x^2 / (2 s^2), its stationary variance is
+    T s^2 / (1 - h / (2 s^2)), and the chain explodes from h = 2 s^2 on. In the tutorial's letters
+    h = eps^2 / 2 (Song and Kingma 2021, eq. 6). Source: Roberts and Tweedie (1996).
+
+    Example:
+        >>> walk, energy = ex.sampler.Langevin(0.1), ex.energy.Gaussian(jnp.zeros(2))
+        >>> state, x = ex.sampler.run(walk, energy, jnp.ones(2), 10, key=key)
+        >>> x.shape, round(float(walk.temperature), 6)
+        ((10, 2), 1.0)
     """
 
     step_size: Float[Array, ""]
@@ -50,8 +61,7 @@ class Langevin(AbstractSampler):
 
     @property
     def temperature(self) -> Float[Array, ""]:
-        """T of the distribution exp(-E/T) that this step and this noise imply: noise^2 / (2
-        step_size)."""
+        """T = noise^2 / (2 step_size), of the distribution exp(-E/T) that small steps sample."""
         return self.noise**2 / (2 * self.step_size)
 
     def init(self, energy: Energy, x: Float[ArrayLike, "*shape"], *, key: PRNGKeyArray) -> State:

@@ -1,4 +1,4 @@
-"""What a list of noise levels must be, said once for all that walk down them."""
+"""The check that noise levels fall, shared by the samplers that go down them."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from jaxtyping import Array, ArrayLike, DTypeLike, Float
 Noises = Sequence[float] | Float[ArrayLike, " levels"]
 
 
-def falling(noises: Noises, dtype: DTypeLike) -> Float[Array, " levels"]:
+def validate_levels(noises: Noises, dtype: DTypeLike) -> Float[Array, " levels"]:
     """The levels as an array; ValueError unless they fall, stay above 0 and are at least 2."""
     levels = np.asarray(noises, np.float64)
     down = levels.ndim == 1 and levels.size >= 2 and np.all(np.diff(levels) < 0)

@@ -1,4 +1,4 @@
-"""Unadjusted Langevin dynamics that stays on a sphere, a torus, or in flat space."""
+"""Unadjusted Langevin dynamics on a manifold: a sphere, a torus, or flat space."""
 
 import math
 
@@ -10,7 +10,7 @@ from energax.energy import AbstractManifold, Energy
 from energax.sampler.base import AbstractSampler, Info, State
 
 
-def retracted(
+def retract(
     manifold: AbstractManifold,
     x: Float[Array, "*shape"],
     slope: Float[Array, "*shape"],
@@ -23,14 +23,23 @@ def retracted(
 
 
 class OnManifold(AbstractSampler):
-    """x' = project(x - h dE/dx + sqrt(2h) xi), h = `step_size`: Langevin dynamics on a manifold.
+    """Langevin dynamics on a manifold: x' = project(x - h dE/dx + sqrt(2h) xi), h = `step_size`.
 
-    The straight step in the surrounding space, brought back: on the sphere by dividing by the
-    length, on the torus by dropping whole turns. For small h it follows exp(-E) on the manifold;
-    biased of order h otherwise. With E = 0 on the sphere in R^D one step shrinks E[x'] by
+    The step is straight in the surrounding space and then projected back: on the sphere by dividing
+    by the length, on the torus by dropping whole turns. For small h it samples exp(-E) on the
+    manifold; its bias is of order h. With E = 0 on the sphere in R^D one step shrinks E[x'] by
     1 - (D - 1) h + O(h^2), the rate of the Laplace-Beltrami operator.
 
+    Raises:
+        ValueError: for a `step_size` that is not above 0 and finite.
+
     Source: Domingo-Enrich et al. (2021), the particle step of their released code.
+
+    Example:
+        >>> walk = ex.sampler.OnManifold(ex.energy.Sphere((3,)), 0.1)
+        >>> state, _ = ex.sampler.run(walk, lambda x: x[0], jnp.eye(3)[0], 5, key=key)
+        >>> round(float(jnp.linalg.norm(state.x)), 6)
+        1.0
     """
 
     manifold: AbstractManifold
@@ -48,6 +57,6 @@ class OnManifold(AbstractSampler):
     def step(self, energy: Energy, state: State, *, key: PRNGKeyArray) -> tuple[State, Info]:
         value, slope = jax.value_and_grad(energy)(state.x)
         noise = jax.random.normal(key, state.x.shape, state.x.dtype)
-        x = retracted(self.manifold, state.x, slope, self.step_size, noise)
+        x = retract(self.manifold, state.x, slope, self.step_size, noise)
         along = self.manifold.tangent(state.x, slope)
         return State(x), Info(jnp.ones_like(value), value, jnp.sqrt(jnp.sum(along**2)))

@@ -7,6 +7,6 @@ from .loop import Run as Run
 from .loop import fit as fit
 from .loop import start as start
 from .save import Checkpoints as Checkpoints
-from .save import parts_in as parts_in
+from .save import list_parts as list_parts
 from .save import read_weights as read_weights
 from .save import write_weights as write_weights

@@ -5,16 +5,25 @@ from types import FrameType, TracebackType
 
 
 class Interrupt:
-    """While open, the first Ctrl-C (or SIGTERM) only sets `asked`; a second one stops at once."""
+    """A context in which the first Ctrl-C or SIGTERM only sets `requested`; a second stops at once.
+
+    Read `requested` between chunks, save, and leave the loop. The handlers of before come back on
+    leaving. Trap: only in the main thread, as all signal handlers of Python.
+
+    Example:
+        >>> with ex.train.Interrupt() as interrupt:
+        ...     print(interrupt.requested)
+        False
+    """
 
     def __init__(self):
-        self.asked = False
+        self.requested = False
         self._before = {}
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
 
     def __enter__(self) -> "Interrupt":
         for number in (signal.SIGINT, signal.SIGTERM):

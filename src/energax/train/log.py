@@ -1,4 +1,4 @@
-"""What is told while training: one JSON line per chunk, and a progress bar for a person."""
+"""What training writes: one JSON line per chunk, and a progress bar on a terminal."""
 
 import json
 import math
@@ -11,7 +11,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Log:
-    """`metrics.jsonl`: a line for each chunk, strict JSON."""
+    """A log of metrics, `metrics.jsonl`: strict JSON, a line for each chunk.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     log = ex.train.Log(pathlib.Path(folder) / "metrics.jsonl")
+        ...     log.write({"step": 100, "loss": 0.5})
+        ...     print(log.read())
+        [{'step': 100, 'loss': 0.5}]
+    """
 
     def __init__(self, path: Path):
         self._path = path
@@ -22,14 +31,14 @@ class Log:
             file.write(json.dumps(line, allow_nan=False) + "\n")
 
     def rewind(self, step: int) -> None:
-        """Drop the lines after `step`, and a last line cut short by a kill."""
+        """Remove the lines after `step`, and a last line that is incomplete."""
         kept = [line for line in self.read() if line["step"] <= step]
         draft = self._path.with_suffix(".draft")
         draft.write_text("".join(json.dumps(line) + "\n" for line in kept))
         draft.replace(self._path)
 
     def read(self) -> list[dict[str, int | float]]:
-        """All whole lines, oldest first; empty where nothing was written."""
+        """All complete lines, oldest first; empty where nothing was written."""
         if not self._path.exists():
             return []
         text = self._path.read_text()
@@ -37,7 +46,12 @@ class Log:
 
 
 class Bar:
-    """Updates done, per second and left, with the watched numbers; silent when piped."""
+    """A progress bar: updates done, per second and left, with some metrics; silent when piped.
+
+    Example:
+        >>> with ex.train.Bar(total=10, done=5) as bar:
+        ...     bar.show(10, 3.0, {"loss": 0.5})
+    """
 
     def __init__(self, total: int, done: int):
         self._progress = Progress(

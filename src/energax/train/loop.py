@@ -13,21 +13,42 @@ from jaxtyping import Array, ArrayLike, Int, PRNGKeyArray, PyTree, Shaped
 from energax.data import AbstractTransform, Labelled
 from energax.errors import Diverged, InputError
 from energax.learner import AbstractLearner, Metrics
+from energax.train.check import check_finite, check_shape, check_trainable
 
 Rows = Shaped[ArrayLike, " size *shape"] | Labelled
 """What to train on: rows alone, or rows with the label of each."""
 
 
 class Run(eqx.Module):
-    """Everything a run needs to go on: save this, and nothing else."""
+    """Everything that training needs to go on: save this, and nothing else.
+
+    Args:
+        state: Of the learner: players, optimisers, chains. `learner.energy(run.state)` is the
+            trained energy.
+        step: Updates made.
+        key: Batches and noise follow from it and `step`.
+
+    Example:
+        >>> learner = ex.learner.Descent(ex.objective.ImplicitScoreMatching(), optax.adam(1e-2))
+        >>> energy, rows = ex.energy.Gaussian(jnp.zeros(2)), jnp.ones((256, 2))
+        >>> ex.train.start(learner, energy, rows, key=key).state.energy.mean.tolist()
+        [0.0, 0.0]
+    """
 
     state: PyTree
     step: Int[Array, ""]
     key: PRNGKeyArray
 
 
-def _placed(rows: Rows) -> Shaped[Array, " size *shape"] | Labelled:
-    return rows if type(rows) is Labelled else jnp.asarray(rows)
+def _place(rows: Rows) -> Shaped[Array, " size *shape"] | Labelled:
+    """The rows on the device, refused where a number is not finite."""
+    placed = rows if type(rows) is Labelled else jnp.asarray(rows)
+    check_finite(_unlabelled(placed))
+    return placed
+
+
+def _unlabelled(rows: Any) -> Any:
+    return rows.x if type(rows) is Labelled else rows
 
 
 def _batch(
@@ -68,11 +89,27 @@ def start(
     batch_size: int | None = 256,
     transform: AbstractTransform | None = None,
 ) -> Run:
-    """A run before its first update; `batch_size` None: every update sees all rows.
+    """A run before its first update.
 
-    Raises InputError with fewer rows than a batch.
+    Args:
+        players: What `learner` trains: an energy for `Descent`, several players for games. The
+            arrays are copied, so yours stay as they are.
+        rows: All training rows, or `Labelled` rows, in your units.
+        batch_size: Rows in an update; None: every update uses all rows.
+        transform: From your units to the model's, applied to each batch.
+
+    Raises:
+        InputError: for fewer rows than a batch, rows of another shape than the energy takes, or a
+            number that is not finite.
+        ValueError: for players without a floating-point array: a plain function has no weights.
+
+    Example:
+        >>> learner = ex.learner.Descent(ex.objective.ImplicitScoreMatching(), optax.adam(1e-2))
+        >>> energy, rows = ex.energy.Gaussian(jnp.zeros(2)), jnp.ones((8, 2))
+        >>> int(ex.train.start(learner, energy, rows, key=key, batch_size=4).step)
+        0
     """
-    rows = _placed(rows)
+    rows = _place(rows)
     if batch_size is not None and len(rows) < batch_size:
         raise InputError(
             f"There are {len(rows)} training rows, fewer than a batch of {batch_size}: "
@@ -81,6 +118,8 @@ def start(
     first, init, go = jax.random.split(key, 3)
     batch = eqx.filter_jit(_batch)(rows, batch_size, transform, key=first)
     state = learner.init(players, batch, key=init)
+    check_shape(learner, state, _unlabelled(batch).shape[1:])
+    check_trainable(learner, players, state)
     return Run(state, jnp.zeros((), jnp.int32), go)
 
 
@@ -114,16 +153,34 @@ def fit(
     transform: AbstractTransform | None = None,
     limit: float = 1e4,
 ) -> Iterator[tuple[Run, dict[str, np.ndarray]]]:
-    """A chunk of updates at a time, for ever: log, save, draw and stop in the body of your `for`.
+    """Train without end, yielding after each chunk: log, save and stop in the body of your `for`.
 
-    `batch_size` None: every update sees all rows, in their order. That of `start`.
+    Args:
+        run: From `start`, or the last one yielded.
+        batch_size, transform: Those of `start`.
+        chunk_steps: Updates in one compiled program.
+        limit: A metric diverges beyond `limit` times the larger of 1 and its first value.
 
-    Yields the run and its metrics, arrays of `chunk_steps` values. The run that was given, and
-    each that was yielded, is consumed by the next chunk: keep what you need before going on.
-    Raises Diverged, instead of yielding, when a metric is not finite or beyond `limit` times the
-    larger of 1 and its first value.
+    Returns:
+        An iterator over runs and their metrics, arrays of `chunk_steps` values by name.
+
+    Raises:
+        Diverged: instead of yielding, when a metric is not finite or diverges.
+        InputError: for rows of another shape than the energy takes, or a number that is not finite.
+
+    Trap: a run is consumed by the next chunk: keep what you need of it before going on.
+
+    Example:
+        >>> learner = ex.learner.Descent(ex.objective.ImplicitScoreMatching(), optax.adam(1e-2))
+        >>> run = ex.train.start(
+        ...     learner, ex.energy.Gaussian(jnp.zeros(2)), jnp.ones((256, 2)), key=key
+        ... )
+        >>> int(next(ex.train.fit(learner, run, jnp.ones((256, 2)), chunk_steps=3))[0].step)
+        3
     """
-    rows = _placed(rows)
+    rows = _place(rows)
+    batch = eqx.filter_eval_shape(_batch, rows, batch_size, transform, key=run.key)
+    check_shape(learner, run.state, _unlabelled(batch).shape[1:])
     first: dict[str, float] | None = None
     for _ in itertools.count():
         before = int(run.step)
@@ -131,11 +188,11 @@ def fit(
         metrics = {name: np.asarray(values) for name, values in stacked.items()}
         if first is None:
             first = {name: abs(float(values[0])) for name, values in metrics.items()}
-        watch(metrics, first, limit, before)
+        check_metrics(metrics, first, limit, before)
         yield run, metrics
 
 
-def watch(
+def check_metrics(
     metrics: dict[str, np.ndarray], first: dict[str, float], limit: float, before: int
 ) -> None:
     """Raise Diverged, naming the metric that failed first, in the order in which they are listed.

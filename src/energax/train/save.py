@@ -1,4 +1,4 @@
-"""What survives: checkpoints of a whole run (Orbax) and weights to take away (safetensors)."""
+"""Checkpoints of a run (Orbax), and weights alone (safetensors)."""
 
 import hashlib
 from pathlib import Path
@@ -16,13 +16,13 @@ from energax.errors import InputError
 from energax.train.loop import Run
 
 
-def named(tree: PyTree) -> dict[str, Array]:
+def name_arrays(tree: PyTree) -> dict[str, Array]:
     """The arrays of a tree by their path, such as `energy.network.layers.0.weight`."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(eqx.filter(tree, eqx.is_array))
     return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
 
-def filled(like: PyTree, arrays: dict[str, Array], *, source: str) -> PyTree:
+def fill_arrays(like: PyTree, arrays: dict[str, Array], *, source: str) -> PyTree:
     """`like` with each of its arrays replaced by the one of the same path.
 
     Raises InputError, naming `source`, where a path or a shape does not agree.
@@ -54,7 +54,14 @@ def _digest(arrays: dict[str, Array]) -> str:
 
 
 class Checkpoints:
-    """The newest `keep` states of a run in one folder; each is whole or not there at all."""
+    """The newest `keep` checkpoints of a run in one folder; each is complete or absent.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     print(ex.train.Checkpoints(pathlib.Path(folder), keep=2).newest())
+        None
+    """
 
     def __init__(self, folder: Path, keep: int = 2):
         self._folder = folder.resolve()
@@ -63,14 +70,14 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(self._folder, options=options)
 
     def newest(self) -> int | None:
-        """Updates made at the newest checkpoint; None where there is none."""
+        """The number of updates at the newest checkpoint; None where there is none."""
         return self._manager.latest_step()
 
     def save(self, run: Run) -> None:
-        """Write the run, sealed with a digest of its bytes, unless it is the newest already."""
+        """Write the run with a digest of its bytes, unless it is the newest already."""
         if self.newest() == int(run.step):
             return
-        arrays = named(run)
+        arrays = name_arrays(run)
         self._manager.save(
             int(run.step),
             args=ocp.args.Composite(
@@ -83,17 +90,17 @@ class Checkpoints:
     def restore(self, like: Run) -> Run:
         """The newest checkpoint, in the structure of `like`.
 
-        Raises InputError where there is none, where it is damaged, or where it fits another run.
+        Raises InputError where there is none, or where it is damaged or of another run.
         """
         step = self.newest()
         if step is None:
-            raise InputError(f"{self._folder} holds no checkpoint to go on from: train anew.")
+            raise InputError(f"{self._folder} holds no checkpoint to resume from: train it again.")
         damaged = InputError(
             f"Checkpoint {self._folder / str(step)} is damaged: delete that folder to go on from "
             "the one before it."
         )
         args = ocp.args.Composite(
-            state=ocp.args.StandardRestore(named(like)), seal=ocp.args.JsonRestore()
+            state=ocp.args.StandardRestore(name_arrays(like)), seal=ocp.args.JsonRestore()
         )
         try:
             found = self._manager.restore(step, args=args)
@@ -102,12 +109,21 @@ class Checkpoints:
             raise damaged from reason
         if _digest(found["state"]) != found["seal"]["sha256"]:
             raise damaged
-        return filled(like, found["state"], source=f"Checkpoint {self._folder / str(step)}")
+        return fill_arrays(like, found["state"], source=f"Checkpoint {self._folder / str(step)}")
 
 
 def write_weights(path: Path, parts: dict[str, PyTree]) -> None:
-    """Arrays of each part as safetensors, under `part.path`; the file is whole or not there."""
-    arrays = {name: np.asarray(leaf) for name, leaf in named(parts).items()}
+    """Write the arrays of named parts to a safetensors file, under `part.path`.
+
+    The file is written beside its place and moved there, so it is complete or absent.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "weights.safetensors"
+        ...     ex.train.write_weights(path, {"energy": ex.energy.Gaussian(jnp.zeros(2))})
+    """
+    arrays = {name: np.asarray(leaf) for name, leaf in name_arrays(parts).items()}
     draft = path.with_suffix(".draft")
     try:
         draft.write_bytes(safetensors.numpy.save(arrays))
@@ -117,18 +133,36 @@ def write_weights(path: Path, parts: dict[str, PyTree]) -> None:
 
 
 def read_weights(path: Path, like: dict[str, PyTree]) -> dict[str, PyTree]:
-    """The parts written by `write_weights`, in the structure of `like`.
+    """Read the parts written by `write_weights`, in the structure of `like`.
 
-    Raises InputError where the file is missing, damaged, or of another run.
+    Raises:
+        InputError: where the file is missing, damaged, or of another model.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "weights.safetensors"
+        ...     ex.train.write_weights(path, {"energy": jnp.ones(2)})
+        ...     print(ex.train.read_weights(path, {"energy": jnp.zeros(2)})["energy"])
+        [1. 1.]
     """
     arrays = {name: jnp.asarray(array) for name, array in _read(path).items()}
-    return filled(like, arrays, source=str(path))
+    return fill_arrays(like, arrays, source=str(path))
 
 
-def parts_in(path: Path) -> frozenset[str]:
-    """The names of the parts that `write_weights` wrote: those that hold an array.
+def list_parts(path: Path) -> frozenset[str]:
+    """The names of the parts in a file of `write_weights`: those that contain an array.
 
-    Raises InputError where the file is missing or damaged.
+    Raises:
+        InputError: where the file is missing or damaged.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "weights.safetensors"
+        ...     ex.train.write_weights(path, {"energy": jnp.ones(2), "empty": None})
+        ...     print(ex.train.list_parts(path))
+        frozenset({'energy'})
     """
     return frozenset(name.partition(".")[0] for name in _read(path))
 

@@ -15,7 +15,7 @@ from energax.learner.dual.neurons import Neurons, embed, weigh_evenly
 from energax.learner.update import check_ema_decay, copy_arrays, select_weights, update_average
 from energax.network import Shallow
 from energax.sampler import OnManifold
-from energax.sampler.manifold import retracted
+from energax.sampler.manifold import retract
 
 
 class DualState(eqx.Module):
@@ -157,7 +157,7 @@ class DualTraining(AbstractLearner):
         noise = self._noise(particles, key=key)
         slope = jax.vmap(jax.grad(energy))(particles)
         manifold, size = self.walk.manifold, self.walk.step_size
-        return jax.vmap(lambda x, g, r: retracted(manifold, x, g, size, r))(particles, slope, noise)
+        return jax.vmap(lambda x, g, r: retract(manifold, x, g, size, r))(particles, slope, noise)
 
     def _noise(self, particles: Array, *, key: PRNGKeyArray) -> Float[Array, " count *shape"]:
         count = particles.size // 2 if self.antithetic else particles.size

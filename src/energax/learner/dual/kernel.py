@@ -12,8 +12,8 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from energax.energy import AbstractManifold, Tilt
 from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.update import copy_arrays
-from energax.network import AbstractFeature, plain
-from energax.sampler.manifold import retracted
+from energax.network import AbstractFeature, flatten
+from energax.sampler.manifold import retract
 
 _AT_ONCE = 256
 """Points whose kernels with all centres are held in memory together."""
@@ -26,7 +26,7 @@ class Witness(eqx.Module):
 
     Example:
         >>> parts = jnp.eye(2)[:1], jnp.eye(2)[1:], jnp.array(1.0)
-        >>> f = ex.learner.Witness(*parts, ex.network.Relu(), jnp.ravel)
+        >>> f = ex.learner.Witness(*parts, ex.network.Relu(), ex.network.flatten)
         >>> bool(f(jnp.array([0.0, 1.0])) > 0)
         True
     """
@@ -113,7 +113,7 @@ class KernelDual(AbstractLearner):
         radius: float,
         rate: float,
         *,
-        embedding: Callable = plain,
+        embedding: Callable = flatten,
         copies: int = 1,
     ):
         for name, size in (("radius", radius), ("rate", rate)):
@@ -169,7 +169,7 @@ class KernelDual(AbstractLearner):
             jax.grad(state.distribution)
         )(particles)
         noise = jax.random.normal(key, particles.shape, dtype)
-        particles = jax.vmap(lambda x, g, r: retracted(self.manifold, x, g, size, r))(
+        particles = jax.vmap(lambda x, g, r: retract(self.manifold, x, g, size, r))(
             particles, slope, noise
         )
         after = KernelState(state.distribution, state.rows, particles, state.within_rows)

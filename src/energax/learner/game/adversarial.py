@@ -157,7 +157,7 @@ class AdversarialGenerator(AbstractMemorylessRules):
 
         def one(key: PRNGKeyArray) -> tuple[Array, ...]:
             first, then = jax.random.split(key)
-            z, x = rival.born(key=first)
+            z, x = rival.sample_pair(key=first)
             still = jax.lax.stop_gradient(x)
             score, size = estimate_score(frozen, still, z, self.proposals, factor, key=then)
             score = jax.lax.stop_gradient(score)

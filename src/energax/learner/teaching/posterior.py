@@ -46,7 +46,7 @@ def infer(
         def one(x: Array, z: Array, k: PRNGKeyArray) -> tuple[Array, Array]:
             energy = LatentPosterior(frozen, x)
             state, info = run(sampler, energy, z, steps, key=k, keep=trace, thin=steps)
-            return state.x, info.slope[-1]
+            return state.x, info.grad_norm[-1]
 
         keys = jax.random.split(key, len(rows))
         ends, slopes = jax.lax.stop_gradient(jax.vmap(one)(rows, starts, keys))

@@ -1,0 +1,36 @@
+"""Scores of rows as a file."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float
+
+from energax.files import draft_file
+
+Each = Float[np.ndarray, " size"]
+
+
+def write_scores(path: Path, energies: Each, log_densities: Each | None) -> None:
+    """Columns `energy` and `log_density`, nats; the second empty, in .npy NaN, for None."""
+    # In memory first: libraries that write by themselves hide the reason of a full disk.
+    content = io.BytesIO()
+    match path.suffix:
+        case ".csv":
+            _frame(energies, log_densities).write_csv(content)
+        case ".parquet":
+            _frame(energies, log_densities).write_parquet(content)
+        case _:
+            empty = np.full_like(energies, np.nan)
+            both = [energies, empty if log_densities is None else log_densities]
+            np.save(content, np.stack(both, axis=1))
+    with draft_file(path) as draft:
+        draft.write_bytes(content.getvalue())
+
+
+def _frame(energies: Each, log_densities: Each | None) -> pl.DataFrame:
+    empty = pl.Series([None] * len(energies), dtype=pl.Float32)
+    return pl.DataFrame(
+        {"energy": energies, "log_density": empty if log_densities is None else log_densities}
+    )

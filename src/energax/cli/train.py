@@ -1,0 +1,218 @@
+"""Train an energy on a data set: the main job, as one command."""
+
+import dataclasses
+import inspect
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from energax import data, run
+from energax.cli.parser import flags, parse_values, render_groups, wrap
+from energax.errors import InputError
+from energax.method import (
+    METHODS,
+    AbstractMethod,
+    default_method,
+    find_method,
+    kind_of,
+    spell_method,
+)
+from energax.options import Option, Range, leaves, option, replace
+from energax.progress import show_stages, stage
+from energax.suggest import suggest
+
+FRACTION = Range(0, 1, open_low=True, open_high=True)
+
+OWN = "method"
+"""The heading of options that belong to no group."""
+
+TITLES = {"inputs": "inputs and base", "base": "inputs and base", "width": "rival"}
+"""Headings of groups of options that have another name than their field."""
+
+SHOWN = 12
+"""Methods that a refusal names, at most."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """Fit an energy to a data set, then sample, evaluate and report it."""
+
+    data: str = option(
+        "A name (digits, two-moons, eight-gaussians, checkerboard, rings, mnist, fashion-mnist) or "
+        "a path: .npy, .npz, .csv, .parquet, an idx file, a folder of images.",
+        default="digits",
+        positional=True,
+    )
+    method: str | None = option(
+        "How it is trained: a name of `energax methods`, or module:Class.",
+        default=None,
+        metavar="NAME",
+        unset="nce; pcd for large images",
+    )
+    out: Path | None = option(
+        "Folder of the run; must not exist.", default=None, unset="runs/DATA-METHOD-NUMBER"
+    )
+    resume: Path | None = option(
+        "Folder of a run to go on with, bit for bit; all other options come from it.", default=None
+    )
+    evaluate: bool = option("Evaluate and report after training.", default=True)
+    test_fraction: float = option(
+        "Share of a file's rows that is kept for the test, where the file does not say.",
+        FRACTION,
+        default=0.2,
+    )
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __call__(self) -> None:
+        if self.resume is not None:
+            with stage("reading the run"):
+                folder = run.Folder(self.resume)
+                rows = None if folder.finished else folder.dataset()
+        else:
+            rows = read_data(self.data, self.test_fraction)
+            method = choose(self.method, rows)
+            check_options(self.options, method)
+            chosen = replace(method.preset_for(rows), **self.options)
+            folder = run.new_run(self.data, rows, chosen, self.test_fraction, self.out)
+        run.train(folder, rows)
+        if not self.evaluate:
+            print(f"Trained {folder.path}; measure it by: {run.shell_command('evaluate', folder)}")
+            return
+        measured = run.evaluate(folder, rows)
+        print(measured)
+        run.write_report(folder, rows, measured)
+        print(f"Report: {folder['report.html']}")
+
+
+def read_data(name: str, test_fraction: float) -> "data.Dataset":
+    """A data set by its name or path, with a sign of life."""
+    with stage(f"reading {name}"):
+        return data.load(name, test_fraction=test_fraction)
+
+
+def choose(name: str | None, rows: Any) -> type[AbstractMethod]:
+    """The method of a name, or what suits the rows where none is named."""
+    return default_method(kind_of(rows)) if name is None else find_method(name)
+
+
+def check_options(given: dict[str, Any], method: type[AbstractMethod]) -> None:
+    """Raise InputError for an option that the method does not have."""
+    known = {leaf.key for leaf in leaves(method)}
+    for key in given:
+        if key not in known:
+            raise InputError(refuse_option("--" + key.replace("_", "-"), method))
+
+
+def refuse_option(flag: str, method: type[AbstractMethod]) -> str:
+    """Why a method does not take an option: it is another's, or misspelt."""
+    own = [one for leaf in (*leaves(Train), *leaves(method)) for one in flags(leaf)]
+    others = [
+        name
+        for name, other in METHODS.items()
+        if any(flag in flags(leaf) for leaf in leaves(other))
+    ]
+    if others:
+        more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+        verb = "has" if len(others) == 1 else "have"
+        return (
+            f"{flag} is not an option of --method {method.name}; {', '.join(others[:SHOWN])}{more} "
+            f"{verb} it."
+        )
+    every = [one for other in METHODS.values() for leaf in leaves(other) for one in flags(leaf)]
+    rest = f": see energax train --method {method.name} --help."
+    return f"There is no option {flag}{suggest(flag, own, suggest(flag, every, rest))}"
+
+
+def parse(words: Sequence[str]) -> Train | None:
+    """The command that the words say; None where they ask for help, which is printed.
+
+    Options are checked before anything is read: a misspelt one is refused at once.
+    """
+    own = list(leaves(Train))
+    plain = [word for word in words if word not in ("-h", "--help")]
+    name = _named(plain)
+    method = default_method("table") if name is None else find_method(name)
+    trees = [method] if name is not None else [method, default_method("image")]
+    every = list({leaf.key: leaf for tree in trees for leaf in leaves(tree)}.values())
+    known = [flag for leaf in (*own, *every) for flag in flags(leaf)]
+    for word in plain:
+        flag = word.partition("=")[0]
+        if flag.startswith("--") and flag not in known:
+            raise InputError(refuse_option(flag, method))
+    values = parse_values([*own, *every], "energax train", plain)
+    chosen = {key: values.pop(key) for key in [leaf.key for leaf in every] if key in values}
+    if len(plain) < len(words):
+        print(render_help(values.get("data", "digits"), name, values.get("test_fraction", 0.2)))
+        return None
+    if "resume" in values:
+        given = [leaf.flag for leaf in (*own, *every) if leaf.key in (values | chosen)]
+        given = [flag for flag in given if flag not in ("--resume", "--evaluate")]
+        if given:
+            raise InputError(
+                f"--resume takes all options from {values['resume']}: leave out {given[0]}."
+            )
+    show_stages()
+    return Train(**values, options=chosen)
+
+
+def _named(words: Sequence[str]) -> str | None:
+    """The name after --method, read before the parser is built, for its options depend on it."""
+    for place, word in enumerate(words):
+        if word.startswith("--method="):
+            return word.partition("=")[2]
+        if word == "--method" and place + 1 < len(words):
+            return words[place + 1]
+    return None
+
+
+def render_help(source: str, name: str | None, test_fraction: float) -> str:
+    """The help of training: of the command, or of a method with the values that a data set gets."""
+    if name is not None:
+        return _render_method(source, find_method(name), test_fraction)
+    own = leaves(Train)
+    return "\n".join(
+        [
+            "usage: energax train [DATA] --method NAME [options]",
+            "",
+            *wrap(inspect.getdoc(Train) or ""),
+            *render_groups({"options": list(own)}, {leaf.key: leaf.default for leaf in own}),
+            "",
+            *wrap(f"methods: {', '.join(METHODS)}"),
+            "The options of a method, with the values that DATA gets:",
+            "  energax train DATA --method NAME --help",
+        ]
+    )
+
+
+def _render_method(source: str, method: type[AbstractMethod], test_fraction: float) -> str:
+    rows = data.load(source, test_fraction=test_fraction)
+    preset = method.preset_for(rows)
+    every = leaves(preset)
+    return "\n".join(
+        [
+            f"usage: energax train [DATA] --method {spell_method(method)} [options]",
+            "",
+            *wrap(f"{inspect.getdoc(method)} {method.source}.")[:-1],
+            f"In parentheses: for {rows.name}. DATA, --out, --resume ...: energax train --help",
+            "",
+            *render_groups(_group(every), {leaf.key: leaf.of(preset) for leaf in every}),
+        ]
+    )
+
+
+def _group(every: Sequence[Option]) -> dict[str, list[Option]]:
+    """Options under the headings of a help: those alone in their group under `method`."""
+    count = Counter(_title(leaf) for leaf in every)
+    groups: dict[str, list[Option]] = {}
+    for leaf in every:
+        title = _title(leaf)
+        groups.setdefault(title if count[title] > 1 else OWN, []).append(leaf)
+    return groups | {OWN: groups.pop(OWN, [])}
+
+
+def _title(leaf: Option) -> str:
+    """The heading of an option: the name of its group."""
+    if len(leaf.path) == 1:
+        return OWN
+    return TITLES.get(leaf.path[0], leaf.path[0])

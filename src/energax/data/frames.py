@@ -1,0 +1,123 @@
+"""Rows that are held in Python: arrays, nested lists, pandas and polars frames."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+
+from energax.data.files import Table, check_levels, check_rows, check_table, make_table
+from energax.data.tables import MISSING
+from energax.errors import InputError
+
+_NUMBERS, _CELLS = "fiub", "OUS"
+"""Kinds of NumPy types: real numbers, and those whose cells are looked at one by one."""
+
+_MISSING = (*MISSING, "<na>", "nat")
+"""Cells that mean "no number", in lower case: those of files, and those of pandas."""
+
+
+def _number(cell: Any, where: str) -> float:
+    """The number in a cell, NaN where it is missing. Text is refused, "1.5" too."""
+    if str(cell).strip().lower() in _MISSING:
+        return np.nan
+    fault = InputError(
+        f"{where} holds {'text' if type(cell) is str else type(cell).__name__}, {cell!r}: drop the "
+        "column or write it as numbers."
+    )
+    if isinstance(cell, str | bytes):
+        raise fault
+    try:
+        return float(cell)
+    except (TypeError, ValueError) as error:
+        raise fault from error
+
+
+def _column(cells: np.ndarray, column: str, source: str) -> np.ndarray:
+    """One column in float64."""
+    if cells.dtype.kind in _NUMBERS:
+        return cells.astype(np.float64)
+    if cells.dtype.kind not in _CELLS:
+        raise InputError(
+            f"Column {column} of {source} holds {cells.dtype}, not numbers: drop the column or "
+            "write it as numbers."
+        )
+    where = (f"{source}: data row {row}, column {column}" for row in range(1, len(cells) + 1))
+    numbers = [_number(cell, place) for cell, place in zip(cells, where, strict=True)]
+    return np.asarray(numbers, np.float64)
+
+
+def _from_frame(frame: Any, source: str) -> Table:
+    """A pandas or polars frame: both give a column by `frame[name].to_numpy()`."""
+    names = tuple(str(column) for column in frame.columns)
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(f"{source} has two columns called {twice[0]!r}: rename one of them.")
+    if not names or not len(frame):
+        raise InputError(f"{source} is empty, of shape {frame.shape}: it needs rows and columns.")
+    columns = [
+        _column(np.asarray(frame[column].to_numpy()), repr(name), source)
+        for column, name in zip(frame.columns, names, strict=True)
+    ]
+    return make_table(np.stack(columns, axis=1), names, source)
+
+
+def _from_array(rows: Any, source: str) -> Table:
+    try:
+        array = np.asarray(rows)
+    except ValueError as error:
+        raise InputError(
+            f"{source} must be an array of rows of one shape; the rows given differ in length."
+        ) from error
+    if array.dtype.kind in "US":  # of a list, numbers beside text would have become text too
+        array = np.asarray(rows, object)
+    if array.dtype.kind in _NUMBERS:
+        return make_table(array, None, source)
+    if array.ndim != 2:
+        raise InputError(f"{source} holds {array.dtype}, not numbers: give an array of numbers.")
+    columns = [_column(cells, str(number), source) for number, cells in enumerate(array.T, 1)]
+    return make_table(np.stack(columns, axis=1), None, source)
+
+
+def read_array(rows: Any, name: str = "rows") -> Table:
+    """Rows that are held in Python as a `Table`, checked as those of a file are."""
+    is_frame = all(getattr(rows, part, None) is not None for part in ("columns", "to_numpy"))
+    return check_table(_from_frame(rows, name) if is_frame else _from_array(rows, name))
+
+
+def check_array(
+    rows: Any,
+    shape: tuple[int, ...] | None = None,
+    *,
+    columns: tuple[str, ...] | None = None,
+    levels: int | None = None,
+    name: str = "rows",
+) -> tuple[Shaped[np.ndarray, " size *shape"], tuple[str, ...] | None]:
+    """Check rows that are held in Python, and convert them to an array.
+
+    Args:
+        rows: an array, nested lists, or a pandas or polars frame; (rows, columns) or, for images,
+            rank 3 or more.
+        shape: that of one example, if it is known. A flat row is brought to it in C order.
+        columns: the expected names, compared where `rows` has names too.
+        levels: rows must hold whole numbers 0..levels-1.
+        name: what messages call the rows.
+
+    Returns:
+        The rows, in float32 (uint8 for images of that type), and the names of the columns, None
+        where there are none.
+
+    Raises:
+        InputError: one sentence that names row and column, for a missing or infinite cell, text,
+            ragged or empty rows, or rows that do not match `shape`, `columns` or `levels`.
+
+    Example:
+        >>> ex.data.check_array([[1.0, 2.0], [3.0, float("nan")]])
+        Traceback (most recent call last):
+            ...
+        energax.errors.InputError: rows: data row 2, column 2 is missing: give...
+    """
+    table = read_array(rows, name)
+    if shape is None:
+        found = table if levels is None else check_levels(table, levels)
+        return found.rows, table.columns
+    return check_rows(table, shape, columns=columns, levels=levels), table.columns

@@ -1,0 +1,14 @@
+"""Which known combinations work?"""
+
+from . import build as build
+from .base import AbstractMethod as AbstractMethod
+from .chain import TrainingChain as TrainingChain
+from .groundwork import Groundwork as Groundwork
+from .kind import KINDS as KINDS
+from .kind import Kind as Kind
+from .kind import kind_of as kind_of
+from .table import METHODS as METHODS
+from .table import default_method as default_method
+from .table import find_method as find_method
+from .table import list_methods as list_methods
+from .table import spell_method as spell_method

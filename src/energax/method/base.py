@@ -1,0 +1,192 @@
+"""What a method is: its options, what they suit, and how they become an energy and a learner."""
+
+import abc
+import dataclasses
+import typing
+from typing import Any, ClassVar, TypeVar
+
+from energax.errors import InputError
+from energax.method.chain import LatentWalk, TrainingChain
+from energax.method.groundwork import Groundwork
+from energax.method.kind import Kind, kind_of
+from energax.method.parts import BOX, Base, Inputs, Training
+from energax.options import check, replace
+
+T = TypeVar("T", bound="AbstractMethod")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AbstractMethod(abc.ABC):
+    """A known combination of energy, objective and learner, with every option of it.
+
+    A method is a frozen dataclass: its fields are options (`energax.options.option`) or groups of
+    them. It is what the command line fills in, what `config.json` records and what trains.
+
+    To add one: derive a final class, say what it is in the class variables, give it a `preset`
+    where the usual values do not serve, and a `build`; then put it into `METHODS`.
+    """
+
+    training: Training
+    inputs: Inputs
+    base: Base
+
+    name: ClassVar[str]
+    """What the command line calls it."""
+    title: ClassVar[str]
+    """Its full name."""
+    source: ClassVar[str]
+    """Authors and year."""
+    minimises: ClassVar[str]
+    """What is minimised, in a line."""
+    use: ClassVar[str]
+    """When to choose it, in a line."""
+    trap: ClassVar[str]
+    """What goes wrong, in a line."""
+    unsuited: ClassVar[dict[Kind, str]] = {}
+    """Kinds of data that it does not suit, and why."""
+    networks: ClassVar[tuple[str, ...]] = ("mlp", "conv", "shallow")
+    """The networks that it trains."""
+    needs_base: ClassVar[bool] = False
+    """Does it draw from the base in each update, or need it to stay near the data?"""
+    suits_box: ClassVar[bool] = True
+    """Does it go with a base that is a box?"""
+    generates: ClassVar[bool] = False
+    """Does it train a generator?"""
+    classifies: ClassVar[bool] = False
+    """Does it learn labels?"""
+    hints: ClassVar[tuple[str, ...]] = ("--learning-rate", "--clip")
+    """Options of which a smaller value helps against divergence."""
+
+    def __post_init__(self):
+        check(self)
+        if self.needs_base and self.base.kind == "none":
+            raise InputError(f"--method {self.name} needs a base: choose another --base.")
+        network = self.network_kind
+        if network is not None and network not in self.networks:
+            raise InputError(
+                f"--method {self.name} does not train --network {network}: choose --network "
+                f"{' or '.join(self.networks)}."
+            )
+        self.validate()
+
+    @property
+    def network_kind(self) -> str | None:
+        """The kind of network; None for a method that has one kind only."""
+        return getattr(getattr(self, "network", None), "kind", None)
+
+    def validate(self) -> None:
+        """Raise InputError for options that contradict each other."""
+        return
+
+    @classmethod
+    def usual(cls: type[T], kind: Kind) -> T:
+        """Every group of options as it suits most methods on a kind of data."""
+        hints = typing.get_type_hints(cls)
+        groups = {
+            field.name: hints[field.name].usual(kind)
+            for field in dataclasses.fields(cls)
+            if dataclasses.is_dataclass(hints[field.name])
+        }
+        return cls(**groups)
+
+    @classmethod
+    def preset(cls: type[T], kind: Kind) -> T:
+        """The method as it suits a kind of data."""
+        return cls.usual(kind)
+
+    @classmethod
+    def preset_for(cls: type[T], rows: Any) -> T:
+        """The method as it suits a data set: the preset of its kind, no batch above its rows."""
+        found = cls.preset(kind_of(rows))
+        most = min(found.training.batch_size, len(rows.train))
+        return replace(found, batch_size=most)
+
+    @classmethod
+    def refusal(cls, rows: Any, network: str | None = None) -> str | None:
+        """Why the method does not suit a data set, or the network that is asked for; else None."""
+        if network is not None and network not in cls.networks:
+            return f"it trains --network {' or '.join(cls.networks)}"
+        if cls.classifies and rows.labels is None:
+            return "its rows have no labels"
+        return cls.unsuited.get(kind_of(rows))
+
+    def check_rows(self, rows: Any) -> None:
+        """Raise InputError for options that make sense, but not for these rows."""
+        if self.training.batch_size > len(rows.train):
+            raise InputError(
+                f"{rows.name} has {len(rows.train)} training rows, fewer than a batch of "
+                f"{self.training.batch_size}: give --batch-size {len(rows.train)} or less."
+            )
+        if self.classifies and rows.labels is None:
+            raise InputError(
+                f"--method {self.name} learns labels, and {rows.name} has none: choose another "
+                "method."
+            )
+        if self.base.kind == "box" and not self.suits_box:
+            raise InputError(
+                f"--method {self.name} has particles that would leave a box: choose another --base "
+                "(gaussian, mixture or flow)."
+            )
+        if self.network_kind == "conv" and len(rows.shape) not in (2, 3):
+            raise InputError(f"--network conv is for images; {rows.name} has none: choose mlp.")
+        if self.base.kind == "box" and not self._boxed(rows):
+            raise InputError(
+                f"--base box is uniform on {list(BOX)}, which --transform {self.inputs.transform} "
+                "does not bring the data to: choose --transform box."
+            )
+
+    def _boxed(self, rows: Any) -> bool:
+        if self.inputs.transform == "box":
+            return True
+        inside = rows.levels is not None or abs(rows.train).max() <= BOX[1]
+        return self.inputs.transform == "none" and bool(inside)
+
+    @abc.abstractmethod
+    def build(self, ground: Groundwork, *, key: Any) -> tuple[Any, Any]:
+        """What the learner moves, new, and the learner.
+
+        The first is an energy, `learner.Players` or `learner.TeachingPlayers`; the second an
+        `AbstractLearner`.
+        """
+
+    def fit_players(self, players: Any, rows: Any, transform: Any) -> Any:
+        """The players, with what of them is fitted to the rows before training."""
+        return players
+
+    def training_rows(self, rows: Any) -> Any:
+        """The rows to train on, with labels or numbers beside them where the method asks."""
+        return rows.train
+
+    def evaluated(self, energy: Any) -> Any:
+        """The energy that is sampled and measured, of the energy that was trained."""
+        return energy
+
+    @property
+    def temperature(self) -> float:
+        """T of the distribution exp(-E/T) that the trained energy stands for."""
+        return 1.0
+
+    @property
+    def training_chain(self) -> TrainingChain | None:
+        """The chain that samples the model as it was trained; None where exact MCMC serves."""
+        return None
+
+    @property
+    def generator_chain(self) -> TrainingChain | None:
+        """The chain of training that starts at samples of a generator; None for no such chain."""
+        return None
+
+    @property
+    def latent_chain(self) -> LatentWalk | None:
+        """The chain on the latent vector of a row; None for a method without a generator."""
+        return None
+
+    @property
+    def infers_latents(self) -> bool:
+        """Does training infer the latent vectors of rows?"""
+        return False
+
+    @property
+    def infers_by_chain(self) -> bool:
+        """Does training infer latent vectors by chains?"""
+        return self.latent_chain is not None

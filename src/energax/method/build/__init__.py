@@ -1,0 +1,5 @@
+"""From options and rows to what is trained: transform, base, energy, optimisers."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

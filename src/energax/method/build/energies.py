@@ -1,0 +1,87 @@
+"""The energy before training: a base distribution, tilted by a new network."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from energax import data, network
+from energax.data import AbstractTransform, MarginalGauss
+from energax.energy import AbstractDistribution, AbstractEnergy, Neural, NonTrainable, Tilt
+from energax.method.groundwork import Groundwork
+from energax.method.parts import Network
+
+CONTRAST = 4.0
+"""Brightness has a standard deviation of about 1/4 on the unit box; networks like it near 1."""
+
+
+class UnmapPixels(eqx.Module):
+    """From the normal scores of `MarginalGauss` back to brightness, centred: 4 (x(y) - mean).
+
+    Normal scores spread a pixel that is mostly black over half the line, which is noise to a
+    network; brightness leaves it black.
+    """
+
+    pixels: MarginalGauss
+
+    def __call__(self, y: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        masses = self.pixels.masses
+        levels = len(masses)
+        middle = (jnp.arange(levels, dtype=masses.dtype) + 0.5) / levels
+        mean = jnp.tensordot(middle, masses, axes=1)
+        return CONTRAST * (self.pixels.decode(y) - mean.astype(y.dtype))
+
+
+def make_network(
+    options: Network,
+    shape: tuple[int, ...],
+    transform: AbstractTransform,
+    *,
+    out: int | Literal["scalar"] = "scalar",
+    key: PRNGKeyArray,
+) -> Callable:
+    """A new network of rows in model units; pixels made Gaussian are seen as brightness."""
+    width, depth = options.width, options.depth
+    match options.kind:
+        case "conv":
+            net: Callable = network.ConvNet(
+                shape, width, depth, spectral=options.spectral, out=out, key=key
+            )
+        case "shallow":
+            net = network.make_shallow(shape, width, embedding=network.add_bias, key=key)
+        case "mlp":
+            net = network.MLP(shape, width, depth, out=out, key=key)
+    match transform:
+        case data.Pipeline(steps=(_, MarginalGauss() as pixels)):
+            return network.InputTransform(NonTrainable(UnmapPixels(pixels)), net)
+    return net
+
+
+def make_energy(options: Network, ground: Groundwork, *, key: PRNGKeyArray) -> AbstractEnergy:
+    """The user's own energy where there is one; else the base, tilted by a new network.
+
+    Without a base (`--base none`), the network alone.
+    """
+    if ground.energy is not None:
+        return ground.energy
+    net = make_network(options, ground.base.shape, ground.transform, key=key)
+    return Tilt(ground.base, net) if ground.tilted else Neural(net, ground.base.shape)
+
+
+def find_tilt(energy: Any) -> Tilt | None:
+    """The tilted distribution inside an energy; None where there is none."""
+
+    def is_tilt(node: object) -> bool:
+        return type(node) is Tilt
+
+    found = [node for node in jax.tree.leaves(energy, is_leaf=is_tilt) if is_tilt(node)]
+    return found[0] if found else None
+
+
+def find_base(energy: Any, other: AbstractDistribution) -> AbstractDistribution:
+    """The base inside an energy, the very object; `other` where it tilts none."""
+    tilt = find_tilt(energy)
+    return other if tilt is None else tilt.distribution

@@ -1,0 +1,78 @@
+"""Methods that lower one objective of one energy by Adam."""
+
+import abc
+import dataclasses
+from typing import Any, TypeVar
+
+from energax import learner
+from energax.errors import InputError
+from energax.method import build
+from energax.method.base import AbstractMethod
+from energax.method.chain import Chain, Penalty, TrainingChain
+from energax.method.groundwork import Groundwork
+from energax.method.kind import Kind
+from energax.method.parts import Adam, Network
+from energax.options import replace
+
+T = TypeVar("T", bound="AbstractChainMethod")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AbstractDescentMethod(AbstractMethod):
+    """One energy, one objective, one optimiser."""
+
+    network: Network
+    optimiser: Adam
+
+    @abc.abstractmethod
+    def make_objective(self, ground: Groundwork) -> Any:
+        """The objective that is minimised."""
+
+    def make_energy(self, ground: Groundwork, *, key: Any) -> Any:
+        """The energy before training."""
+        return build.make_energy(self.network, ground, key=key)
+
+    def build(self, ground: Groundwork, *, key: Any) -> tuple[Any, Any]:
+        moves = build.make_optimiser(self.optimiser, self.training, ground.rows)
+        decay = self.training.ema_decay or None
+        made = learner.Descent(self.make_objective(ground), moves, decay)
+        return self.make_energy(ground, key=key), made
+
+
+def tilt_in_plane(method: Any) -> Any:
+    """In the plane, for chains and most rivals: a tilt of a nearby base, which stays flat enough.
+
+    From one Gaussian energies grow walls too steep for a Langevin step, and gaps no rival fills.
+    """
+    return replace(
+        method, steps=800, batch_size=256, learning_rate=2e-3, ema_decay=0.998, base="mixture"
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AbstractChainMethod(AbstractDescentMethod):
+    """One energy that learns by Langevin chains."""
+
+    chain: Chain
+    penalty: Penalty
+
+    hints = ("--learning-rate", "--step-size", "--clip")
+
+    @classmethod
+    def preset(cls: type[T], kind: Kind) -> T:
+        usual = cls.usual(kind)
+        return tilt_in_plane(usual) if kind == "plane" else usual
+
+    def validate(self) -> None:
+        if self.chain.walk.chain_steps < 1:
+            raise InputError("--chain-steps must be at least 1; got 0.")
+
+    @property
+    def temperature(self) -> float:
+        return self.chain.temperature
+
+    @property
+    def training_chain(self) -> TrainingChain | None:
+        if not self.chain.cold:
+            return None
+        return TrainingChain(self.chain.langevin(self.base), self.chain.walk.chain_steps)

@@ -1,0 +1,190 @@
+"""What several methods have in common: schedule, input transform, base, network, optimiser."""
+
+import dataclasses
+from typing import Literal
+
+from energax.method.kind import Kind
+from energax.options import (
+    FRACTION,
+    PROBABILITY,
+    SEED,
+    above,
+    at_least,
+    check,
+    option,
+)
+
+Transform = Literal["none", "standardise", "whiten", "box", "marginal"]
+BOX = (-1.0, 1.0)
+"""Where the transform `box` puts the data, and the base `box` lives."""
+
+BaseKind = Literal["gaussian", "mixture", "flow", "box", "none"]
+NetworkKind = Literal["mlp", "conv", "shallow"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How long, on how many rows, from which seed."""
+
+    steps: int = option("Updates.", at_least(1), default=3000)
+    batch_size: int = option("Rows in each update.", at_least(1), default=256)
+    ema_decay: float = option(
+        "Running average of the weights; 0 keeps none.", FRACTION, default=0.99
+    )
+    seed: int = option("Seed of everything random in the run.", SEED, default=0)
+    chunk_steps: int = option(
+        "Updates in one compiled program, between two lines of the log.", at_least(1), default=100
+    )
+    checkpoint_every: int = option(
+        "Updates between checkpoints, rounded up to a chunk.", at_least(1), default=500
+    )
+
+    def __post_init__(self):
+        check(self)
+
+    @classmethod
+    def usual(cls, kind: Kind) -> "Training":
+        """What suits most methods on a kind of data."""
+        match kind:
+            case "plane":
+                return cls(steps=2000, batch_size=512, ema_decay=0.995)
+            case "table":
+                return cls(steps=3000)
+            case "small image":
+                return cls(steps=1500, ema_decay=0.999)
+            case "image":
+                return cls(steps=2000, batch_size=64, chunk_steps=10, checkpoint_every=100)
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """The units that the model works in."""
+
+    transform: Transform = option(
+        "Units of the model: standardise, whiten, box (to [-1, 1]), marginal (each pixel made "
+        "Gaussian), none.",
+        default="standardise",
+    )
+
+    def __post_init__(self):
+        check(self)
+
+    @classmethod
+    def usual(cls, kind: Kind) -> "Inputs":
+        """What suits most methods on a kind of data."""
+        match kind:
+            case "small image":
+                return cls("marginal")
+            case "image":
+                return cls("box")
+        return cls()
+
+
+@dataclasses.dataclass(frozen=True)
+class Base:
+    """The distribution that the network tilts and that chains start from."""
+
+    kind: BaseKind = option(
+        "Base distribution: gaussian, mixture or flow (fitted), box (uniform), none.",
+        default="mixture",
+        name="base",
+    )
+    components: int = option("Gaussians of a base that is a mixture.", at_least(1), default=10)
+
+    def __post_init__(self):
+        check(self)
+
+    @classmethod
+    def usual(cls, kind: Kind) -> "Base":
+        """What suits most methods on a kind of data."""
+        match kind:
+            case "plane":
+                return cls("gaussian")
+            case "image":
+                return cls("box")
+        return cls()
+
+
+@dataclasses.dataclass(frozen=True)
+class Perceptron:
+    """A multilayer perceptron."""
+
+    width: int = option("Units of a layer.", at_least(1), default=128)
+    depth: int = option("Hidden layers.", at_least(1), default=2)
+
+    def __post_init__(self):
+        check(self)
+
+    @classmethod
+    def usual(cls, kind: Kind) -> "Perceptron":
+        """What suits most methods on a kind of data."""
+        match kind:
+            case "small image":
+                return cls(width=256)
+            case "image":
+                return cls(width=8)
+        return cls()
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """The network that is trained."""
+
+    kind: NetworkKind = option(
+        "mlp (perceptron), conv (residual convolutions), shallow (one hidden layer).",
+        default="mlp",
+        name="network",
+    )
+    width: int = option(
+        "Units of a layer, or channels of the first convolution.", at_least(1), default=128
+    )
+    depth: int = option("Hidden layers, or residual blocks.", at_least(1), default=2)
+    spectral: bool = option("Bound the spectral norm of each convolution by 1.", default=False)
+
+    def __post_init__(self):
+        check(self)
+
+    @classmethod
+    def usual(cls, kind: Kind) -> "Network":
+        """What suits most methods on a kind of data."""
+        match kind:
+            case "small image":
+                return cls(width=256)
+            case "image":
+                return cls("conv", width=8)
+        return cls()
+
+
+@dataclasses.dataclass(frozen=True)
+class Adam:
+    """Adam with clipped gradients and a learning rate that falls; its moments for all networks."""
+
+    learning_rate: float = option(
+        "Learning rate of the energy at the start.", above(0), default=1e-3
+    )
+    learning_rate_decay: float = option(
+        "Factor of learning rates after each pass over the rows; 0: cosine.",
+        PROBABILITY,
+        default=0.0,
+    )
+    weight_decay: float = option("Decoupled weight decay of the energy.", at_least(0), default=0.0)
+    clip: float = option("Largest norm of a gradient.", above(0), default=1.0)
+    momentum: float = option("Running average of the gradient (b1).", FRACTION, default=0.9)
+    square_momentum: float = option(
+        "Running average of the squared gradient (b2).", FRACTION, default=0.999
+    )
+
+    def __post_init__(self):
+        check(self)
+
+    @classmethod
+    def usual(cls, kind: Kind) -> "Adam":
+        """What suits most methods on a kind of data."""
+        match kind:
+            case "plane":
+                return cls(learning_rate=5e-3)
+            case "small image":
+                return cls(weight_decay=1.0)
+            case "image":
+                return cls(learning_rate=5e-4)
+        return cls()

@@ -1,0 +1,134 @@
+"""Train a model in memory, in one call."""
+
+from typing import Any
+
+import jax
+
+from energax import data, train
+from energax.data import Dataset
+from energax.learner import AbstractLearner
+from energax.method import (
+    AbstractMethod,
+    Groundwork,
+    build,
+    default_method,
+    find_method,
+    kind_of,
+)
+from energax.model.base import Model
+from energax.model.players import list_partners
+from energax.model.saving import replace_energy
+from energax.options import replace
+from energax.progress import stage
+from energax.train import Run
+
+
+def choose_method(name: str | None, rows: Dataset, options: dict[str, Any]) -> AbstractMethod:
+    """The method of a name as it suits a data set, with the options that were given.
+
+    Raises InputError for a name that is none, another method's option, or a value out of range.
+    """
+    kind = default_method(kind_of(rows)) if name is None else find_method(name)
+    preset = kind.preset_for(rows)
+    return replace(preset, **options) if options else preset
+
+
+def prepare(method: AbstractMethod, rows: Dataset, energy: Any = None) -> Groundwork:
+    """What is fitted before training: the transform and the base.
+
+    Raises InputError for options that do not suit the rows.
+    """
+    method.check_rows(rows)
+    with stage("fitting the base"):
+        transform = build.fit_transform(method.inputs, rows)
+        base = build.fit_base(
+            method.base, method.inputs.transform, rows, transform, seed=method.training.seed
+        )
+    tilted = method.base.kind != "none"
+    count, labels = len(rows.train), rows.labels or 0
+    return Groundwork(base, transform, count, labels, tilted=tilted, energy=energy)
+
+
+def start_run(
+    method: AbstractMethod, ground: Groundwork, rows: Dataset
+) -> tuple[AbstractLearner, Run, Any, int | None]:
+    """The learner, the run before its first update, its training rows, and the size of a batch.
+
+    A batch of all rows is each row once: its size is None.
+    """
+    start, init = jax.random.split(jax.random.key(method.training.seed))
+    players, learner = method.build(ground, key=init)
+    players = method.fit_players(players, rows, ground.transform)
+    inputs = method.training_rows(rows)
+    size = None if method.training.batch_size == len(inputs) else method.training.batch_size
+    run = train.start(
+        learner, players, inputs, key=start, batch_size=size, transform=ground.transform
+    )
+    return learner, run, inputs, size
+
+
+def finish(
+    method: AbstractMethod, ground: Groundwork, rows: Dataset, learner: Any, state: Any
+) -> Model:
+    """The model of a finished run."""
+    energy = learner.energy(state)
+    partners = list_partners(state)
+    blank, _ = method.build(ground, key=jax.random.key(0)) if partners else (None, None)
+    players = replace_energy(blank, energy, partners)
+    base = build.find_base(energy, ground.base)
+    return Model(energy, base, ground.transform, rows.schema, method, players)
+
+
+def as_dataset(rows: Any, labels: Any, levels: int | None) -> Dataset:
+    """What a user trains on, as a data set without a test part."""
+    return (
+        rows
+        if isinstance(rows, Dataset)
+        else data.from_rows(rows, labels=labels, levels=levels, test_fraction=0)
+    )
+
+
+def fit(
+    rows: Any,
+    method: str | AbstractMethod | None = None,
+    *,
+    energy: Any = None,
+    labels: Any = None,
+    levels: int | None = None,
+    **options: Any,
+) -> Model:
+    """Train a model, without a folder.
+
+    Args:
+        rows: Training rows: an array (rows first; `uint8` of rank 3 or more are images), a pandas
+            or polars frame, or a `Dataset`.
+        method: Its name, or the method itself; `nce` where not given, `pcd` for large images.
+        energy: An energy of your own, a module of one example in model units; it takes the place of
+            the base tilted by a network.
+        labels: A whole number from 0 for each row, for methods that learn them.
+        levels: How many values whole numbers have, where rows are not real numbers.
+        **options: Options of the method, by their names: `steps=500`, `seed=1`, `width=64`.
+
+    Returns:
+        The trained model.
+
+    Raises InputError for rows or options that cannot be used, Diverged where training fails.
+    """
+    known = as_dataset(rows, labels, levels)
+    if isinstance(method, AbstractMethod):
+        chosen = replace(method, **options) if options else method
+    else:
+        chosen = choose_method(method, known, options)
+    ground = prepare(chosen, known, energy)
+    learner, run, inputs, size = start_run(chosen, ground, known)
+    total, done = chosen.training.steps, 0
+    while done < total:
+        length = min(chosen.training.chunk_steps, total - done)
+        fitting = train.fit(
+            learner, run, inputs, batch_size=size, chunk_steps=length, transform=ground.transform
+        )
+        for run, _ in fitting:
+            done = int(run.step)
+            if total - done < length:
+                break
+    return finish(chosen, ground, known, learner, run.state)

@@ -1,0 +1,28 @@
+"""Numbers as an evaluation record holds them: what JSON can say."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from energax.evaluate import Estimate
+
+
+def figure(
+    value: float, error: float | None = None, size: int | float | None = None
+) -> dict[str, Any]:
+    """A number, its standard error and its count; one that is not finite is written as null."""
+    parts = {"value": value, "error": error, "size": size}
+    return {n: None if v is None or not math.isfinite(v) else float(v) for n, v in parts.items()}
+
+
+def estimate(found: Estimate) -> dict[str, Any]:
+    """An estimate with all its parts."""
+    return figure(float(found.value), float(found.error), float(found.size))
+
+
+def mean(each: np.ndarray) -> dict[str, Any]:
+    """The mean of a figure over rows, and its standard error."""
+    each = each.astype(np.float64)
+    error = each.std(ddof=1) / math.sqrt(len(each))
+    return figure(float(each.mean()), float(error), len(each))

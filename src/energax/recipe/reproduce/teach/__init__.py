@@ -1,3 +1,0 @@
-"""Dual-MCMC teaching of images: the experiments of Cui and Han (2023) at a smaller scale."""
-
-from energax.recipe.reproduce.teach.told import CHAPTER as CHAPTER

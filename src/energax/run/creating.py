@@ -1,0 +1,107 @@
+"""The folder of a new run: its options, and all that is fitted before training."""
+
+import itertools
+import os
+import platform
+import shlex
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from energax import data, train
+from energax.data import Dataset
+from energax.errors import InputError
+from energax.files import draft_folder, write_json
+from energax.method import AbstractMethod, spell_method
+from energax.model import fitting, saving
+from energax.options import differences, leaves
+from energax.run.folder import Folder, check_new
+
+PACKAGES = ("energax", "jax", "jaxlib", "equinox", "optax", "blackjax", "numpy", "scikit-learn")
+
+
+def new_run(
+    source: str, rows: Dataset, method: AbstractMethod, test_fraction: float, out: Path | None
+) -> Folder:
+    """The folder of a new run as a user asks for it; runs/DATA-METHOD-NUMBER where `out` is None.
+
+    Checks everything first. Raises InputError, and writes nothing, where something is wrong.
+    """
+    path = out or free_path(f"{rows.name}-{method.name}".replace(":", "-"))
+    return create(path, source, test_fraction, rows, method)
+
+
+def create(
+    path: Path, source: str, test_fraction: float, rows: Dataset, method: AbstractMethod
+) -> Folder:
+    """The folder of a new run at a path.
+
+    Raises InputError, and writes nothing, where the options do not suit the rows.
+    """
+    check_new(path)
+    ground = fitting.prepare(method, rows)
+    command = reproducing_command(source, method, rows, test_fraction)
+    with draft_folder(path) as draft:
+        config = describe(source, test_fraction, rows, method, command)
+        write_json(draft / saving.CONFIG, config)
+        write_json(draft / saving.TRANSFORM, data.to_json(ground.transform))
+        train.write_weights(draft / saving.BASE, {"base": ground.base})
+    return Folder(path)
+
+
+def free_path(stem: str) -> Path:
+    """The first of runs/stem-1, runs/stem-2, ... that does not exist."""
+    numbers = itertools.count(1)
+    return next(p for n in numbers if not (p := Path("runs") / f"{stem}-{n}").exists())
+
+
+def reproducing_command(
+    source: str, method: AbstractMethod, rows: Dataset, test_fraction: float
+) -> str:
+    """A command line that repeats the run: the method, and what differs from its preset."""
+    words = ["energax", "train", source, "--method", spell_method(type(method))]
+    preset = type(method).preset_for(rows)
+    flags = {leaf.key: leaf.flag for leaf in leaves(method)}
+    for key, value in differences(method, preset).items():
+        words += spell_option(flags[key], value)
+    if test_fraction != TEST_FRACTION:
+        words += ["--test-fraction", str(test_fraction)]
+    return shlex.join(words)
+
+
+TEST_FRACTION = 0.2
+"""Share of a file's rows that is kept for the test, where nothing else is said."""
+
+
+def spell_option(flag: str, value: Any) -> list[str]:
+    """The words of one option on a command line."""
+    if isinstance(value, bool):
+        return [flag if value else flag.replace("--", "--no-", 1)]
+    return [flag, str(value)]
+
+
+def describe(
+    source: str, test_fraction: float, rows: Dataset, method: AbstractMethod, command: str
+) -> dict[str, Any]:
+    """The content of config.json: everything needed to repeat the run."""
+    return saving.describe(method, rows.schema) | {
+        "command": command,
+        "data": {
+            "source": source if source in data.NAMES else str(Path(source).resolve()),
+            "test_fraction": test_fraction,
+            "train": len(rows.train),
+            "test": len(rows.test),
+        },
+        "temperature": method.temperature,
+        "versions": {name: version(name) for name in PACKAGES}
+        | {"python": platform.python_version()},
+        "machine": {"backend": jax.default_backend(), "cores": os.cpu_count()},
+    }
+
+
+def check_fraction(test_fraction: float) -> None:
+    """Raise InputError for a share of test rows that leaves none to one side."""
+    if not 0 < test_fraction < 1:
+        raise InputError(f"--test-fraction must be between 0 and 1; got {test_fraction}.")

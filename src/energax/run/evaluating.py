@@ -1,0 +1,66 @@
+"""The measurement of a finished run, written beside it."""
+
+import io
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from energax import model
+from energax.data import Dataset
+from energax.errors import InputError
+from energax.files import draft_file, write_json
+from energax.model import Measured, saving
+from energax.run.folder import Folder, shell_command
+
+
+def evaluate(
+    folder: Folder,
+    rows: Dataset | None = None,
+    *,
+    particles: int = 512,
+    level: float = 0.95,
+    seed: int = 0,
+    baselines: bool = True,
+) -> Measured:
+    """Measure a run; write evaluation.json, log_z.json and samples.npz.
+
+    `rows`: its data set, where it is at hand. `baselines` False: only the base is compared with.
+    Raises InputError for an unfinished run or options out of range.
+    """
+    trained = folder.model()
+    known = folder.dataset() if rows is None else rows
+    found = model.measure(
+        trained, known, particles=particles, level=level, seed=seed, compare=baselines
+    )
+    write_arrays(folder["samples.npz"], draws=found.samples, chains=found.chains)
+    saving.write_log_z(folder[saving.LOG_Z], found.model.log_z)
+    write_json(folder["evaluation.json"], found.record)
+    return found
+
+
+def write_arrays(path: Any, **arrays: np.ndarray) -> None:
+    """An .npz file."""
+    # In memory first: NumPy hides the reason of a full disk.
+    content = io.BytesIO()
+    np.savez_compressed(content, allow_pickle=False, **arrays)
+    with draft_file(path) as draft:
+        draft.write_bytes(content.getvalue())
+
+
+def read_measured(folder: Folder, rows: Dataset) -> Measured:
+    """What `evaluate` wrote. Raises InputError where a file is missing or damaged."""
+    samples, chains = read_samples(folder)
+    return Measured(folder.evaluation(), folder.model(), samples, chains, rows.test)
+
+
+def read_samples(folder: Folder) -> tuple[np.ndarray, np.ndarray]:
+    """Samples, and energies along chains, as `evaluate` wrote them."""
+    path = folder["samples.npz"]
+    try:
+        with np.load(path, allow_pickle=False) as saved:
+            return saved["draws"], saved["chains"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as reason:
+        raise InputError(
+            f"{path} is missing or damaged: run `{shell_command('evaluate', folder)}`."
+        ) from reason

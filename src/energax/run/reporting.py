@@ -1,0 +1,34 @@
+"""The page of a run folder."""
+
+from energax import report
+from energax.data import Dataset
+from energax.files import write_text
+from energax.model import Measured
+from energax.progress import stage
+from energax.run.evaluating import read_measured
+from energax.run.folder import Folder
+from energax.train import Log
+
+
+def write_report(
+    folder: Folder, rows: Dataset | None = None, measured: Measured | None = None
+) -> None:
+    """Write report.html of an evaluated run.
+
+    `rows`, `measured`: its data set and what was measured, where they are at hand. Raises
+    InputError where the run is not evaluated.
+    """
+    folder.evaluation()
+    known = folder.dataset() if rows is None else rows
+    config = folder.config()
+    with stage("writing the report"):
+        found = read_measured(folder, known) if measured is None else measured
+        page = report.collect_results(
+            found.model,
+            found,
+            rows=known,
+            metrics=Log(folder["metrics.jsonl"]).read(),
+            command=config["command"],
+            versions=config["versions"],
+        )
+        write_text(folder["report.html"], report.render_page(page))

@@ -1,0 +1,81 @@
+"""Rows in the user's units as files: a table, arrays, or a sheet of images."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import numpy as np
+import polars as pl
+from jaxtyping import PRNGKeyArray, Shaped
+from PIL import Image
+
+from energax import data
+from energax.data import Schema
+from energax.errors import InputError
+from energax.files import draft_file, write_text
+from energax.run.evaluating import write_arrays
+
+Rows = Shaped[np.ndarray, " size *shape"]
+
+
+def check_images(out: Path, schema: Schema) -> None:
+    """Raise InputError for a picture of rows that are no images."""
+    if out.suffix == ".png" and len(schema.shape) < 2:
+        raise InputError(f"--out {out}: a row of {schema.name} is no image; use .csv.")
+
+
+def write_csv(path: Path, rows: Rows, schema: Schema) -> None:
+    """A column for each number of a row, named as in the data."""
+    flat = rows.reshape(len(rows), -1)
+    names = schema.columns or [f"x{i}" for i in range(flat.shape[1])]
+    write_text(path, pl.DataFrame({name: flat[:, i] for i, name in enumerate(names)}).write_csv())
+
+
+def write_sheet(
+    path: Path, rows: Rows, levels: int | None = None, across: int | None = None
+) -> None:
+    """A sheet of images, `across` of them in a line, or as many as make it about square.
+
+    Scaled to 0..255 by the number of `levels` of whole numbers, or by the range of `rows`.
+    """
+    images = rows.astype(np.float64)
+    low, high = (0, levels - 1) if levels else (images.min(), images.max())
+    grey = np.round(255 * (images - low) / max(high - low, 1e-12)).astype(np.uint8)
+    if grey.ndim == 4 and grey.shape[1] in (1, 3):
+        grey = np.moveaxis(grey, 1, -1)
+    across = across or math.ceil(math.sqrt(len(grey)))
+    down = math.ceil(len(grey) / across)
+    height, width = grey.shape[1:3]
+    sheet = np.full((down * (height + 2), across * (width + 2), *grey.shape[3:]), 255, np.uint8)
+    for place, image in enumerate(grey):
+        top, left = (place // across) * (height + 2) + 1, (place % across) * (width + 2) + 1
+        sheet[top : top + height, left : left + width] = image
+    write_picture(path, sheet.squeeze())
+
+
+def write_picture(path: Path, pixels: np.ndarray) -> None:
+    """A PNG, small ones enlarged."""
+    picture = Image.fromarray(pixels)
+    zoom = max(1, 512 // max(picture.size))
+    size = (picture.width * zoom, picture.height * zoom)
+    with draft_file(path) as draft:
+        picture.resize(size, Image.Resampling.NEAREST).save(draft, format="png")
+
+
+WRITERS: dict[str, Callable[[Path, Rows, Schema], None]] = {
+    ".png": lambda path, rows, schema: write_sheet(path, rows, schema.levels),
+    ".npz": lambda path, rows, schema: write_arrays(path, draws=rows),
+    ".csv": write_csv,
+}
+"""How rows are written, by the ending of the file."""
+
+
+def make_key(seed: int) -> PRNGKeyArray:
+    """The key of a seed."""
+    return jax.random.key(seed)
+
+
+def fit_rows(table: data.Table, schema: Schema) -> Rows:
+    """The rows of a table as a model takes them. Raises InputError where they do not fit."""
+    return data.check_rows(table, schema.shape, columns=schema.columns, levels=schema.levels)

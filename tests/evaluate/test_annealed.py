@@ -1,0 +1,231 @@
+"""Annealed importance sampling against laws whose log Z is exact, from both ends."""
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from agreement import agrees
+from jaxtyping import Array, Float
+
+from energax.energy import (
+    Gaussian,
+    GaussianMixture,
+    Normalised,
+    Sum,
+    Tilt,
+    draws,
+)
+from energax.evaluate import annealed_log_z
+from energax.evaluate.anneal import make_kernel
+from energax.evaluate.annealed import forward_end, reverse_end
+from energax.evaluate.log_z import LEAST
+from energax.evaluate.path import AbstractPath, LinearPath, TiltPath, make_path
+from energax.evaluate.schedule import Schedule, effective_size, pilot, resample
+
+SIZE = 256
+
+
+def mixture(dim, components):
+    rng = np.random.default_rng(dim)
+    factors = rng.uniform(0.8, 1.1, components)[:, None, None] * np.eye(dim)
+    means = 0.5 * rng.normal(size=(components, dim))
+    return GaussianMixture(np.arange(components) / 3, means, factors)
+
+
+class Scaled(AbstractPath):
+    """A path that lies about one thing: the factor of its gap, or the time it moves at."""
+
+    base: Gaussian
+    true: LinearPath
+    sign: Float[Array, ""]
+    speed: Float[Array, ""]
+
+    def at(self, time):
+        return self.true.at(self.speed * time)
+
+    def gap(self, x):
+        return self.sign * self.true.gap(x)
+
+
+def plane():
+    """The base and the target of most tests, of the same types and shapes: compiled once."""
+    return Gaussian(jnp.zeros(2), 2.0), mixture(2, 2)
+
+
+def ratios(path, log_z, *, key):
+    """Weights of both directions over their exact mean: independent, with mean 1."""
+    schedule = Schedule(np.linspace(0, 1, 13), np.full(13, 0.7))
+    target = plane()[1]
+    first, second, go, back = jax.random.split(key, 4)
+    start, end = draws(path.base, SIZE, key=first), draws(target, SIZE, key=second)
+    kernel = make_kernel(path, start, 5, 2)
+    truth = float(log_z - path.base.log_z())
+    _, gone = forward_end(path, kernel, schedule, start, key=go)
+    _, come = reverse_end(path, kernel, schedule, end, np.arange(SIZE), key=back)
+    return np.exp(np.asarray(gone.log_weight) - truth), np.exp(np.asarray(come.log_weight) + truth)
+
+
+def test_weights_average_to_the_ratio_of_constants_both_ways(key, precision):
+    base, target = plane()
+    there, back = ratios(LinearPath(base, target), target.log_z(), key=key)
+    assert agrees(there, 1.0)
+    assert agrees(back, 1.0)
+    assert max(np.std(there), np.std(back)) < 1.0  # the smallest fault seen: 0.31 in Z
+
+
+FAULTS = {  # name -> (sign of the gap, speed of the moves, error in log Z of the base)
+    "wrong sign of the weight": (-1.0, 1.0, 0.0),
+    "base without its log Z": (1.0, 1.0, 1.0),
+    "moves that stay at the base": (1.0, 0.0, 0.0),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_caught(fault, key):
+    sign, speed, missing = FAULTS[fault]
+    base, target = plane()
+    path = Scaled(base, LinearPath(base, target), jnp.asarray(sign), jnp.asarray(speed))
+    there, back = ratios(path, target.log_z() + missing * base.log_z(), key=key)
+    assert not (agrees(there, 1.0) and agrees(back, 1.0))
+
+
+def test_intervals_cover_and_are_certified(key):
+    """Over 8 runs a 95% interval may fail; a hull of two ends hardly ever does."""
+    base, target = plane()
+    found = [
+        annealed_log_z(target, base, particles=SIZE, settle=16, key=k)
+        for k in jax.random.split(key, 8)
+    ]
+    assert sum(f.lower <= 0 <= f.upper for f in found) >= 7
+    assert sum(f.certified for f in found) >= 7
+    assert all(f.upper - f.lower < 0.6 for f in found)
+
+
+def test_64_axes_are_certified_within_a_third_of_a_nat_in_float32(key):
+    with jax.enable_x64(False):
+        base, target = Gaussian(jnp.zeros(64), 1.1), mixture(64, 3)
+        found = annealed_log_z(target, base, particles=SIZE, limit=128, settle=16, key=key)
+    assert found.certified, found.why
+    assert found.lower <= 0 <= found.upper
+    assert abs(found.value) < 0.3
+
+
+def narrow(centre, std):
+    return GaussianMixture(np.zeros(2), np.full((2, 2), centre), std * np.stack([np.eye(2)] * 2))
+
+
+def test_a_base_too_far_away_is_refused(key):
+    base = plane()[0]
+    found = annealed_log_z(narrow(40.0, 0.01), base, particles=SIZE, limit=4, settle=16, key=key)
+    assert not found.certified
+    assert "Effective sample size" in found.why
+
+
+def test_an_energy_without_numbers_is_refused(key):
+    base = plane()[0]
+    found = annealed_log_z(narrow(np.nan, 1.0), base, particles=SIZE, limit=4, settle=16, key=key)
+    assert not found.certified
+    assert "not finite" in found.why
+
+
+def test_frozen_chains_are_seen(key):
+    """Steps too small to move leave plain importance sampling, whose size has collapsed."""
+    base, target = plane()[0], narrow(0.0, 0.02)
+    path, start = make_path(base, target), draws(base, SIZE, key=key)
+    kernel = make_kernel(path, start, 5, 2)
+    good = pilot(path, kernel, start, 100, key=key).refine(8)
+    frozen = dataclasses.replace(good, steps=np.full(len(good.times), 1e-9))
+    sizes = [
+        float(forward_end(path, kernel, schedule, start, key=key)[0].size)
+        for schedule in (good, frozen)
+    ]
+    assert sizes[1] < LEAST < sizes[0]
+
+
+def test_paths_agree_on_what_a_tilt_is(key):
+    base = mixture(2, 3)
+    tilt = Normalised(Tilt(base, lambda x: jnp.sum(jnp.sin(x))), 0.7)
+    short, long = make_path(base, tilt), LinearPath(base, tilt)
+    assert isinstance(short, TiltPath)
+    assert isinstance(
+        make_path(mixture(2, 3), tilt), LinearPath
+    )  # another distribution, though equal
+    assert isinstance(make_path(base, Sum(tilt)), LinearPath)
+    x, time = jnp.array([0.3, -1.2]), jnp.asarray(0.4)
+    assert np.isclose(float(short.gap(x)), float(long.gap(x)))
+    assert np.isclose(float(short.at(time)(x)), float(long.at(time)(x)))
+
+
+def test_moves_leave_their_law_as_it_is(key):
+    """From exact draws, moments stay: the kernel with jumps and Hamiltonian steps, at t = 1."""
+    target = mixture(2, 2)
+    path = LinearPath(Gaussian(jnp.zeros(2), 2.0), target)
+    first, second = jax.random.split(key)
+    x = draws(target, 4096, key=first)
+    kernel = make_kernel(path, draws(path.base, 512, key=second), 5, 2)
+    one = jnp.ones((), x.dtype)
+
+    @eqx.filter_jit
+    def moved(time, key):
+        def body(index, x):
+            return kernel(path, time, 0.6 * one, x, key=jax.random.fold_in(key, index))[0].x
+
+        return jax.lax.fori_loop(0, 6, body, x)
+
+    share = np.exp(np.asarray(target.log_weights, np.float64))
+    means, factors = (np.asarray(a, np.float64) for a in (target.means, target.factors))
+    mean = share @ means
+    square = share @ (means**2 + np.einsum("kij,kij->ki", factors, factors))
+    still, elsewhere = (np.asarray(moved(time, second), np.float64) for time in (one, 0.7 * one))
+    assert agrees(still, mean)
+    assert agrees(still**2, square)
+    # Negative control: moves at another time lead to another distribution.
+    assert not agrees(elsewhere**2, square)
+
+
+def test_schedules_refine_reverse_and_stop_at_the_limit(key):
+    rough = Schedule(np.array([0, 0.1, 0.5, 1.0]), np.array([1.0, 0.8, 0.6, 0.5]))
+    fine = rough.refine(4)
+    assert np.allclose(fine.times[::4], rough.times)
+    assert np.allclose(fine.steps[::4], rough.steps)
+    for made, total in ((fine.forward(jnp.dtype(float)), 1), (fine.reverse(jnp.dtype(float)), -1)):
+        assert np.isclose(float(made.first + jnp.sum(made.shifts)), total)
+        assert int(made.count) == 11
+    base, target = Gaussian(jnp.zeros(2)), Gaussian(jnp.full(2, 9.0), 0.1)
+    path = make_path(base, target)
+    x = draws(base, 64, key=key)
+    found = pilot(path, make_kernel(path, x, 2, 1), x, 5, key=key)
+    assert len(found.times) <= 6
+    assert found.times[0] == 0
+    assert found.times[-1] == 1
+    assert np.all(np.diff(found.times) > 0)
+
+
+def test_resampling_is_in_proportion(key):
+    log_weight = np.log(np.array([0.1, 0.2, 0.7, 1e-9]))
+    found = np.bincount(resample(np.tile(log_weight, 25), key=key) % 4, minlength=4)
+    assert np.all(np.abs(found - [10, 20, 70, 0]) <= 25)
+    assert found[3] == 0
+    assert np.isclose(effective_size(np.zeros(7)), 7)
+    assert np.isclose(effective_size(np.array([0.0, -np.inf])), 1)
+
+
+BAD = {
+    "`particles` must be at least 2": {"particles": 1},
+    "`limit` must be at least 2": {"limit": 0},
+    "`leaps` and `tries` must be at least 1": {"leaps": 0},
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_nonsense_is_refused(message, key):
+    with pytest.raises(ValueError, match=message):
+        annealed_log_z(Gaussian(jnp.zeros(2)), Gaussian(jnp.zeros(2)), **BAD[message], key=key)
+
+
+def test_shapes_must_agree(key):
+    with pytest.raises(ValueError, match="must have one shape"):
+        annealed_log_z(Gaussian(jnp.zeros(2)), Gaussian(jnp.zeros(3)), key=key)

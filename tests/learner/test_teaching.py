@@ -1,0 +1,458 @@
+"""Teaching by two chains, against closed forms where all is linear and Gaussian; bias and all."""
+
+import dataclasses
+import functools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from agreement import agrees
+from cases import SHAPES, Place, rows_of
+from jax.flatten_util import ravel_pytree
+from methods import contrast
+from teaching import (
+    LATENT_STEP,
+    LATENT_STEPS,
+    SMEAR,
+    STEP,
+    Pair,
+    Scene,
+    decoding,
+    divergence,
+    encoding,
+    inverse_law,
+    mean_divergence,
+    of_model,
+    of_x,
+    posterior_law,
+    scene,
+)
+
+from energax.data import Labelled
+from energax.energy import LatentPosterior, weights
+from energax.learner import (
+    FromEncoder,
+    FromPrior,
+    PersistentPosterior,
+    TeachingPlayers,
+    TeachingRules,
+    Variational,
+)
+from energax.learner.teaching.posterior import infer
+from energax.network import Encoder, NoisyGenerator
+from energax.sampler import Langevin, mala
+
+BATCH, SEEDS = 16, 1500
+PLAYERS = ("energy", "generator", "encoder")
+
+
+def gradients(here, rules, player, key, *, trio=None, seeds=SEEDS, shift=0.0):
+    """Of independent batches: values and gradients of one player's loss, chains and all inside.
+
+    What the chains begin from and walk by is made of the very weights that are differentiated.
+    """
+    trio = here.players if trio is None else trio
+    trio = eqx.tree_at(lambda t: t.energy.log_z, trio, replace_fn=lambda c: c + shift)
+    moving, still = weights(getattr(trio, player))
+
+    def one(batch, key):
+        second, third = jax.random.split(key)
+
+        def loss(moving):
+            mine = eqx.combine(moving, still)
+            whole = eqx.tree_at(lambda t: getattr(t, player), trio, mine)
+            lesson, _, _ = rules.prepare(whole, batch, None, key=second)
+            if player == "energy":
+                return rules.energy_loss(mine, lesson.rows, lesson.x)[0]
+            if player == "generator":
+                return rules.generator_loss(mine, trio, lesson)[0]
+            return rules.encoder_loss(mine, trio, lesson, key=third)[0]
+
+        value, grad = jax.value_and_grad(loss)(moving)
+        return value, ravel_pytree(grad)[0]
+
+    rows = rows_of(here.at, (seeds, BATCH))
+    run = jax.jit(jax.vmap(one))
+    return [np.asarray(part) for part in run(rows, jax.random.split(key, seeds))]
+
+
+def slope_of(mean_loss, *at):
+    """Value and flat gradient of a mean loss in all its arguments."""
+    found, grads = jax.value_and_grad(mean_loss, tuple(range(len(at))))(*map(jnp.asarray, at))
+    return float(found), np.concatenate([np.ravel(grad) for grad in grads])
+
+
+def of_generator(here, rules):
+    def mean_loss(w, b):
+        data = decoding(w, b, here.inferred())
+        return data + rules.generator_weight * decoding(w, b, here.revised(rules.steps))
+
+    return slope_of(mean_loss, here.w, here.b)
+
+
+def of_encoder(here, rules):
+    def mean_loss(a, c, log_v):
+        data = encoding(a, c, log_v, here.inferred())
+        return data + rules.encoder_weight * encoding(a, c, log_v, here.revised(rules.steps))
+
+    return slope_of(mean_loss, here.a, here.c, np.log(here.v))
+
+
+def of_energy(here, rules):
+    parts = contrast(here.at, *here.marginal(rules.steps))
+    return None, np.concatenate([np.ravel(part) for part in parts])
+
+
+EXPECTED = {"energy": of_energy, "generator": of_generator, "encoder": of_encoder}
+
+
+@pytest.mark.parametrize("steps", [0, 2])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("player", PLAYERS)
+def test_mean_gradients_are_those_in_closed_form(player, shape, steps, key):
+    """False alarm 1e-6 for each weight; a wrong sign, and a scale a tenth off, are seen."""
+    here = scene(SHAPES[shape])
+    rules = here.rules(steps=steps)
+    values, grads = gradients(here, rules, player, key)
+    value, right = EXPECTED[player](here, rules)
+    assert agrees(grads, right)
+    assert not agrees(-grads, right)
+    assert not agrees(1.1 * grads, right)
+    assert value is None or agrees(values, value)
+
+
+def unfrozen(patch):
+    """The chains, and where they begin, are differentiated through."""
+    patch.setattr(jax.lax, "stop_gradient", lambda x: x)
+    patch.setattr("energax.objective.likelihood.stop_gradient", lambda energy: energy)
+    patch.setattr("energax.learner.teaching.posterior.stop_gradient", lambda energy: energy)
+
+
+class WithoutHalf(eqx.Module):
+    """The posterior that the released chains follow: of a squared error without its half."""
+
+    generator: NoisyGenerator
+    example: jax.Array
+
+    def __call__(self, z):
+        return jnp.sum(z**2) / 2 - 2 * self.generator.log_likelihood(self.example, z)
+
+
+class WithoutPrior(eqx.Module):
+    generator: NoisyGenerator
+    example: jax.Array
+
+    def __call__(self, z):
+        return -self.generator.log_likelihood(self.example, z)
+
+
+def posterior(kind, patch):
+    patch.setattr("energax.learner.teaching.posterior.LatentPosterior", kind)
+
+
+def rolled(name, patch):
+    """The z of another row, or of another draw."""
+    module = __import__("energax.learner.teaching.rules", fromlist=["TeachingBatch"])
+    right = module.TeachingBatch
+
+    def wrong(rows, z, seeds, x):
+        z = jnp.roll(z, 1, axis=0) if name == "rows" else z
+        mixed = dataclasses.replace(seeds, z=jnp.roll(seeds.z, 1, axis=0))
+        return right(rows, z, mixed if name == "draws" else seeds, x)
+
+    patch.setattr(module, "TeachingBatch", wrong)
+
+
+FAULTS = {
+    **{f"{player}: chains leak": (player, unfrozen) for player in PLAYERS},
+    "generator: no half in the posterior": ("generator", functools.partial(posterior, WithoutHalf)),
+    "encoder: no prior in the posterior": ("encoder", functools.partial(posterior, WithoutPrior)),
+    **{
+        f"{player}: z of other {name}": (player, functools.partial(rolled, name))
+        for player in ("generator", "encoder")
+        for name in ("rows", "draws")
+    },
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_seen(fault, key, monkeypatch):
+    """Negative control of the distribution above."""
+    player, plant = FAULTS[fault]
+    here = scene(SHAPES["vector"])
+    rules = here.rules()
+    right = EXPECTED[player](here, rules)[1]
+    plant(monkeypatch)
+    assert not agrees(gradients(here, rules, player, key)[1], right)
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+def test_a_constant_in_the_energy_changes_nothing(player, key):
+    """Z is never seen: eq. 8."""
+    here = scene(SHAPES["vector"])
+    plain, shifted = (gradients(here, here.rules(), player, key, seeds=9, shift=s) for s in (0, 3))
+    assert all(np.allclose(a, b, atol=1e-9) for a, b in zip(plain, shifted, strict=True))
+
+
+def test_the_generator_minimises_the_divergences_that_the_paper_names_once_eq_13_is_put_right():
+    """Eq. 11 is a chain rule. Eq. 13 is one with the distribution of the kept z in place of a
+    posterior."""
+    here = scene(SHAPES["image"])
+    data, drawn = here.inferred(), here.revised()
+
+    def chain_rule(pair, w, b, distribution=None):
+        distribution = inverse_law(pair, of_x(pair)) if distribution is None else distribution
+        marginal = divergence(*of_x(pair), *of_model(w, b))
+        return marginal + mean_divergence(distribution, posterior_law(w, b), of_x(pair))
+
+    posterior_before = posterior_law(here.w, here.b)
+    for pair in (data, drawn):
+        right = slope_of(lambda w, b, pair=pair: decoding(w, b, pair), here.w, here.b)[1]
+        found = slope_of(functools.partial(chain_rule, pair), here.w, here.b)[1]
+        assert np.allclose(found, right, rtol=1e-8)
+    printed = slope_of(lambda w, b: chain_rule(drawn, w, b, posterior_before), here.w, here.b)[1]
+    assert not np.allclose(printed, right, rtol=0.1)
+
+
+def test_eq_13_as_printed_is_off_by_the_figures_of_one_dimension():
+    """w = 1.3, s = 0.4, energy of N(0, 2.5), one step of 0.3: 1.0835 beside 0.0023."""
+    w, v, h, noise = 1.3, 2.5, 0.3, 0.4
+    r, total = 1 - h / v, 1.3**2 + 0.4**2
+    moved = r**2 * total + 2 * h
+    joint = np.array([[moved, r * w], [r * w, 1.0]])
+    model = np.array([[total, w], [w, 1.0]])
+    zero = np.zeros(2)
+    left = divergence(zero, joint, zero, model)
+    printed = divergence(zero[:1], joint[:1, :1], zero[:1], model[:1, :1])
+    distribution = (np.array([[r * w / moved]]), zero[:1], np.array([[1 - (r * w) ** 2 / moved]]))
+    precision = 1 + w**2 / noise**2
+    true = (np.array([[w / noise**2 / precision]]), zero[:1], np.array([[1 / precision]]))
+    put_right = printed + mean_divergence(distribution, true, (zero[:1], joint[:1, :1]))
+    assert float(left) == pytest.approx(1.0835, abs=1e-4)
+    assert float(printed) == pytest.approx(0.0023, abs=1e-4)
+    assert float(put_right) == pytest.approx(float(left), rel=1e-10)
+
+
+@pytest.mark.parametrize("steps", [1, 5, 60])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_posterior_chains_have_their_exact_law_bias_included(shape, steps, key):
+    """At 60 steps Langevin's own: covariance M^-1 (1 - h M / 2)^-1, which M^-1 is told from.
+
+    The smallest fault that is seen is one of 6%.
+    """
+    here, count = scene(SHAPES[shape]), 40_000
+    trio, (row,) = here.players, rows_of(here.at, (1,))
+    mean, factor = np.array([0.5, -1.0]), np.array([[0.7, 0.0], [0.3, 0.4]])
+    starts = mean + np.random.default_rng(5).normal(size=(count, 2)) @ factor.T
+    rows = jnp.broadcast_to(row, (count, *row.shape))
+    z, _ = eqx.filter_jit(infer)(
+        Langevin(LATENT_STEP), trio.generator, rows, jnp.asarray(starts), steps, key=key
+    )
+    m = here.precision()
+    still, slope = np.eye(2) - LATENT_STEP * m, here.posterior()
+    centre = slope[0] @ np.ravel(row) + slope[1]
+    own = np.linalg.inv(m @ (np.eye(2) - LATENT_STEP * m / 2))
+    whole = np.linalg.matrix_power(still, steps)
+    cloud = own + whole @ (factor @ factor.T - own) @ whole
+    right = centre + whole @ (mean - centre)
+    centred = np.asarray(z) - right
+    squares = centred[:, :, None] * centred[:, None]
+    assert agrees(z, right)
+    assert agrees(squares, cloud)
+    assert not agrees(squares, np.linalg.inv(m))
+    assert not agrees(1.06 * squares, cloud)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_latent_energy_is_the_joint_density(shape, precision):
+    """Its slope is that of the posterior in closed form; in float32 as in float64."""
+    here = scene(SHAPES[shape])
+    trio = jax.tree.map(lambda a: jnp.asarray(a, float) if eqx.is_array(a) else a, here.players)
+    x = jnp.asarray(np.asarray(rows_of(here.at, (1,))[0]), float)
+    z = jnp.asarray([0.3, -0.8], float)
+    energy = LatentPosterior(trio.generator, x)
+    slope, shift = here.posterior()
+    right = here.precision() @ (np.asarray(z) - slope @ np.ravel(x) - shift)
+    found = jax.grad(energy)(z)
+    assert found.dtype == precision
+    assert np.allclose(found, right, rtol=1e-9 if precision == "float64" else 1e-4)
+    off = np.ravel(x) - here.w @ np.asarray(z) - here.b
+    value = np.sum(np.asarray(z) ** 2) / 2 + np.sum(off**2) / (2 * SMEAR**2)
+    value += off.size * np.log(SMEAR * np.sqrt(2 * np.pi))
+    assert float(energy(z)) == pytest.approx(value, rel=1e-5)
+
+
+def ideal(shape, std=1.1):
+    """Data, energy and generator have one distribution, and the encoder is its posterior: all
+    diagonal."""
+    size = int(np.prod(shape))
+    w = np.linspace(0.8, 1.2, size)
+    variance = (w**2 + SMEAR**2).reshape(shape)
+    mean = np.linspace(-0.5, 0.5, size).reshape(shape)
+    at = Place(mean, variance, mean, 1 / variance)
+    v = SMEAR**2 / (w**2 + SMEAR**2)
+    a = np.diag(w / (w**2 + SMEAR**2))
+    return Scene(at, np.diag(w), mean.ravel(), a, -a @ mean.ravel(), v)
+
+
+def exact(steps=2, latent_steps=2, **changed):
+    """Chains that leave their distribution as it is."""
+    posterior = FromEncoder(mala(0.2), latent_steps)
+    return TeachingRules(mala(0.2), posterior, steps, **changed)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_where_all_are_right_the_terms_of_the_data_rest_and_the_others_do_not(shape, key):
+    here = ideal(SHAPES[shape])
+    resting = exact(generator_weight=0.0, encoder_weight=0.0)
+    for player in PLAYERS:
+        grads = gradients(here, resting, player, key, seeds=300)[1]
+        assert agrees(grads, np.zeros(grads.shape[1]), 1e-9), player
+    restless = exact(generator_weight=1.0, encoder_weight=1.0)
+    for player in ("generator", "encoder"):
+        grads = gradients(here, restless, player, key, seeds=300)[1]
+        assert not agrees(grads, np.zeros(grads.shape[1]), 1e-9), player
+    still = exact(steps=0, generator_weight=1.0, encoder_weight=1.0)
+    for player in PLAYERS:
+        grads = gradients(here, still, player, key, seeds=300)[1]
+        assert agrees(grads, np.zeros(grads.shape[1]), 1e-9), player
+
+
+@pytest.mark.parametrize("steps", [1, 4, 40])
+def test_chains_that_forget_pull_the_generator_to_its_mean(steps, key):
+    """One axis: Langevin chains of the very distribution of the draws pull by (1 - rho^k) w /
+    s^2."""
+    w = 1.3
+    variance = w**2 + SMEAR**2
+    # The precision whose Langevin chains, at this step, have that variance.
+    k = (1 - np.sqrt(1 - 2 * STEP / variance)) / STEP
+    one = np.ones(1)
+    at = Place(0 * one, variance * one, 0 * one, k * one)
+    here = Scene(at, np.diag(w * one), 0 * one, np.diag(one), 0 * one, one)
+    rules = TeachingRules(Langevin(STEP), None, steps, generator_weight=1.0)
+    grads = gradients(here, rules, "generator", key)[1]
+    right = np.array([(1 - (1 - STEP * k) ** steps) * w / SMEAR**2, 0.0])
+    assert agrees(grads, right)
+    assert not agrees(grads, 0 * right)
+
+
+def test_chains_of_no_steps_teach_nothing(key):
+    """x+ is the draw itself, without blur to the bit; z+ says of q only what q said."""
+    here = scene(SHAPES["image"])
+    rules = TeachingRules(Langevin(STEP), None, 0, add_noise=False)
+    assert np.max(np.abs(gradients(here, rules, "generator", key, seeds=9)[1])) < 1e-12
+    told = FromEncoder(Langevin(LATENT_STEP), 0)
+    for player in ("generator", "encoder"):
+        posterior = None if player == "generator" else told
+        rules = here.rules(steps=0, encoder_weight=0.0, generator_weight=1.0, posterior=posterior)
+        grads = gradients(here, rules, player, key)[1]
+        assert agrees(grads, np.zeros(grads.shape[1]))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_without_chains_it_is_the_divergence_triangle(shape, key):
+    """Generator: KL(Q || P) + KL(P || energy, q); encoder: KL(Q || P) and -log q on draws."""
+    here = scene(SHAPES[shape])
+    given = {"steps": 0, "generator_weight": 0.0, "encoder_weight": 1.0, "pathwise_weight": 1.0}
+    rules = here.rules(posterior=Variational(), **given)
+    size, latent = here.b.size, len(here.c)
+    k, m = here.at.precision.ravel(), here.at.centre.ravel()
+    row = np.hstack([np.diag(np.sqrt(here.at.variance.ravel())), np.zeros((size, latent))])
+    constant = float(here.players.energy.log_z) - size * np.log(SMEAR * np.sqrt(2 * np.pi * np.e))
+
+    def drawn(w, b):
+        x1 = jnp.hstack([w, SMEAR * jnp.eye(size)])
+        return Pair(b, x1, np.zeros(latent), np.eye(latent, latent + size))
+
+    def generator(w, b):
+        pair = drawn(w, b)
+        cost = jnp.sum(k * ((b - m) ** 2 + jnp.sum(pair.x1**2, axis=1))) / 2
+        guess = encoding(here.a, here.c, np.log(here.v), pair)
+        return decoding(w, b, here.inferred(steps=0)) + cost + guess + constant
+
+    def encoder(a, c, log_v):
+        z1 = jnp.concatenate([(a @ row)[:, :size], jnp.diag(jnp.exp(log_v / 2))], axis=1)
+        pair = Pair(here.at.mean.ravel(), row, a @ here.at.mean.ravel() + c, z1)
+        prior = jnp.sum(pair.z0**2) + jnp.sum(pair.z1**2) - latent - jnp.sum(log_v)
+        bound = prior / 2 + decoding(here.w, here.b, pair)
+        return bound + encoding(a, c, log_v, drawn(here.w, here.b))
+
+    right = {
+        "generator": slope_of(generator, here.w, here.b),
+        "encoder": slope_of(encoder, here.a, here.c, np.log(here.v)),
+        "energy": of_energy(here, rules),
+    }
+    for player, (value, slope) in right.items():
+        values, grads = gradients(here, rules, player, key)
+        assert agrees(grads, slope), player
+        assert not agrees(1.1 * grads, slope), player
+        assert value is None or agrees(values, value), player
+
+
+def test_chains_from_the_prior_start_there_and_kept_ones_go_on(key):
+    """`PersistentPosterior`: the rows of a batch, and no others, walk on from their last place;
+    twins agree."""
+    here = scene(SHAPES["vector"])
+    trio, steps = dataclasses.replace(here.players, encoder=None), 3
+    rows, number = rows_of(here.at, (4,)), jnp.array([5, 0, 5, 2])
+    posterior = PersistentPosterior(Langevin(LATENT_STEP), 8, steps)
+    batch = Labelled(rows, number)
+    memory = posterior.init(trio, batch, key=key)
+    z, after, _ = posterior(trio, batch, memory, key=key)
+    again, _ = infer(posterior.sampler, trio.generator, rows, memory[number], steps, key=key)
+    assert np.array_equal(z, again)
+    assert np.array_equal(after[jnp.array([5, 0, 2])], z[jnp.array([0, 1, 3])])
+    untouched = jnp.array([1, 3, 4, 6, 7])
+    assert np.array_equal(after[untouched], memory[untouched])
+    assert not np.allclose(after[number], memory[number])
+    prior = FromPrior(Langevin(LATENT_STEP), steps)
+    many = jnp.broadcast_to(rows[0], (40_000, 3))
+    z, _, _ = eqx.filter_jit(prior)(trio, many, None, key=key)
+    start = dataclasses.replace(here, a=0 * here.a, c=0 * here.c, v=np.ones(2))
+    pair = dataclasses.replace(
+        start, at=dataclasses.replace(here.at, mean=np.asarray(rows[0]), variance=0 * here.at.mean)
+    ).inferred(steps)
+    centred = np.asarray(z) - pair.z0
+    assert agrees(z, pair.z0)
+    assert agrees(centred[:, :, None] * centred[:, None], pair.z1 @ pair.z1.T)
+    assert steps == LATENT_STEPS
+
+
+BAD = {
+    "`steps` must be at least 0": lambda: TeachingRules(Langevin(0.1), None, -1),
+    "`generator_weight` must be at least 0": lambda: TeachingRules(
+        Langevin(0.1), None, generator_weight=-1.0
+    ),
+    "`steps` must be at least 0;": lambda: FromEncoder(Langevin(0.1), -1),
+    "`steps` must be at least 1": lambda: FromPrior(Langevin(0.1), 0),
+    "`size` must be at least 1": lambda: PersistentPosterior(Langevin(0.1), 0),
+    "`latent` must be at least 1": lambda: Encoder(jnp.tanh, 0),
+    "`floor` must be at least 0": lambda: Encoder(jnp.tanh, 1, -1.0),
+    "it gave an array of shape": lambda: Encoder(jnp.tanh, 3)(jnp.zeros(2)),
+    "`energy` of the trio is None": lambda: TeachingRules(Langevin(0.1), None).check(
+        TeachingPlayers(None, scene((3,)).players.generator)
+    ),
+    "`pathwise_weight` must be 0": lambda: TeachingRules(
+        Langevin(0.1), None, pathwise_weight=1.0
+    ).check(TeachingPlayers(scene((3,)).at.model, scene((3,)).players.generator)),
+    "a chain cannot start at its draw": lambda: FromEncoder(Langevin(0.1), 1)(
+        TeachingPlayers(None, scene((3,)).players.generator),
+        jnp.zeros((2, 3)),
+        None,
+        key=jax.random.key(0),
+    ),
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_bad_settings_are_named(message):
+    with pytest.raises(ValueError, match=message):
+        BAD[message]()
+
+
+def test_kept_chains_want_numbered_rows():
+    posterior = PersistentPosterior(Langevin(0.1), 4)
+    with pytest.raises(TypeError, match="train on Labelled"):
+        posterior.init(scene((3,)).players, jnp.zeros((2, 3)), key=jax.random.key(0))

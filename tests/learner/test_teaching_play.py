@@ -1,0 +1,333 @@
+"""Teaching makes the steps that autodiff and Optax say, in their order, and finds a Gaussian."""
+
+import dataclasses
+import shutil
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from agreement import agrees
+from cases import SHAPES, rows_of
+from methods import moved
+from teaching import LATENT_STEP, SMEAR, STEP, STEPS, scene
+
+from energax import train
+from energax.data import Labelled
+from energax.errors import Diverged
+from energax.learner import (
+    FromEncoder,
+    FromPrior,
+    Optimisers,
+    PersistentPosterior,
+    Teaching,
+    TeachingPlayers,
+    TeachingRules,
+    Variational,
+)
+from energax.sampler import Langevin
+from energax.train import Checkpoints
+
+RATES = (0.1, 0.02, 0.05)
+PLAYERS = ("energy", "generator", "encoder")
+
+
+def slow(*rates):
+    return Optimisers(*(optax.sgd(rate) for rate in rates))
+
+
+def arrays(tree):
+    return [leaf for leaf in jax.tree.leaves(tree) if eqx.is_inexact_array(leaf)]
+
+
+def by_hand(rules, trio, batch, key, *, resample=True, reinit_probability=False, stale=False):
+    """One update by plain descent: generator, encoder, then the energy against draws made anew.
+
+    `reinit_probability` and `stale` are the faults of other latent vectors, and of the generator of
+    before.
+    """
+    prepare, teach, redo = jax.random.split(key, 3)
+    lesson, _, _ = rules.prepare(trio, batch, None, key=prepare)
+
+    def step(player, rate, loss):
+        grad = eqx.filter_grad(lambda player: loss(player)[0])(player)
+        return eqx.apply_updates(player, jax.tree.map(lambda g: -rate * g, grad))
+
+    energy_rate, generator_rate, encoder_rate = RATES
+    before = trio
+    generator = step(
+        trio.generator, generator_rate, lambda g: rules.generator_loss(g, before, lesson)
+    )
+    trio = TeachingPlayers(trio.energy, generator, trio.encoder)
+    encoder = step(
+        trio.encoder, encoder_rate, lambda e: rules.encoder_loss(e, trio, lesson, key=teach)
+    )
+    seeds = (
+        rules.draw_noise(generator, batch, key=redo) if reinit_probability else lesson.latent_noise
+    )
+    made = rules.refine(before if stale else trio, seeds, key=redo)[0] if resample else lesson.x
+    energy = step(trio.energy, energy_rate, lambda e: rules.energy_loss(e, batch, made))
+    return TeachingPlayers(energy, generator, encoder)
+
+
+@pytest.mark.parametrize("resample", [True, False])
+def test_a_step_moves_generator_encoder_and_energy_in_this_order(resample, key):
+    """Draws of the same z are made anew by the generator that has moved; else a fault is seen."""
+    here = scene(SHAPES["vector"])
+    rules, batch = here.rules(), rows_of(here.at, (16,))
+    learner = Teaching(rules, slow(*RATES), resample=resample)
+    state = learner.init(here.players, batch, key=key)
+    after, _ = eqx.filter_jit(learner.step)(state, batch, key=key)
+
+    def same(**given):
+        right = eqx.filter_jit(by_hand)(rules, here.players, batch, key, **given)
+        pairs = zip(arrays(after.players), arrays(right), strict=True)
+        return all(np.allclose(new, wanted, rtol=1e-9) for new, wanted in pairs)
+
+    assert same(resample=resample)
+    assert not same(resample=not resample)
+    assert not resample or not same(reinit_probability=True)
+    assert not resample or not same(stale=True)
+    assert int(after.updates) == 1
+
+
+POSTERIORS = {
+    "encoder": FromEncoder(Langevin(LATENT_STEP), 2),
+    "prior": FromPrior(Langevin(LATENT_STEP), 2),
+    "kept": PersistentPosterior(Langevin(LATENT_STEP), 64, 2),
+    "variational": Variational(),
+    "none": None,
+}
+LISTED = (
+    ["generator_size", "acceptance", "slope", "displacement"]
+    + ["encoder_size", "latent_grad_norm", "latent_displacement"]
+    + [f"generator_{name}" for name in ("loss", "data", "grad_norm", "weight_norm")]
+    + [f"encoder_{name}" for name in ("loss", "data", "grad_norm", "weight_norm")]
+    + ["loss", "energy_chain", "energy_data", "grad_norm", "weight_norm"]
+)
+"""The order in which an update happens."""
+
+
+def family(name, here, batch):
+    """Rules with one of the posteriors, and a batch that it takes."""
+    rules = here.rules(posterior=POSTERIORS[name])
+    number = jnp.arange(len(batch), dtype=jnp.int32)
+    return rules, Labelled(batch, number) if name == "kept" else batch
+
+
+MEMBERS = [
+    (name, guessing, energetic)
+    for name in POSTERIORS
+    for guessing in (True, False)
+    for energetic in (True, False)
+    if guessing or name not in ("encoder", "variational")
+]
+"""Posteriors, with an encoder or without, with an energy or without."""
+
+
+@pytest.mark.parametrize(("name", "guessing", "energetic"), MEMBERS)
+def test_every_member_of_the_family_runs_in_single_precision(name, guessing, energetic):
+    with jax.enable_x64(False):
+        here = scene(SHAPES["image"])
+        trio = jax.tree.map(
+            lambda leaf: leaf.astype(jnp.float32) if eqx.is_inexact_array(leaf) else leaf,
+            here.players,
+        )
+        trio = TeachingPlayers(
+            trio.energy if energetic else None, trio.generator, trio.encoder if guessing else None
+        )
+        rules, batch = family(name, here, jnp.asarray(rows_of(here.at, (16,)), jnp.float32))
+        rules = rules if energetic else dataclasses.replace(rules, steps=0)
+        adam = optax.adam(0.1)
+        learner = Teaching(
+            rules, Optimisers(adam, adam, adam), ema_decay=0.9 if energetic else None
+        )
+        state = learner.init(trio, batch, key=jax.random.key(1))
+        after, metrics = eqx.filter_jit(learner.step)(state, batch, key=jax.random.key(2))
+    assert {str(value.dtype) for value in metrics.values()} == {"float32"}
+    assert {str(leaf.dtype) for leaf in arrays(after)} == {"float32"}
+    assert jax.tree.structure(after) == jax.tree.structure(state)
+    assert all(np.isfinite(value) for value in metrics.values())
+    assert list(metrics) == [name for name in LISTED if name in metrics]
+    there = {"energy": energetic, "generator": True, "encoder": guessing}
+    for player in PLAYERS:
+        before, now = arrays(getattr(state, player)), arrays(getattr(after, player))
+        moved = any(np.any(a != b) for a, b in zip(before, now, strict=True))
+        # Nothing infers and nothing revises: a generator that hears of itself alone.
+        assert moved == there[player], player
+
+
+def test_without_a_posterior_it_is_cooperative_learning(key):
+    """Xie et al. (2018), algorithm 1: one chain teaches both, by |g(z) - x+|^2 / 2 and by E."""
+    here = scene(SHAPES["vector"])
+    batch, trio = rows_of(here.at, (16,)), dataclasses.replace(here.players, encoder=None)
+    rules = TeachingRules(Langevin(STEP), None, 3, generator_weight=SMEAR**2, penalty=0.2)
+    learner = Teaching(rules, slow(*RATES), resample=False)
+    state = learner.init(trio, batch, key=key)
+    after, _ = eqx.filter_jit(learner.step)(state, batch, key=key)
+    lesson, _, _ = rules.prepare(trio, batch, None, key=jax.random.split(key, 3)[0])
+
+    def missed(generator, z):
+        return jnp.sum((jax.vmap(generator)(z) - lesson.x) ** 2) / (2 * len(lesson.x))
+
+    def gap(energy):
+        data, made = jax.vmap(energy)(batch), jax.vmap(energy)(lesson.x)
+        middle = jax.lax.stop_gradient((jnp.mean(data) + jnp.mean(made)) / 2)
+        spread = jnp.mean((data - middle) ** 2) + jnp.mean((made - middle) ** 2)
+        return jnp.mean(data) - jnp.mean(made) + 0.2 * spread
+
+    def went(player, rate, loss, moved):
+        grad = eqx.filter_grad(loss)(player)
+        right = eqx.apply_updates(player, jax.tree.map(lambda g: -rate * g, grad))
+        pairs = zip(arrays(moved), arrays(right), strict=True)
+        return all(np.allclose(new, wanted, rtol=1e-9) for new, wanted in pairs)
+
+    energy_rate, rate, _ = RATES
+    assert went(trio.energy, energy_rate, gap, after.energy)
+    assert went(trio.generator, rate, lambda g: missed(g, lesson.latent_noise.z), after.generator)
+    others = jnp.roll(lesson.latent_noise.z, 1, axis=0)
+    assert not went(trio.generator, rate, lambda g: missed(g, others), after.generator), "planted"
+    assert not went(trio.energy, -energy_rate, gap, after.energy), "planted"
+
+
+FRESH, VISITS, CHAINS = 0.4, 3, 64
+
+
+def lived(here, fresh, visits):
+    """Mean and mean square of chains that began at rows and may restart before each visit."""
+    found, left = 0.0, 1.0
+    for age in range(visits):
+        share = fresh * (1 - fresh) ** age
+        mean, variance = here.marginal(STEPS * (age + 1))
+        found, left = found + share * np.stack([mean, variance + mean**2]), left - share
+    mean, variance = moved(here.at, STEPS * visits, here.at.mean, here.at.variance, STEP)
+    return found + left * np.stack([mean, variance + mean**2])
+
+
+def test_chains_that_live_on_have_the_law_of_their_ages(key):
+    """False alarm 1e-6 for each moment; other shares, starts and ages are seen. No player moves."""
+    here = scene(SHAPES["vector"])
+    learner = Teaching(here.rules(), slow(0.0, 0.0, 0.0), reinit_probability=FRESH)
+    rows = rows_of(here.at, (2000, CHAINS))
+
+    def one(rows, key):
+        state = learner.init(here.players, rows, key=key)
+        for now in jax.random.split(key, VISITS):
+            state, _ = learner.step(state, rows, key=now)
+        return jnp.stack([jnp.mean(state.chains, axis=0), jnp.mean(state.chains**2, axis=0)])
+
+    found = np.asarray(jax.jit(jax.vmap(one))(rows, jax.random.split(key, len(rows))))
+    assert agrees(found, lived(here, FRESH, VISITS))
+    for fresh, visits in ((0.5, VISITS), (0.0, VISITS), (1.0, VISITS), (FRESH, VISITS - 1)):
+        assert not agrees(found, lived(here, fresh, visits))
+
+
+def test_the_average_is_of_the_energy_alone_and_is_what_is_evaluated(key):
+    here = scene(SHAPES["vector"])
+    learner = Teaching(here.rules(), slow(*RATES), ema_decay=0.6)
+    batch = rows_of(here.at, (16,))
+    state, right = learner.init(here.players, batch, key=key), here.players.energy.energy.mean
+    step = eqx.filter_jit(learner.step)
+    for t, now in enumerate(jax.random.split(key, 5)):
+        state, _ = step(state, batch, key=now)
+        decay = min(0.6, (1 + t) / (10 + t))
+        right = decay * right + (1 - decay) * state.energy.energy.mean
+        assert np.allclose(learner.energy(state).energy.mean, right, rtol=1e-9)
+    assert not np.allclose(right, state.energy.energy.mean)
+
+
+def test_the_state_shares_no_memory_with_the_caller_or_within_itself(key):
+    here = scene(SHAPES["vector"])
+    adam = optax.adam(0.1)
+    trio = here.players
+    state = Teaching(here.rules(), Optimisers(adam, adam, adam), ema_decay=0.9).init(
+        trio, rows_of(here.at, (4,)), key=key
+    )
+
+    def places(tree):
+        found = jax.tree.leaves(eqx.filter(tree, eqx.is_array))
+        return [leaf.unsafe_buffer_pointer() for leaf in found]
+
+    assert len(set(places(state))) == len(places(state))
+    assert not set(places(state)) & set(places(trio))
+
+
+@pytest.mark.parametrize("wait", [0, 3])
+@pytest.mark.parametrize("player", PLAYERS)
+def test_the_first_player_to_fail_is_named(player, wait, key):
+    """A player that leaps diverges under its own name: that of the energy has no prefix."""
+    here = scene(SHAPES["vector"])
+
+    def rate(step):
+        return jnp.where(step < wait, 1e-4, 1e8)
+
+    rates = [rate if name == player else 1e-4 for name in PLAYERS]
+    learner = Teaching(here.rules(), slow(*rates))
+    rows = np.asarray(rows_of(here.at, (100,)))
+    run = train.start(learner, here.players, rows, key=key, batch_size=16)
+    with pytest.raises(Diverged) as failure:
+        for _ in train.fit(learner, run, rows, batch_size=16, chunk_steps=20):
+            pass
+    said = str(failure.value)
+    names = [name for name in PLAYERS[1:] if said.startswith(name)]
+    assert names == ([] if player == "energy" else [player]), said
+
+
+def test_kept_chains_resume_bit_for_bit(key, tmp_path):
+    """Players, optimisers and the chains of the rows come back from a checkpoint."""
+    here = scene(SHAPES["vector"])
+    rows = np.asarray(rows_of(here.at, (64,)))
+    numbered = Labelled(rows, np.arange(64))
+    adam = optax.adam(0.01)
+    learner = Teaching(here.rules(posterior=POSTERIORS["kept"]), Optimisers(adam, adam, adam))
+
+    def begun():
+        return train.start(learner, here.players, numbered, key=key, batch_size=8)
+
+    def trained(run, chunks):
+        fitting = train.fit(learner, run, numbered, batch_size=8, chunk_steps=5)
+        for _ in range(chunks):
+            run, _ = next(fitting)
+        return run
+
+    whole = trained(begun(), 4)
+    half, saved = trained(begun(), 2), Checkpoints(tmp_path / "checkpoints")
+    saved.save(half)
+    again = trained(saved.restore(begun()), 2)
+    shutil.rmtree(tmp_path / "checkpoints")
+    for found, right in zip(arrays(again.state), arrays(whole.state), strict=True):
+        assert np.array_equal(found, right)
+
+
+def test_training_finds_the_law_of_a_gaussian(key):
+    """600 updates: the energy, by exp(-E), and the generator, but for what the trap takes."""
+    here = scene(SHAPES["vector"], latent=3)
+    rows = np.asarray(rows_of(here.at, (4000,)))
+    fall = optax.cosine_decay_schedule
+    optimisers = Optimisers(*(optax.adam(fall(rate, 600)) for rate in (0.03, 0.02, 0.02)))
+    rules = TeachingRules(
+        Langevin(0.05), FromEncoder(Langevin(0.02), 20), 10, generator_weight=0.02
+    )
+    learner = Teaching(rules, optimisers, ema_decay=0.97)
+    run = train.start(learner, here.players, rows, key=key, batch_size=256)
+    run, _ = next(train.fit(learner, run, rows, batch_size=256, chunk_steps=600))
+    bowl, made = learner.energy(run.state).energy, run.state.generator
+    slope = np.asarray(made.network.slope)
+    cloud = slope @ slope.T + float(made.std) ** 2 * np.eye(3)
+    assert np.allclose(made.network.shift, rows.mean(axis=0), atol=0.1)
+    assert np.allclose(cloud, np.cov(rows.T), atol=0.15)
+    assert np.allclose(bowl.mean, rows.mean(axis=0), atol=0.1)
+    assert np.allclose(np.exp(-np.asarray(bowl.log_precision)), rows.var(axis=0), atol=0.2)
+    start = here.players.energy.energy
+    assert np.max(np.abs(np.asarray(start.mean) - rows.mean(axis=0))) > 0.3
+
+
+def test_bad_settings_are_named():
+    with pytest.raises(ValueError, match=r"`ema_decay` must lie in \[0, 1\) or be None"):
+        Teaching(scene((3,)).rules(), slow(*RATES), ema_decay=1.0)
+    with pytest.raises(ValueError, match=r"`reinit_probability` must lie in \[0, 1\]"):
+        Teaching(scene((3,)).rules(), slow(*RATES), reinit_probability=1.5)
+    with pytest.raises(ValueError, match="`reinit_probability` must be 1 without `resample`"):
+        Teaching(scene((3,)).rules(), slow(*RATES), resample=False, reinit_probability=0.5)

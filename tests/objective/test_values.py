@@ -1,0 +1,377 @@
+"""Values of the losses against enumeration and closed forms; memory, penalty and bad settings."""
+
+import itertools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from agreement import agrees
+from cases import SHAPES, Bowl, Place, rows_of
+from methods import METHODS, NOISE, RATIO
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import pdist
+
+from energax.energy import Gaussian, Normalised, draws
+from energax.objective import (
+    ConditionalNoiseContrastiveEstimation,
+    ContrastiveDivergence,
+    DenoisingScoreMatching,
+    EnergyDiscrepancy,
+    FiniteDifferenceScoreMatching,
+    ImplicitScoreMatching,
+    ImprovedContrastiveDivergence,
+    KernelStein,
+    MinimumProbabilityFlow,
+    MinimumVelocity,
+    NoiseContrastiveEstimation,
+    PersistentContrastiveDivergence,
+    RankingNoiseContrastiveEstimation,
+    RecoveryLikelihood,
+    ShortRun,
+    SlicedScoreMatching,
+    coverage_warning,
+)
+from energax.objective.likelihood import nearest_distance
+from energax.objective.stein import BANDWIDTH_ROWS, median_bandwidth, stein_kernel
+from energax.sampler import Langevin
+
+SEEDS, BATCH = 2000, 16
+
+
+TILTED = np.array([[2.0, 0.7], [0.7, 1.0]])
+
+
+def tilted(x):
+    """x' H x / 2 with a Hessian that is not diagonal."""
+    return x @ jnp.asarray(TILTED, x.dtype) @ x / 2
+
+
+@pytest.mark.parametrize("variance_reduced", [True, False])
+def test_sliced_loss_takes_exactly_the_values_of_all_sign_vectors(variance_reduced, key):
+    """Enumeration: v in {-1, 1}^2. The mean over v is implicit score matching (A4, A8)."""
+    x = np.array([0.6, -1.1])
+    slope = TILTED @ x
+    values = set()
+    for v in itertools.product([-1, 1], repeat=2):
+        first = slope @ slope if variance_reduced else (np.array(v) @ slope) ** 2
+        values.add(round(float(first / 2 - np.array(v) @ TILTED @ v), 9))
+    objective = SlicedScoreMatching(variance_reduced=variance_reduced)
+
+    def loss(key):
+        return objective(tilted, jnp.asarray(x)[None], None, key=key)[0]
+
+    found = np.asarray(jax.jit(jax.vmap(loss))(jax.random.split(key, 64)))
+    assert {round(float(value), 9) for value in found} == values
+    assert np.mean(list(values)) == pytest.approx(slope @ slope / 2 - np.trace(TILTED))
+
+
+DATA_VARIANCE, MODEL_VARIANCE, WIDE = 1.7, 0.8, 1.7 + NOISE**2
+IMPLICIT = DATA_VARIANCE / MODEL_VARIANCE**2 / 2 - 1 / MODEL_VARIANCE
+VALUES = {  # value of the loss for N(0, 1.7) against N(0, 0.8): A4, A7, A11, A14
+    "sm": (ImplicitScoreMatching(), IMPLICIT),
+    "ssm": (SlicedScoreMatching(), IMPLICIT),
+    "ssm-finite": (FiniteDifferenceScoreMatching(0.2), IMPLICIT),
+    "velocity": (MinimumVelocity(), 2 * IMPLICIT),
+    "dsm": (
+        DenoisingScoreMatching(NOISE),
+        1 / (2 * NOISE**2) + WIDE / MODEL_VARIANCE**2 / 2 - 1 / MODEL_VARIANCE,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_value_of_the_loss_is_the_divergence_up_to_its_constant(name, key):
+    objective, value = VALUES[name]
+    at = Place(*(np.full(1, v) for v in (0.0, DATA_VARIANCE, 0.0, 1 / MODEL_VARIANCE)))
+
+    def loss(rows, key):
+        return objective(at.model, rows, None, key=key)[0]
+
+    values = jax.jit(jax.vmap(loss))(rows_of(at, (SEEDS, BATCH)), jax.random.split(key, SEEDS))
+    assert agrees(values, value)
+    assert not agrees(values, value + 0.1)
+
+
+def from_itself(objective, key):
+    """The loss for draws of a distribution, with that very distribution as the model."""
+    distribution = objective.noise
+    return float(
+        objective(
+            Normalised(distribution, distribution.log_z()),
+            draws(distribution, 4, key=key),
+            None,
+            key=key,
+        )[0]
+    )
+
+
+@pytest.mark.parametrize("ratio", [1, RATIO])
+def test_other_contrasts_of_a_law_with_itself(ratio, key):
+    """u = 1 / r everywhere; and of r + 1 rows that look alike each is picked as often."""
+    distribution = Gaussian(jnp.ones(2), 2.0)
+    values = [
+        (NoiseContrastiveEstimation(distribution, ratio, "kl"), (np.log(ratio) + 1) / (1 + ratio)),
+        (
+            NoiseContrastiveEstimation(distribution, ratio, "squared"),
+            -1 / (2 * ratio * (1 + ratio)),
+        ),
+        (RankingNoiseContrastiveEstimation(distribution, ratio), np.log(1 + ratio)),
+    ]
+    for objective, value in values:
+        assert from_itself(objective, key) == pytest.approx(value)
+
+
+def test_nearest_distance_is_that_of_a_search_tree():
+    points = np.random.default_rng(0).normal(size=(40, 1, 3, 2))
+    flat = points.reshape(40, -1)
+    expected = cKDTree(flat).query(flat, 2)[0][:, 1]
+    np.testing.assert_allclose(nearest_distance(jnp.asarray(points)), expected)
+
+
+def test_entropy_of_the_chains_is_taken_off_the_loss(key):
+    energy, rows = Bowl(jnp.zeros(2), jnp.ones(2)), jax.random.normal(key, (8, 2))
+
+    def run(entropy):
+        objective = ImprovedContrastiveDivergence(Langevin(0.1), 3, entropy_weight=entropy)
+        loss, aux = objective(energy, rows, None, key=key)
+        return float(loss), float(aux.metrics["log_nearest"])
+
+    (none, spread), (some, _) = run(0.0), run(2.0)
+    assert some == pytest.approx(none - 2 * rows[0].size * spread)
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "multiquadric"])
+def test_stein_kernel_is_the_one_of_autodiff(kernel, key):
+    x, y, a, b = jax.random.normal(key, (4, 3))
+    width = 1.4
+
+    def k(x, y):
+        q = jnp.sum((x - y) ** 2) / width**2
+        return jnp.exp(-q / 2) if kernel == "gaussian" else (1 + q) ** -0.5
+
+    by_x, by_y = jax.grad(k)(x, y), jax.grad(k, argnums=1)(x, y)
+    trace = jnp.trace(jax.jacfwd(jax.grad(k), argnums=1)(x, y))
+    expected = a @ b * k(x, y) + a @ by_y + b @ by_x + trace
+    found = stein_kernel(jnp.stack([x, y]), jnp.stack([a, b]), jnp.asarray(width), kernel)[0, 1]
+    assert float(found) == pytest.approx(float(expected))
+
+
+def test_median_bandwidth_is_that_of_all_pairs():
+    rows = np.random.default_rng(0).normal(size=(21, 2, 2))
+    expected = np.median(pdist(rows.reshape(21, -1)))
+    assert float(median_bandwidth(jnp.asarray(rows))) == pytest.approx(expected)
+
+
+def test_median_bandwidth_of_many_rows_is_that_of_the_first():
+    rows = np.random.default_rng(0).normal(size=(512, 2))
+    expected = np.median(pdist(rows[:BANDWIDTH_ROWS]))
+    found = float(median_bandwidth(jnp.asarray(rows)))
+    assert found == pytest.approx(expected)
+    assert found == pytest.approx(np.median(pdist(rows)), rel=0.1)
+
+
+def test_a_narrow_gaussian_kernel_is_the_fisher_divergence_weighted_by_the_density():
+    """By quadrature: sqrt(2 pi) h times the integral of (density times difference of scores)^2."""
+    width, x = 0.03, np.linspace(-6, 6, 1201)
+    density, score, model = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), -x, -(x - 0.4) / 0.6
+    pairs = stein_kernel(
+        jnp.asarray(x)[:, None], jnp.asarray(model)[:, None], jnp.asarray(width), "gaussian"
+    )
+    weight = density * (x[1] - x[0])
+    found = weight @ np.asarray(pairs) @ weight / (np.sqrt(2 * np.pi) * width)
+    squared = (score - model) ** 2
+    assert found == pytest.approx(weight @ (density * squared), rel=0.01)
+    assert found != pytest.approx(weight @ squared, rel=0.5)
+
+
+@pytest.mark.parametrize("ratio", [1, RATIO])
+def test_telling_a_law_from_itself_costs_the_bayes_value(ratio, key):
+    """A11: every posterior is 1 / (1 + r), so the loss is the entropy of that coin."""
+    distribution, share = Gaussian(jnp.ones(2), 2.0), 1 / (1 + ratio)
+    objective = NoiseContrastiveEstimation(distribution, ratio)
+    loss, _ = objective(
+        Normalised(distribution, distribution.log_z()),
+        draws(distribution, 4, key=key),
+        None,
+        key=key,
+    )
+    entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
+    assert float(loss) == pytest.approx(entropy)
+
+
+def test_penalty_is_the_spread_of_both_energies_and_blind_to_a_constant(key):
+    """Noise-free chains, so that where they end is known."""
+    h, k, penalty = 0.2, 1.3, 0.01
+    energy, rows = Bowl(jnp.zeros(2), jnp.full(2, k)), jax.random.normal(key, (8, 2))
+    plain, extra = (
+        ContrastiveDivergence(Langevin(h, noise=0.0), steps=3, penalty=p)(
+            energy, rows, None, key=key
+        )[0]
+        for p in (0.0, penalty)
+    )
+    end = (1 - h * k) ** 3 * rows
+    up, down = jax.vmap(energy)(rows), jax.vmap(energy)(end)
+    assert float(plain) == pytest.approx(float(jnp.mean(up) - jnp.mean(down)))
+    middle = (jnp.mean(up) + jnp.mean(down)) / 2
+    spread = float(jnp.mean((up - middle) ** 2 + (down - middle) ** 2))
+    assert float(extra - plain) == pytest.approx(penalty * spread)
+    lifted = ContrastiveDivergence(Langevin(h, noise=0.0), steps=3, penalty=penalty)(
+        lambda x: energy(x) + 100.0, rows, None, key=key
+    )[0]
+    assert float(lifted) == pytest.approx(float(extra))
+
+
+def test_persistent_chains_go_on_from_where_they_stopped(key):
+    """A buffer as large as the batch, nothing fresh, no noise: n calls shrink it as n walks do."""
+    h, k, distribution = 0.1, 1.5, Gaussian(jnp.zeros(2), 1.0)
+    energy, rows = Bowl(jnp.zeros(2), jnp.full(2, k)), jnp.zeros((6, 2))
+    objective = PersistentContrastiveDivergence(
+        Langevin(h, noise=0.0), distribution, steps=2, size=6, reinit_probability=0.0
+    )
+    memory = first = objective.init(energy, rows, key=key)
+    call = eqx.filter_jit(lambda memory, key: objective(energy, rows, memory, key=key)[1])
+    for now in jax.random.split(key, 3):
+        aux = call(memory, now)
+        memory = aux.memory
+    assert np.allclose(memory.x, (1 - h * k) ** 6 * first.x)
+    assert np.array_equal(memory.age, np.full(6, 3))
+    assert float(aux.metrics["age"]) == 2.0
+
+
+def test_a_buffer_that_is_not_written_back_is_seen(key, monkeypatch):
+    """Negative control of the test above."""
+    monkeypatch.setattr(
+        "energax.sampler.buffer.Buffer.update", lambda buffer, slots, x, age: buffer
+    )
+    with pytest.raises(AssertionError):
+        test_persistent_chains_go_on_from_where_they_stopped(key)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_plain_function_is_an_energy_and_precision_is_kept(name, precision):
+    """Traced only; the memory that comes back has the form of the one that went in."""
+    at = METHODS[name].at(SHAPES["image"])
+    objective, rows = METHODS[name].make(at), jnp.zeros((4, *SHAPES["image"]))
+
+    def energy(x):
+        return jnp.sum(x**2)
+
+    def call(rows, key):
+        memory = objective.init(energy, rows, key=key)
+        return memory, *objective(energy, rows, memory, key=key)
+
+    memory, loss, aux = eqx.filter_eval_shape(call, rows, jax.random.key(0))
+    assert loss.dtype == precision
+    assert {(m.shape, str(m.dtype)) for m in aux.metrics.values()} == {((), precision)}
+    assert jax.tree.map(lambda a: (a.shape, a.dtype), aux.memory) == jax.tree.map(
+        lambda a: (a.shape, a.dtype), memory
+    )
+
+
+LAW = Gaussian(jnp.zeros(2), 1.0)
+WALK = Langevin(0.1)
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: ContrastiveDivergence(WALK, steps=0), "`steps` must be at least 1; got 0"),
+        (lambda: ContrastiveDivergence(WALK, penalty=-1.0), "`penalty` must be at least 0"),
+        (lambda: ShortRun(WALK, LAW, steps=-3), "`steps` must be at least 1; got -3"),
+        (
+            lambda: PersistentContrastiveDivergence(WALK, LAW, reinit_probability=1.5),
+            r"lie in \[0, 1\]",
+        ),
+        (lambda: PersistentContrastiveDivergence(WALK, LAW, size=0), "`size` must be at least 1"),
+        (lambda: DenoisingScoreMatching(0.0), "`noise` must be above 0; got 0.0"),
+        (lambda: DenoisingScoreMatching(float("nan")), "`noise` must be above 0; got nan"),
+        (lambda: SlicedScoreMatching(0), "`projections` must be at least 1; got 0"),
+        (lambda: NoiseContrastiveEstimation(LAW, 0), "`ratio` must be at least 1; got 0"),
+        (lambda: RankingNoiseContrastiveEstimation(LAW, 0), "`ratio` must be at least 1"),
+        (lambda: ConditionalNoiseContrastiveEstimation(-0.1), "`noise` must be above 0; got -0.1"),
+        (lambda: MinimumProbabilityFlow(0.1, 0), "`ratio` must be at least 1; got 0"),
+        (lambda: MinimumVelocity(-1.0), "`mobility` must be above 0 everywhere; got -1.0"),
+        (lambda: EnergyDiscrepancy(0.1, 0), "`copies` must be at least 1; got 0"),
+        (lambda: EnergyDiscrepancy(0.1, 1, -1.0), "`stabiliser` must be at least 0; got -1.0"),
+        (lambda: RecoveryLikelihood(WALK, 0.0), "`noise` must be above 0; got 0.0"),
+        (lambda: RecoveryLikelihood(WALK, 0.1, 0), "`steps` must be at least 1; got 0"),
+        (
+            lambda: ImprovedContrastiveDivergence(WALK, entropy_weight=-1.0),
+            "`entropy_weight` must be at least 0",
+        ),
+        (lambda: FiniteDifferenceScoreMatching(0.0), "`step` must be above 0; got 0.0"),
+        (lambda: KernelStein(bandwidth=0.0), "`bandwidth` must be above 0; got 0.0"),
+        (
+            lambda: KernelStein()(LAW, jnp.zeros((1, 2)), None, key=jax.random.key(0)),
+            "at least 2 rows; got 1",
+        ),
+        (
+            lambda: PersistentContrastiveDivergence(WALK, LAW, size=3).init(
+                LAW, jnp.zeros((4, 2)), key=jax.random.key(0)
+            ),
+            "`size` must be at least the batch size, 4; got 3",
+        ),
+    ],
+)
+def test_bad_settings_are_named(build, words):
+    with pytest.raises(ValueError, match=words):
+        build()
+
+
+def overlap(apart, ratio):
+    """Integral of (1 + r) p q / (p + r q) for p = N(apart, 1) and q = N(0, 1), by quadrature."""
+    x = np.linspace(-10, 14, 4801)
+    p, q = np.exp(-((x - apart) ** 2) / 2), np.exp(-(x**2) / 2)
+    return np.sum((1 + ratio) * p * q / (p + ratio * q)) * (x[1] - x[0]) / np.sqrt(2 * np.pi)
+
+
+def ranked_overlap(apart):
+    """Twice the mean share of y ~ q beside x ~ p in a softmax of p / q, by quadrature."""
+    x = np.linspace(-10, 14, 1601)
+    p, q = (np.exp(-((x - m) ** 2) / 2) / np.sqrt(2 * np.pi) for m in (apart, 0.0))
+    share = 1 / (1 + np.exp(apart * (x[:, None] - x[None])))
+    return 2 * (p @ share @ q) * (x[1] - x[0]) ** 2
+
+
+def noise_coverages(make, apart, ratio, key):
+    """The metric of independent batches of data from N(apart, 1), with the true model."""
+    noise, truth = Gaussian(jnp.zeros(1)), Gaussian(jnp.full(1, float(apart)))
+    objective = make(noise, ratio)
+
+    def one(key):
+        first, then = jax.random.split(key)
+        energy = Normalised(truth, truth.log_z())
+        aux = objective(energy, draws(truth, BATCH, key=first), None, key=then)[1]
+        return aux.metrics["noise_coverage"]
+
+    return np.asarray(jax.jit(jax.vmap(one))(jax.random.split(key, SEEDS)))
+
+
+@pytest.mark.parametrize("apart", [1.0, 2.5])
+@pytest.mark.parametrize("ratio", [1, RATIO])
+def test_noise_coverage_is_the_overlap_of_data_and_noise(apart, ratio, key):
+    """Issue 11, defect 5. At 1 the share of batches whose mean is clipped is seen by nobody."""
+    values = noise_coverages(NoiseContrastiveEstimation, apart, ratio, key)
+    right = overlap(apart, ratio)
+    assert np.all((values >= 0) & (values <= 1))
+    assert agrees(values, right, 0.01)
+    assert not agrees(values, right * ratio / (1 + ratio), 0.01)  # without its factor
+
+
+def test_noise_coverage_of_ranking_is_the_share_of_the_noise(key):
+    values = noise_coverages(RankingNoiseContrastiveEstimation, 2.5, 1, key)
+    assert agrees(values, ranked_overlap(2.5), 0.01)
+    assert not agrees(values, ranked_overlap(2.5) / 2, 0.01)
+
+
+@pytest.mark.parametrize("make", [NoiseContrastiveEstimation, RankingNoiseContrastiveEstimation])
+def test_noise_that_misses_the_data_is_warned_of(make, key):
+    """Noise that is the data covers it wholly; noise 8 standard deviations away not at all."""
+    near, far = (noise_coverages(make, apart, RATIO, key) for apart in (0.0, 8.0))
+    assert np.allclose(near, 1)
+    assert far.mean() < 0.01
+    assert coverage_warning({"noise_coverage": near}) is None
+    assert "closer to the data" in coverage_warning({"noise_coverage": far})
+    assert coverage_warning({"loss": 1.0}) is None
