@@ -132,7 +132,7 @@ def score_biases(proposals, factor, key, count=20_000):
 
     def one(key):
         first, *two = jax.random.split(key, 3)
-        z, x = generator.born(key=first)
+        z, x = generator.sample_pair(key=first)
         gaps = wave(grid) - x[0]
         right = jax.nn.softmax(-(grid**2) / 2 - gaps**2 / (2 * 0.09)) @ gaps / 0.09
         found = [estimate_score(generator, x, z, proposals, factor, key=k) for k in two]

@@ -87,7 +87,7 @@ def slope_of(mean_loss, *at):
 def of_generator(here, rules):
     def mean_loss(w, b):
         data = decoding(w, b, here.inferred())
-        return data + rules.synthetic * decoding(w, b, here.revised(rules.steps))
+        return data + rules.generator_weight * decoding(w, b, here.revised(rules.steps))
 
     return slope_of(mean_loss, here.w, here.b)
 
@@ -95,7 +95,7 @@ def of_generator(here, rules):
 def of_encoder(here, rules):
     def mean_loss(a, c, log_v):
         data = encoding(a, c, log_v, here.inferred())
-        return data + rules.imitation * encoding(a, c, log_v, here.revised(rules.steps))
+        return data + rules.encoder_weight * encoding(a, c, log_v, here.revised(rules.steps))
 
     return slope_of(mean_loss, here.a, here.c, np.log(here.v))
 

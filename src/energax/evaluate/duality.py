@@ -68,10 +68,9 @@ def variation_duality(
     Source: Domingo-Enrich et al. (2021), theorem 1; with f of norm up to radius, their beta.
 
     Example:
-        >>> network = ex.network.Shallow(*PARTS)
+        >>> network, grid = ex.network.make_shallow((3,), 4, key=key), ex.evaluate.sphere_grid(4)
         >>> tilt = ex.energy.Tilt(ex.energy.Sphere((3,)).distribution, network)
-        >>> given = tilt, 1.0, jnp.eye(3), *ex.evaluate.sphere_grid(4)
-        >>> bool(ex.evaluate.variation_duality(*given, key=key).gap > 0)
+        >>> bool(ex.evaluate.variation_duality(tilt, 1.0, jnp.eye(3), *grid, key=key).gap > 0)
         True
     """
     network, f, model = _parts(energy, nodes, log_shares)
@@ -123,9 +122,10 @@ def kernel_duality(
     Source: Domingo-Enrich et al. (2021), theorem 2.
 
     Example:
-        >>> parts = jnp.eye(3), jnp.ones(3), jnp.ones(3, int), ex.network.Relu(), jnp.ravel
-        >>> tilt = ex.energy.Tilt(ex.energy.Sphere((3,)).distribution, ex.network.Shallow(*parts))
-        >>> found = ex.evaluate.kernel_duality(tilt, 1.0, jnp.eye(3), *ex.evaluate.sphere_grid(4))
+        >>> network, grid = ex.network.make_shallow((3,), 4, key=key), ex.evaluate.sphere_grid(4)
+        >>> tilt = ex.energy.Tilt(ex.energy.Sphere((3,)).distribution, network)
+        >>> bool(ex.evaluate.kernel_duality(tilt, 1.0, jnp.eye(3), *grid).gap > 0)
+        True
     """
     network, f, model = _parts(energy, nodes, log_shares)
     points, seen = (jax.vmap(network.embedding)(part) for part in (nodes, rows))

@@ -135,8 +135,8 @@ def alignment(
     Near: on neurons whose cosine with some teacher direction is at least `near`.
 
     Example:
-        >>> parts = jnp.eye(3), jnp.ones(3), jnp.ones(3, int), ex.network.Relu(), jnp.ravel
-        >>> ex.evaluate.alignment(ex.network.Shallow(*parts), jnp.eye(3)[:2])[0].tolist()
+        >>> network = ex.network.make_shallow((3,), 8, key=key)
+        >>> ex.evaluate.alignment(network, network.directions[:2])[0].round(6).tolist()
         [1.0, 1.0]
     """
     cosines = network.directions @ directions.astype(network.directions.dtype).T

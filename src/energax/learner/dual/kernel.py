@@ -26,7 +26,7 @@ class Witness(eqx.Module):
 
     Example:
         >>> parts = jnp.eye(2)[:1], jnp.eye(2)[1:], jnp.array(1.0)
-        >>> f = ex.learner.Witness(*parts, ex.network.Relu(), jnp.ravel)
+        >>> f = ex.learner.Witness(*parts, ex.network.Relu(), ex.network.flatten)
         >>> bool(f(jnp.array([0.0, 1.0])) > 0)
         True
     """
