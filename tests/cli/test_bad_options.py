@@ -89,5 +89,5 @@ def test_the_same_without_them_is_taken(place):
 
 
 def test_of_a_method_that_is_given_twice_the_last_counts():
-    found = parse("moons.npy --method nce --method pcd --chain-steps 3".split())
+    found = parse(["moons.npy", "--method", "nce", "--method", "pcd", "--chain-steps", "3"])
     assert (found.method, found.options) == ("pcd", {"chain_steps": 3})
