@@ -86,6 +86,7 @@ def unfinished(run):
 
 DAMAGES = {  # name -> (what is done to the run, command, what the sentence says)
     "no run": (shutil.rmtree, "sample run --out s.csv", "run is not a run folder"),
+    "no run to report": (shutil.rmtree, "report run", "run is not a run folder"),
     "checkpoint cut": (
         lambda run: cut(biggest(unfinished(run) / "state")),
         "train --resume run --no-evaluate",

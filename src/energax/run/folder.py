@@ -60,6 +60,7 @@ class Folder:
 
     def evaluation(self) -> dict[str, Any]:
         """The record of its evaluation. Raises InputError where there is none."""
+        self.config()
         if not self.evaluated:
             raise InputError(
                 f"{self.path} is not evaluated: run `{shell_command('evaluate', self)}`."
