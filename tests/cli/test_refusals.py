@@ -112,7 +112,8 @@ def test_every_option_of_every_method_is_taken_by_its_own():
         words = ["digits", "--method", name]
         for leaf in leaves(method):
             words.append(leaf.flag)
-            words += [] if leaf.plain is bool else [leaf.choices[0] if leaf.choices else "1"]
+            number = "2" if leaf.plain is int else "0.5"
+            words += [] if leaf.plain is bool else [leaf.choices[0] if leaf.choices else number]
         assert set(parse(words).options) == {leaf.key for leaf in leaves(method)}
 
 

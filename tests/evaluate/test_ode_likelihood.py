@@ -24,7 +24,7 @@ def truth(distribution, rows):
 
 
 def measured(model, key, prior=None, **tolerances):
-    """The estimate for draws of the mixture at the finest level, and the truth."""
+    """The estimate for draws of the mixture at the lowest level, and the truth."""
     shape = model.shape
     rows = draws(distribution(shape, FINE), COUNT, key=key)
     prior = distribution(shape, BROAD) if prior is None else prior
@@ -147,7 +147,7 @@ def test_a_solve_that_fails_raises():
 @pytest.mark.parametrize(
     ("noises", "settings", "words"),
     [
-        ((0.1, 1.0), {}, "`sigma_max` must be above `finest`; got 0.1 and 1.0"),
+        ((0.1, 1.0), {}, "`sigma_max` must be above `sigma_min`; got 0.1 and 1.0"),
         ((1.0, 0.0), {}, "Noises must be above 0; got"),
         ((1.0, 0.1), {"probes": 1}, "`probes` must be at least 2; got 1"),
         ((1.0, 0.1), {"atol": -1.0}, "`atol` must be above 0"),

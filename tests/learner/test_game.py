@@ -155,9 +155,9 @@ def wrong_trace(patch):
 
 def still_weights(patch):
     """The distribution that the model's mean is over is held constant."""
-    module = __import__(f"{HERE}.f_divergence", fromlist=["shares"])
-    right = module.shares
-    patch.setattr(module, "shares", lambda *given: jax.lax.stop_gradient(right(*given)))
+    module = __import__(f"{HERE}.f_divergence", fromlist=["normalise_weights"])
+    right = module.normalise_weights
+    patch.setattr(module, "normalise_weights", lambda *given: jax.lax.stop_gradient(right(*given)))
 
 
 STEADY = [name for name in GAMES if not name.startswith("f-")]

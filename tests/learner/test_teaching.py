@@ -431,7 +431,7 @@ BAD = {
     "`latent` must be at least 1": lambda: Encoder(jnp.tanh, 0),
     "`floor` must be at least 0": lambda: Encoder(jnp.tanh, 1, -1.0),
     "it gave an array of shape": lambda: Encoder(jnp.tanh, 3)(jnp.zeros(2)),
-    "`energy` of the trio is None": lambda: TeachingRules(Langevin(0.1), None).check(
+    "`energy` of the players is None": lambda: TeachingRules(Langevin(0.1), None).check(
         TeachingPlayers(None, scene((3,)).players.generator)
     ),
     "`pathwise_weight` must be 0": lambda: TeachingRules(

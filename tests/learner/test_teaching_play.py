@@ -101,7 +101,7 @@ POSTERIORS = {
     "none": None,
 }
 LISTED = (
-    ["generator_size", "acceptance", "slope", "displacement"]
+    ["generator_size", "acceptance", "input_grad_norm", "displacement"]
     + ["encoder_size", "latent_grad_norm", "latent_displacement"]
     + [f"generator_{name}" for name in ("loss", "data", "grad_norm", "weight_norm")]
     + [f"encoder_{name}" for name in ("loss", "data", "grad_norm", "weight_norm")]

@@ -135,9 +135,9 @@ def test_every_posterior_of_teaching_takes_a_step(posterior, rows):
     assert ("encoder_loss" in metrics) == (posterior in ENCODED)
     assert type(learner.rules.posterior) is POSTERIORS[posterior]
     assert learner.rules.steps == method.chain.walk.chain_steps
-    assert learner.rules.blurred == (rows is PLANE or posterior == "variational")
+    assert learner.rules.add_noise == (rows is PLANE or posterior == "variational")
     assert method.temperature == pytest.approx(1.0) or learner.rules.steps > 0
-    draw = eqx.filter_eval_shape(lambda key: players.generator.born(key=key)[1], KEY)
+    draw = eqx.filter_eval_shape(lambda key: players.generator.sample_pair(key=key)[1], KEY)
     assert draw.shape == rows.shape
 
 

@@ -231,7 +231,7 @@ DAMAGES = {  # name -> (what is done to the run, command, what the sentence says
     "rows of another width": (
         lambda run: np.save("three.npy", np.zeros((5, 3))),
         "score run three.npy --out s.csv",
-        "three.npy has 3 columns; the run was trained on 2",
+        "three.npy has 3 columns; the model was trained on 2",
     ),
     "no rows to score": (lambda run: None, "score run none.npy --out s.csv", "no file none.npy"),
     "unknown ending": (
