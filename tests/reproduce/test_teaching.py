@@ -57,7 +57,7 @@ def test_every_member_of_the_family_runs_and_is_measured(done):
         stages = 1 if word in ("triangle", "no-energy") else 2
         assert len(run["frechet"]) == len(run["kernel"]) == stages
         assert len(run["energies"]) == (31 if stages == 2 else 0)
-        assert len(run["missed"]) == 11, "ten steps at least"
+        assert len(run["errors"]) == 11, "ten steps at least"
         assert run["seconds"] > 0
     text = (done / "table.md").read_text()
     for heading in ("Fashion-MNIST, 14 x 14: the family", "MNIST, 28 x 28", "Published orders"):
@@ -121,11 +121,11 @@ def test_rows_from_outside_are_what_their_names_say(small):
 def test_pooling_takes_means_of_squares():
     pixels = np.zeros((1, 28, 28), np.uint8)
     pixels[0, :2, 2] = 255
-    small = images.pooled(pixels, 2)
+    small = images.pool_pixels(pixels, 2)
     assert small.shape == (1, 14, 14)
     assert small[0, 0, 1] == 0, "two of four pixels are white"
     assert small.sum() == 1 - 14 * 14
-    assert np.array_equal(images.pooled(pixels, 1), pixels / np.float32(127.5) - 1)
+    assert np.array_equal(images.pool_pixels(pixels, 1), pixels / np.float32(127.5) - 1)
 
 
 def run_of(**changes):
@@ -136,7 +136,7 @@ def run_of(**changes):
         "frechet": [10.0, 9.0],
         "kernel": [1.0, 1.0],
         "energies": [1.0, 0.5, 0.2],
-        "missed": [0.3, 0.1],
+        "errors": [0.3, 0.1],
     } | changes
 
 
@@ -146,8 +146,8 @@ RIGHT = {
     "x10": run_of(frechet=[20.0, 15.0], seconds=1.0),
     "x20": run_of(frechet=[15.0, 8.0], seconds=2.0),
     "x50": run_of(frechet=[9.0, 4.5], seconds=5.0),
-    "noise10": run_of(missed=[1.0, 0.6]),
-    "noise30": run_of(missed=[1.0, 0.4]),
+    "noise10": run_of(errors=[1.0, 0.6]),
+    "noise30": run_of(errors=[1.0, 0.4]),
     "cooperative": run_of(frechet=[40.0, 30.0]),
     "triangle": run_of(frechet=[25.0]),
 }
@@ -161,9 +161,9 @@ WRONG = {
     "gains less": {"x50": {"frechet": [-9.0, -9.0]}},
     "take longer": {"x50": {"seconds": 2.5}},
     "from noise, Fréchet": {"noise30": {"frechet": [5.0, 4.9]}},
-    "from noise, squared": {"noise30": {"missed": [0.3, 0.05]}},
-    "30 steps from noise beat": {"noise10": {"missed": [1.0, 0.3]}},
-    "error falls": {"base": {"missed": [0.1, 0.2]}},
+    "from noise, squared": {"noise30": {"errors": [0.3, 0.05]}},
+    "30 steps from noise beat": {"noise10": {"errors": [1.0, 0.3]}},
+    "error falls": {"base": {"errors": [0.1, 0.2]}},
     "energy falls": {"base": {"energies": [1.0, 0.1, 0.2]}},
     "beats cooperative": {"cooperative": {"frechet": [5.0, 4.0]}},
     "beats the divergence": {"triangle": {"frechet": [4.0]}},
@@ -194,22 +194,22 @@ def test_an_order_that_fails_is_seen(words):
 def test_energies_and_errors_along_chains_are_those_of_their_states(key):
     setting = dataclasses.replace(PLANS["teaching-mnist"][0], width=8, latent=2, chain=3)
     shape = (14, 14)
-    trio = players.trio(setting, shape, key=key)
+    networks = players.make_players(setting, shape, key=key)
     rows = jax.random.uniform(jax.random.fold_in(key, 1), (5, *shape), minval=-1.0)
     chain = players.walk(setting, shape)
-    ends, energies = running.refine(chain, trio, rows, 3, key=key)
+    ends, energies = running.refine(chain, networks, rows, 3, key=key)
     assert energies.shape == (4,)
-    assert energies[0] == pytest.approx(float(jnp.mean(jax.vmap(trio.energy)(rows))))
-    assert energies[-1] == pytest.approx(float(jnp.mean(jax.vmap(trio.energy)(ends))))
-    codes, missed = running.infer_codes(setting, trio, rows, key=key)
+    assert energies[0] == pytest.approx(float(jnp.mean(jax.vmap(networks.energy)(rows))))
+    assert energies[-1] == pytest.approx(float(jnp.mean(jax.vmap(networks.energy)(ends))))
+    codes, errors = running.infer_codes(setting, networks, rows, key=key)
     for place, z in ((0, codes[0]), (-1, codes[1])):
-        apart = jax.vmap(trio.generator)(z) - rows
-        assert missed[place] == pytest.approx(float(jnp.mean(apart**2)))
-    assert jnp.array_equal(codes[0], jax.vmap(trio.encoder)(rows)[0])
+        apart = jax.vmap(networks.generator)(z) - rows
+        assert errors[place] == pytest.approx(float(jnp.mean(apart**2)))
+    assert jnp.array_equal(codes[0], jax.vmap(networks.encoder)(rows)[0])
     prior = dataclasses.replace(setting, posterior="prior", latent_chain=12)
-    trio = players.trio(prior, shape, key=key)
-    codes, missed = running.infer_codes(prior, trio, rows, key=key)
-    assert missed.shape == (13,)
+    networks = players.make_players(prior, shape, key=key)
+    codes, errors = running.infer_codes(prior, networks, rows, key=key)
+    assert errors.shape == (13,)
     assert abs(float(jnp.mean(codes[0] ** 2)) - 1) < 1.8, "4 sd of ten squares of N(0, 1)"
 
 

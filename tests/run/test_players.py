@@ -17,7 +17,7 @@ from energax.energy import weights
 from energax.learner import Players, TeachingPlayers
 from energax.model import find_generator, fitting, interpolate, load, reconstruct
 from energax.model.latent import mix
-from energax.model.players import list_partners
+from energax.model.players import list_auxiliary
 from energax.run import Folder
 from energax.train import Checkpoints
 from energax.train.save import name_arrays
@@ -93,14 +93,14 @@ def test_all_players_come_back_as_at_the_checkpoint(words, runs):
         assert found is None
         return
     assert type(found) is (TeachingPlayers if "generator" in names else Players)
-    assert {name for name, part in list_partners(found).items() if part is not None} == names
+    assert {name for name, part in list_auxiliary(found).items() if part is not None} == names
     for name in names:
-        assert same(list_partners(found)[name], list_partners(state)[name]), name
-        assert name_arrays(list_partners(found)[name]), "there are arrays to compare"
+        assert same(list_auxiliary(found)[name], list_auxiliary(state)[name]), name
+        assert name_arrays(list_auxiliary(found)[name]), "there are arrays to compare"
     spoilt = jax.tree.map(
-        lambda a: a + 1e-3 if eqx.is_inexact_array(a) else a, list_partners(state)
+        lambda a: a + 1e-3 if eqx.is_inexact_array(a) else a, list_auxiliary(state)
     )
-    assert not same(list_partners(found), spoilt), "the comparison can fail"
+    assert not same(list_auxiliary(found), spoilt), "the comparison can fail"
 
 
 def test_weights_without_the_other_players_are_refused(runs, tmp_path):

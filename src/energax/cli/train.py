@@ -132,7 +132,7 @@ def parse(words: Sequence[str]) -> Train | None:
     """
     own = list(leaves(Train))
     plain = [word for word in words if word not in ("-h", "--help")]
-    name = _named(plain)
+    name = _find_name(plain)
     method = default_method("table") if name is None else find_method(name)
     trees = [method] if name is not None else [method, default_method("image")]
     every = list({leaf.key: leaf for tree in trees for leaf in leaves(tree)}.values())
@@ -166,7 +166,7 @@ def _check_alone(path: Path, given: Sequence[Option]) -> None:
         raise InputError(f"--resume takes all options from {path}: leave out {others[0]}.")
 
 
-def _named(words: Sequence[str]) -> str | None:
+def _find_name(words: Sequence[str]) -> str | None:
     """The name after --method, read before the parser is built, for its options depend on it."""
     found = None
     for word, following in itertools.zip_longest(words, words[1:]):

@@ -187,7 +187,7 @@ def find_missing_mass(forward: Estimate, values: Float[np.ndarray, " size"]) -> 
 
 
 _FLOOR = 1e-6
-"""No figure made of energies in single precision is told to be nearer than this."""
+"""No figure made of energies in single precision is reported to be nearer than this."""
 
 
 def certify(estimate: Estimate, *, level: float = 0.95) -> LogZ:

@@ -89,6 +89,6 @@ class RecoveryAtManyLevels(AbstractMethod):
         made = learner.Descent(loss, moves, self.training.ema_decay or None)
         return make_noisy_energy(self.network, ground, key=key), made
 
-    def evaluated(self, energy: Any) -> Any:
+    def select_energy(self, energy: Any) -> Any:
         """The energy at the lowest level of noise."""
         return energy.at(self.levels.sigma_min)

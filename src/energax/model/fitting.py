@@ -18,7 +18,7 @@ from energax.method import (
     kind_of,
 )
 from energax.model.base import Model
-from energax.model.players import list_partners
+from energax.model.players import list_auxiliary
 from energax.model.saving import replace_energy
 from energax.objective import coverage_warning
 from energax.options import replace
@@ -75,9 +75,9 @@ def finish(
 ) -> Model:
     """The model of a finished run."""
     energy = learner.energy(state)
-    partners = list_partners(state)
-    blank, _ = method.build(ground, key=jax.random.key(0)) if partners else (None, None)
-    players = replace_energy(blank, energy, partners)
+    others = list_auxiliary(state)
+    blank, _ = method.build(ground, key=jax.random.key(0)) if others else (None, None)
+    players = replace_energy(blank, energy, others)
     base = build.find_base(energy, ground.base)
     return Model(energy, base, ground.transform, rows.schema, method, players)
 

@@ -20,7 +20,7 @@ from energax.files import draft_folder, read_json, write_json
 from energax.learner import Players, TeachingPlayers
 from energax.method import AbstractMethod, Groundwork, build, find_method, spell_method
 from energax.model.base import Model
-from energax.model.players import list_partners
+from energax.model.players import list_auxiliary
 from energax.options import from_dict
 
 VERSION = 1
@@ -121,7 +121,7 @@ def load(path: Path | str, *, energy: Any = None) -> Model:
     moving, still = weights(energy)
     averaged = method.training.ema_decay > 0
     like = {"energy": moving} | ({"average": moving} if averaged else {})
-    others = {name: part for name, part in list_partners(blank).items() if part is not None}
+    others = {name: part for name, part in list_auxiliary(blank).items() if part is not None}
     found = train.read_weights(folder / WEIGHTS, like | others)
     trained = eqx.combine(found["average" if averaged else "energy"], still)
     return Model(
@@ -162,7 +162,7 @@ def list_weights(model: Model) -> dict[str, PyTree]:
     parts = {"energy": trained}
     if model.method.training.ema_decay > 0:
         parts["average"] = trained
-    return parts | list_partners(model.players)
+    return parts | list_auxiliary(model.players)
 
 
 def write_log_z(path: Path, log_z: LogZ | str) -> None:

@@ -10,7 +10,7 @@ from energax.errors import Diverged, InputError, Stopped
 from energax.files import write_json
 from energax.method import AbstractMethod
 from energax.model import fitting, saving
-from energax.model.players import list_partners
+from energax.model.players import list_auxiliary
 from energax.objective import coverage_warning
 from energax.progress import announce, stage
 from energax.run.folder import Folder, shell_command
@@ -129,7 +129,7 @@ def _write(folder: Folder, run: Run) -> None:
     parts = {"energy": weights(run.state.energy)[0]}
     if run.state.average is not None:
         parts["average"] = run.state.average
-    write_weights(folder[saving.WEIGHTS], parts | list_partners(run.state))
+    write_weights(folder[saving.WEIGHTS], parts | list_auxiliary(run.state))
 
 
 def failing_player(failure: str, method: AbstractMethod) -> str:

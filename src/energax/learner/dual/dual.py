@@ -162,7 +162,7 @@ class DualTraining(AbstractLearner):
     def _noise(self, particles: Array, *, key: PRNGKeyArray) -> Float[Array, " count *shape"]:
         count = particles.size // 2 if self.antithetic else particles.size
         # On a CPU, normals of one axis are made three times faster than those of several; the
-        # barrier keeps XLA from making them anew at each use.
+        # barrier keeps XLA from making them again at each use.
         noise = jax.lax.optimization_barrier(jax.random.normal(key, (count,), particles.dtype))
         if self.antithetic:
             noise = jnp.concatenate([noise, -noise])

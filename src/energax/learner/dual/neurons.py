@@ -68,7 +68,7 @@ class Neurons(eqx.Module):
         # Differentiated in columns: their gradient is a matrix product in the layout that CPUs
         # multiply fastest.
         def gap(columns: Array) -> tuple[Array, tuple[Array, Array]]:
-            means = [_means(network, columns, *cloud) for cloud in (data, model)]
+            means = [_means(network, columns, *points) for points in (data, model)]
             return jnp.sum(means[1] - means[0]), (means[0], means[1])
 
         slope, (of_data, of_model) = jax.grad(gap, has_aux=True)(network.directions.T)

@@ -104,10 +104,10 @@ class Game(AbstractLearner):
         moving, optimiser = apply_update(self.optimiser, grad, state.optimiser, moving)
         average = update_average(self.ema_decay, state.average, moving, state.updates)
         energy = eqx.combine(moving, still)
-        rival, rival_optimiser, told = self._step_rival(
+        rival, rival_optimiser, rival_metrics = self._step_rival(
             state.rival, state.rival_optimiser, energy, batch, aux.memory, key=then
         )
-        metrics = aux.metrics | {"grad_norm": optax.tree.norm(grad)} | told
+        metrics = aux.metrics | {"grad_norm": optax.tree.norm(grad)} | rival_metrics
         updates = state.updates + 1
         after = GameState(energy, rival, average, optimiser, rival_optimiser, aux.memory, updates)
         return after, metrics

@@ -47,7 +47,8 @@ class AbstractSource(eqx.Module):
 class FromDistribution(AbstractSource):
     """`ratio` fresh draws of `distribution` for each row of data, weighted to be the model's.
 
-    Nothing is carried and nothing has to mix. Metrics: "cloud_size", the effective number of draws.
+    Nothing is carried and nothing has to mix. Metrics: "effective_size", the effective number of
+    draws.
 
     Raises:
         ValueError: `ratio` is below 1.
@@ -79,7 +80,7 @@ class FromDistribution(AbstractSource):
             x, jax.vmap(lambda x: log_density(stop_gradient(self.distribution), x))(x)
         )
         size = 1 / jnp.sum(normalise_weights(stop_gradient(energy), samples) ** 2)
-        return samples, None, {"cloud_size": size}
+        return samples, None, {"effective_size": size}
 
 
 class FromChains(AbstractSource):

@@ -174,9 +174,9 @@ class Teaching(AbstractLearner):
         if chains is None:
             return self.rules.refine(players, given.latent_noise, key=key)[0], None
         choose, move = jax.random.split(key)
-        anew = jax.random.bernoulli(choose, self.reinit_probability, (len(chains),))
+        restart = jax.random.bernoulli(choose, self.reinit_probability, (len(chains),))
         born = self.rules.make_starts(players.generator, given.latent_noise)
-        starts = jax.vmap(jnp.where)(anew, born, chains)
+        starts = jax.vmap(jnp.where)(restart, born, chains)
         x, _ = self.rules.run_chains(players, starts, key=move)
         return x, x
 
