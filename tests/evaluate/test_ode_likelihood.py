@@ -77,7 +77,7 @@ MEAN, VARIANCE = np.array([0.5, -1.0, 2.0]), np.array([0.3, 1.0, 2.5])
 
 
 def test_what_the_prior_misses_is_carried_down_whole(key):
-    """Gaussian data: the row's place at the broadest level is known, and so is each density."""
+    """Gaussian data: the row's place at the highest level is known, and so is each density."""
     prior = Gaussian(jnp.zeros(3), 4.0)
     rows = draws(Gaussian(MEAN, np.sqrt(VARIANCE)), 50, key=key)
     found = flow_log_density(bowl(MEAN, VARIANCE), prior, 4.0, 0.3, rows)

@@ -29,7 +29,7 @@ def flow_log_density(
 ) -> Estimate:
     """log p of each row, in nats, under the probability flow from `prior` down to little noise.
 
-    The row flows up to x' at the broadest noise by dx/dlog s = v = -s^2 score(x, s), and log p(row)
+    The row flows up to x' at the highest noise by dx/dlog s = v = -s^2 score(x, s), and log p(row)
     = log prior(x') + integral of div v dlog s, the divergence by one derivative along each axis:
     for few axes.
 
@@ -37,8 +37,8 @@ def flow_log_density(
         model: a model of shrunk rows goes in as `Unshrunk`, with the s of its docstring.
         prior: the distribution at `sigma_max`, as near as possible; `Gaussian(0, sqrt(1 +
             sigma_max^2))` for standardised data.
-        sigma_max: the broadest noise.
-        sigma_min: the finest noise, below `sigma_max`.
+        sigma_max: the highest noise.
+        sigma_min: the lowest noise, below `sigma_max`.
         rtol: relative tolerance of the solver.
         atol: absolute tolerance of the solver.
 
@@ -52,8 +52,8 @@ def flow_log_density(
 
     Trap: this is the exact density of what `probability_flow` makes of draws of `prior`, normalised
     whatever the network. Not in the error: it is at best the distribution of the data *with the
-    finest noise on them*, and what `prior` misses is carried down whole. A `NoisyEnergy` has
-    another density at the finest level, exp(-E(x, s)) / Z; the two agree only where its levels fit
+    lowest noise on them*, and what `prior` misses is carried down whole. A `NoisyEnergy` has
+    another density at the lowest level, exp(-E(x, s)) / Z; the two agree only where its levels fit
     one another.
     Source: Song et al. (2021), section 4.3 and appendix D.2.
 

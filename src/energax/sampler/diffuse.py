@@ -37,7 +37,7 @@ def predictor_corrector(
     `corrections` times: x + h score(x, t) + sqrt(2 h) z with h = (`ratio` t)^2.
 
     Args:
-        noises: Standard deviations, broadest first; see `geometric_levels`.
+        noises: Standard deviations, highest first; see `geometric_levels`.
         starts: Draws of the distribution at noises[0], near N(0, s^2 + variance of the data).
 
     Raises:
@@ -101,7 +101,7 @@ def reverse_sde(model: AbstractNoisy, noises: Noises, starts: Rows, *, key: PRNG
     from 16 to 0.2 the variance of N(0, 0.25) is right within 2%.
 
     Args:
-        noises: Standard deviations, broadest first; see `geometric_levels`.
+        noises: Standard deviations, highest first; see `geometric_levels`.
         starts: Draws of the distribution at noises[0], near N(0, s^2 + variance of the data).
 
     Raises:
