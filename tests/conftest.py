@@ -4,9 +4,14 @@ import gc
 import os
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# The test processes are the threads: those of BLAS would wait for each other. NumPy, which plugins
+# of pytest have loaded, no longer reads the variables; what is loaded later does.
 for threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(threads, "1")  # the test processes are the threads
+    os.environ[threads] = "1"
+threadpool_limits(1)
 # Nearly all the time of small tests is compilation. Plain programs, quickly made, take a tenth of
 # it; one LLVM module each, not 32 for as many threads, halves that again.
 os.environ.setdefault(
