@@ -24,11 +24,17 @@ def stage(text: str) -> Iterator[None]:
     if not _Screen.shown:
         yield
     elif not sys.stderr.isatty():
-        print(f"{text} ...", flush=True)
+        announce(text)
         yield
     else:
         with _spin(text):
             yield
+
+
+def announce(text: str) -> None:
+    """A line, when piped, for a stage that on a terminal shows more than a spinner."""
+    if _Screen.shown and not sys.stderr.isatty():
+        print(f"{text} ...", flush=True)
 
 
 @contextlib.contextmanager

@@ -221,7 +221,7 @@ UNSPLIT = {
     "a share": (
         lambda: from_rows(table(), test_fraction=1.0),
         ValueError,
-        "`test_fraction` must be between 0 and 1",
+        "`test_fraction` must be in [0, 1)",
     ),
 }
 

@@ -63,7 +63,7 @@ def test_annealed_chains_find_the_shares_of_far_modes(kind, shape, precision, ke
 
 
 def test_one_fine_level_does_not(key):
-    """Negative control: the same start and as many steps, all at the finest level."""
+    """Negative control: the same start and as many steps, all at the lowest level."""
     model = energy((2,)).at(LEVELS[-1])
     first, then = jax.random.split(key)
     starts = LEVELS[0] * jax.random.normal(first, (COUNT, 2))

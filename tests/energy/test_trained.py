@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from cases import Bowl
 from agreement import agrees
+from cases import Bowl
 
 from energax.energy import (
     Bridge,

@@ -19,11 +19,11 @@ from energax.energy import (
     draws,
 )
 from energax.evaluate import annealed_log_z
-from energax.evaluate.anneal import kernel_for
+from energax.evaluate.anneal import make_kernel
 from energax.evaluate.annealed import forward_end, reverse_end
 from energax.evaluate.log_z import LEAST
-from energax.evaluate.path import AbstractPath, Between, Tilting, path_between
-from energax.evaluate.schedule import Schedule, effective_size, pilot, resampled
+from energax.evaluate.path import AbstractPath, LinearPath, TiltPath, make_path
+from energax.evaluate.schedule import Schedule, effective_size, pilot, resample
 
 SIZE = 256
 
@@ -39,7 +39,7 @@ class Scaled(AbstractPath):
     """A path that lies about one thing: the factor of its gap, or the time it moves at."""
 
     base: Gaussian
-    true: Between
+    true: LinearPath
     sign: Float[Array, ""]
     speed: Float[Array, ""]
 
@@ -61,7 +61,7 @@ def ratios(path, log_z, *, key):
     target = plane()[1]
     first, second, go, back = jax.random.split(key, 4)
     start, end = draws(path.base, SIZE, key=first), draws(target, SIZE, key=second)
-    kernel = kernel_for(path, start, 5, 2)
+    kernel = make_kernel(path, start, 5, 2)
     truth = float(log_z - path.base.log_z())
     _, gone = forward_end(path, kernel, schedule, start, key=go)
     _, come = reverse_end(path, kernel, schedule, end, np.arange(SIZE), key=back)
@@ -70,7 +70,7 @@ def ratios(path, log_z, *, key):
 
 def test_weights_average_to_the_ratio_of_constants_both_ways(key, precision):
     base, target = plane()
-    there, back = ratios(Between(base, target), target.log_z(), key=key)
+    there, back = ratios(LinearPath(base, target), target.log_z(), key=key)
     assert agrees(there, 1.0)
     assert agrees(back, 1.0)
     assert max(np.std(there), np.std(back)) < 1.0  # the smallest fault seen: 0.31 in Z
@@ -87,7 +87,7 @@ FAULTS = {  # name -> (sign of the gap, speed of the moves, error in log Z of th
 def test_a_planted_fault_is_caught(fault, key):
     sign, speed, missing = FAULTS[fault]
     base, target = plane()
-    path = Scaled(base, Between(base, target), jnp.asarray(sign), jnp.asarray(speed))
+    path = Scaled(base, LinearPath(base, target), jnp.asarray(sign), jnp.asarray(speed))
     there, back = ratios(path, target.log_z() + missing * base.log_z(), key=key)
     assert not (agrees(there, 1.0) and agrees(back, 1.0))
 
@@ -134,9 +134,9 @@ def test_an_energy_without_numbers_is_refused(key):
 def test_frozen_chains_are_seen(key):
     """Steps too small to move leave plain importance sampling, whose size has collapsed."""
     base, target = plane()[0], narrow(0.0, 0.02)
-    path, start = path_between(base, target), draws(base, SIZE, key=key)
-    kernel = kernel_for(path, start, 5, 2)
-    good = pilot(path, kernel, start, 100, key=key).refined(8)
+    path, start = make_path(base, target), draws(base, SIZE, key=key)
+    kernel = make_kernel(path, start, 5, 2)
+    good = pilot(path, kernel, start, 100, key=key).refine(8)
     frozen = dataclasses.replace(good, steps=np.full(len(good.times), 1e-9))
     sizes = [
         float(forward_end(path, kernel, schedule, start, key=key)[0].size)
@@ -148,12 +148,12 @@ def test_frozen_chains_are_seen(key):
 def test_paths_agree_on_what_a_tilt_is(key):
     base = mixture(2, 3)
     tilt = Normalised(Tilt(base, lambda x: jnp.sum(jnp.sin(x))), 0.7)
-    short, long = path_between(base, tilt), Between(base, tilt)
-    assert isinstance(short, Tilting)
+    short, long = make_path(base, tilt), LinearPath(base, tilt)
+    assert isinstance(short, TiltPath)
     assert isinstance(
-        path_between(mixture(2, 3), tilt), Between
+        make_path(mixture(2, 3), tilt), LinearPath
     )  # another distribution, though equal
-    assert isinstance(path_between(base, Sum(tilt)), Between)
+    assert isinstance(make_path(base, Sum(tilt)), LinearPath)
     x, time = jnp.array([0.3, -1.2]), jnp.asarray(0.4)
     assert np.isclose(float(short.gap(x)), float(long.gap(x)))
     assert np.isclose(float(short.at(time)(x)), float(long.at(time)(x)))
@@ -162,10 +162,10 @@ def test_paths_agree_on_what_a_tilt_is(key):
 def test_moves_leave_their_law_as_it_is(key):
     """From exact draws, moments stay: the kernel with jumps and Hamiltonian steps, at t = 1."""
     target = mixture(2, 2)
-    path = Between(Gaussian(jnp.zeros(2), 2.0), target)
+    path = LinearPath(Gaussian(jnp.zeros(2), 2.0), target)
     first, second = jax.random.split(key)
     x = draws(target, 4096, key=first)
-    kernel = kernel_for(path, draws(path.base, 512, key=second), 5, 2)
+    kernel = make_kernel(path, draws(path.base, 512, key=second), 5, 2)
     one = jnp.ones((), x.dtype)
 
     @eqx.filter_jit
@@ -188,16 +188,16 @@ def test_moves_leave_their_law_as_it_is(key):
 
 def test_schedules_refine_reverse_and_stop_at_the_limit(key):
     rough = Schedule(np.array([0, 0.1, 0.5, 1.0]), np.array([1.0, 0.8, 0.6, 0.5]))
-    fine = rough.refined(4)
+    fine = rough.refine(4)
     assert np.allclose(fine.times[::4], rough.times)
     assert np.allclose(fine.steps[::4], rough.steps)
     for made, total in ((fine.forward(jnp.dtype(float)), 1), (fine.reverse(jnp.dtype(float)), -1)):
         assert np.isclose(float(made.first + jnp.sum(made.shifts)), total)
         assert int(made.count) == 11
     base, target = Gaussian(jnp.zeros(2)), Gaussian(jnp.full(2, 9.0), 0.1)
-    path = path_between(base, target)
+    path = make_path(base, target)
     x = draws(base, 64, key=key)
-    found = pilot(path, kernel_for(path, x, 2, 1), x, 5, key=key)
+    found = pilot(path, make_kernel(path, x, 2, 1), x, 5, key=key)
     assert len(found.times) <= 6
     assert found.times[0] == 0
     assert found.times[-1] == 1
@@ -206,7 +206,7 @@ def test_schedules_refine_reverse_and_stop_at_the_limit(key):
 
 def test_resampling_is_in_proportion(key):
     log_weight = np.log(np.array([0.1, 0.2, 0.7, 1e-9]))
-    found = np.bincount(resampled(np.tile(log_weight, 25), key=key) % 4, minlength=4)
+    found = np.bincount(resample(np.tile(log_weight, 25), key=key) % 4, minlength=4)
     assert np.all(np.abs(found - [10, 20, 70, 0]) <= 25)
     assert found[3] == 0
     assert np.isclose(effective_size(np.zeros(7)), 7)

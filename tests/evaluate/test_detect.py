@@ -7,7 +7,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from energax.evaluate import detection, pca_residual
-from energax.evaluate.detect import figures
+from energax.evaluate.detect import detection_rates
 
 SHIFT = 1.5
 
@@ -32,11 +32,11 @@ def exact(shift=SHIFT, share=1.0):
 
 def test_auroc_of_two_gaussians_is_exact_at_any_size():
     inside, outside = energies(20, 500)
-    found = [figures(a, b)[0] for a, b in zip(inside, outside, strict=True)]
+    found = [detection_rates(a, b)[0] for a, b in zip(inside, outside, strict=True)]
     assert agrees(found, norm.cdf(SHIFT / np.sqrt(2)))
     # Negative controls: the shift not divided by the root of 2, and the swapped sign.
     assert not agrees(found, norm.cdf(SHIFT))
-    swapped = [figures(-a, -b)[0] for a, b in zip(inside, outside, strict=True)]
+    swapped = [detection_rates(-a, -b)[0] for a, b in zip(inside, outside, strict=True)]
     assert np.allclose(swapped, 1 - np.array(found))
     assert not agrees(swapped, norm.cdf(SHIFT / np.sqrt(2)))
 
@@ -45,10 +45,10 @@ def test_auroc_of_two_gaussians_is_exact_at_any_size():
 def test_precision_and_false_alarms_of_two_gaussians(share):
     """Biased by about 1 / size, which the margin forgives."""
     inside, outside = energies(4000, 60, share=share)
-    found = np.array([figures(a, b) for a, b in zip(inside, outside, strict=True)])
+    found = np.array([detection_rates(a, b) for a, b in zip(inside, outside, strict=True)])
     assert agrees(found, exact(share=share), margin=0.001)
     # Negative controls: rows inside taken for what is to be found, and 94% in place of 95%.
-    other = np.array([figures(-b, -a) for a, b in zip(inside, outside, strict=True)])
+    other = np.array([detection_rates(-b, -a) for a, b in zip(inside, outside, strict=True)])
     assert share == 1 or not agrees(other[:, 1], exact(share=share)[1], margin=0.001)
     assert not agrees(found[:, 2], norm.sf(SHIFT + norm.ppf(0.06)), margin=0.001)
 
@@ -58,8 +58,8 @@ def test_sides_exchanged_are_the_other_convention():
     rng = np.random.default_rng(0)
     inside, outside = rng.normal(size=(60, 2000)), SHIFT + 2 * rng.normal(size=(60, 2000))
     pairs = list(zip(inside, outside, strict=True))
-    found = np.array([figures(a, b)[[0, 2]] for a, b in pairs])
-    other = np.array([figures(-b, -a)[[0, 2]] for a, b in pairs])
+    found = np.array([detection_rates(a, b)[[0, 2]] for a, b in pairs])
+    other = np.array([detection_rates(-b, -a)[[0, 2]] for a, b in pairs])
     assert np.allclose(found[:, 0], other[:, 0])
     passes = norm.cdf((norm.ppf(0.95) - SHIFT) / 2)
     assert agrees(other[:, 1], passes, margin=0.001)
@@ -69,8 +69,8 @@ def test_sides_exchanged_are_the_other_convention():
 def test_ties_count_half():
     inside, outside = np.array([0.0, 0.0, 1.0, 1.0]), np.array([1.0, 1.0, 1.0, 2.0])
     # 8 pairs against 0, all won; 6 ties and 2 won against 1.
-    assert np.isclose(figures(inside, outside)[0], (8 + 2 + 6 / 2) / 16)
-    auroc, aupr, fpr = figures(np.zeros(30), np.zeros(10))
+    assert np.isclose(detection_rates(inside, outside)[0], (8 + 2 + 6 / 2) / 16)
+    auroc, aupr, fpr = detection_rates(np.zeros(30), np.zeros(10))
     assert np.allclose([auroc, aupr, fpr], [0.5, 0.25, 1.0])
 
 
@@ -78,7 +78,7 @@ def test_false_alarms_are_read_where_95_percent_are_found():
     """Levels 3, 2, 1 on one slope of the curve: 95 of 100 are found at level 2."""
     outside = np.repeat([3.0, 2.0, 1.0], [90, 5, 5])
     inside = np.repeat([3.0, 2.0, 1.0], [900, 50, 50])
-    assert np.isclose(figures(inside, outside)[2], 0.95)
+    assert np.isclose(detection_rates(inside, outside)[2], 0.95)
 
 
 def test_found_by_hand():

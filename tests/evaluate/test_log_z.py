@@ -9,8 +9,8 @@ import pytest
 from agreement import agrees
 
 from energax.energy import Gaussian, GaussianMixture, Neural, UniformBox
-from energax.evaluate import Estimate, bounded, importance_log_z, kl_by_quadrature, quadrature
-from energax.evaluate.log_z import beyond_reach, log_mean, two_ended, unrest
+from energax.evaluate import Estimate, certify, importance_log_z, kl_by_quadrature, quadrature
+from energax.evaluate.log_z import combine_ends, find_drift, find_missing_mass, log_mean
 
 
 def mixture():
@@ -40,14 +40,14 @@ def test_quadrature_is_exact_within_its_error(name, precision):
     rounding = 1e-10 if precision == "float64" else 1e-4
     assert abs(float(found.value) - exact) <= float(found.error) + rounding
     assert float(found.error) < 10 * rounding
-    assert bounded(found).certified
+    assert certify(found).certified
 
 
 def test_quadrature_notices_mass_outside_its_box():
     found = quadrature(Gaussian(jnp.zeros(2), 1.0), -1, 1, points=128)
     assert float(found.error) > 0.1
     flat = quadrature(Neural(lambda x: 0.01 * jnp.sum(x**2), (2,)), -1, 1, points=64)
-    refused = bounded(Estimate(flat.value, 5 * flat.error, flat.size))
+    refused = certify(Estimate(flat.value, 5 * flat.error, flat.size))
     assert not refused.certified
     assert "box is too small" in refused.why
 
@@ -58,7 +58,7 @@ def test_quadrature_refuses_what_it_cannot_do():
     with pytest.raises(ValueError, match="`low` must be below `high`"):
         quadrature(Gaussian(jnp.zeros(2)), 1, 1)
     endless = quadrature(Neural(lambda x: -jnp.sum(x**2) * jnp.inf, (1,)), -1, 1, points=16)
-    assert not bounded(endless).certified
+    assert not certify(endless).certified
 
 
 def test_kl_on_a_grid_is_the_closed_form():
@@ -114,18 +114,18 @@ REFUSALS = {  # name -> (forward, reverse, trouble, part of the reason)
 @pytest.mark.parametrize("name", REFUSALS)
 def test_an_interval_is_refused_with_a_reason(name):
     forward, reverse, trouble, reason = REFUSALS[name]
-    found = two_ended(forward, reverse, 512, trouble, level=0.95)
+    found = combine_ends(forward, reverse, 512, trouble, level=0.95)
     assert not found.certified
     assert reason in found.why
 
 
 def test_an_interval_holds_both_ends():
-    found = two_ended(estimate(0.0, 0.1), estimate(0.2, 0.05), 512, level=0.95)
+    found = combine_ends(estimate(0.0, 0.1), estimate(0.2, 0.05), 512, level=0.95)
     assert found.certified
     assert np.isclose(found.lower, -0.196, atol=1e-3)
     assert np.isclose(found.upper, 0.298, atol=1e-3)
     assert np.isclose(found.value, 0.1)
-    wider = two_ended(estimate(0.0, 0.1), estimate(0.2, 0.05), 512, level=0.99)
+    wider = combine_ends(estimate(0.0, 0.1), estimate(0.2, 0.05), 512, level=0.99)
     assert wider.lower < found.lower
     assert wider.upper > found.upper
 
@@ -135,14 +135,14 @@ def test_chains_at_rest_are_told_from_drifting_and_frozen_ones():
     calm, family = rng.normal(size=(40, 300)), np.arange(300)
     drift = calm + np.linspace(0, 1, 40)[:, None]
     taken = np.full(40, 0.7)
-    assert unrest({"energy": calm}, taken, family) == ""
-    assert "mean gap moved by 0.8" in unrest({"energy": calm, "gap": drift}, taken, family)
-    assert "frozen" in unrest({"energy": calm}, 0 * taken, family)
-    assert "not at rest" in unrest({"energy": calm * np.nan}, taken, family)
+    assert find_drift({"energy": calm}, taken, family) == ""
+    assert "mean gap moved by 0.8" in find_drift({"energy": calm, "gap": drift}, taken, family)
+    assert "frozen" in find_drift({"energy": calm}, 0 * taken, family)
+    assert "not at rest" in find_drift({"energy": calm * np.nan}, taken, family)
 
 
 def test_a_part_that_annealing_misses_is_noticed():
     values = np.random.default_rng(0).normal(0.2, 0.6, 400)
-    assert beyond_reach(estimate(0.0), values) == ""
+    assert find_missing_mass(estimate(0.0), values) == ""
     values[:8] += 20
-    assert "2.0% of the target chains" in beyond_reach(estimate(0.0), values)
+    assert "2.0% of the target chains" in find_missing_mass(estimate(0.0), values)

@@ -24,7 +24,7 @@ def truth(distribution, rows):
 
 
 def measured(model, key, prior=None, **tolerances):
-    """The estimate for draws of the mixture at the finest level, and the truth."""
+    """The estimate for draws of the mixture at the lowest level, and the truth."""
     shape = model.shape
     rows = draws(distribution(shape, FINE), COUNT, key=key)
     prior = distribution(shape, BROAD) if prior is None else prior
@@ -77,7 +77,7 @@ MEAN, VARIANCE = np.array([0.5, -1.0, 2.0]), np.array([0.3, 1.0, 2.5])
 
 
 def test_what_the_prior_misses_is_carried_down_whole(key):
-    """Gaussian data: the row's place at the broadest level is known, and so is each density."""
+    """Gaussian data: the row's place at the highest level is known, and so is each density."""
     prior = Gaussian(jnp.zeros(3), 4.0)
     rows = draws(Gaussian(MEAN, np.sqrt(VARIANCE)), 50, key=key)
     found = flow_log_density(bowl(MEAN, VARIANCE), prior, 4.0, 0.3, rows)
@@ -147,7 +147,7 @@ def test_a_solve_that_fails_raises():
 @pytest.mark.parametrize(
     ("noises", "settings", "words"),
     [
-        ((0.1, 1.0), {}, "`broadest` must be above `finest`; got 0.1 and 1.0"),
+        ((0.1, 1.0), {}, "`sigma_max` must be above `sigma_min`; got 0.1 and 1.0"),
         ((1.0, 0.0), {}, "Noises must be above 0; got"),
         ((1.0, 0.1), {"probes": 1}, "`probes` must be at least 2; got 1"),
         ((1.0, 0.1), {"atol": -1.0}, "`atol` must be above 0"),

@@ -9,9 +9,9 @@ from agreement import agrees, bound
 
 from energax.evaluate import (
     Estimate,
-    baselines,
     bits_per_dim,
-    bounded,
+    certify,
+    fit_baselines,
     health,
     log_likelihood,
     mmd,
@@ -21,7 +21,7 @@ BOUND = bound(1000)
 
 
 def known_log_z(value, error=0.0):
-    return bounded(Estimate(jnp.asarray(value), jnp.asarray(error), jnp.asarray(1.0)))
+    return certify(Estimate(jnp.asarray(value), jnp.asarray(error), jnp.asarray(1.0)))
 
 
 def test_log_likelihood_is_minus_energy_minus_log_z_plus_log_det():
@@ -55,7 +55,7 @@ def test_baselines_reach_the_entropy_of_a_gaussian():
     rng = np.random.default_rng(0)
     scale = np.array([1.0, 0.3, 2.0])
     train, test = (scale * rng.normal(size=(n, 3)) for n in (600, 1000))
-    found = baselines(train, test[None])
+    found = fit_baselines(train, test[None])
     best = -1.5 * math.log(2 * math.pi * math.e) - np.log(scale).sum()
     for name, baseline in found.items():
         assert baseline.value < best + BOUND * baseline.error, name
@@ -72,10 +72,10 @@ def test_baselines_choose_components_where_they_are_needed():
     train, test = (
         centres[rng.integers(10, size=n)] + 0.3 * rng.normal(size=(n, 2)) for n in (800, 400)
     )
-    found = baselines(train, np.stack([test, test]))
+    found = fit_baselines(train, np.stack([test, test]))
     assert found["mixture, full covariances"].value > found["Gaussian"].value + 1
     # With few rows the large mixtures are left out, not fitted badly.
-    few = baselines(train[:40], test[None])
+    few = fit_baselines(train[:40], test[None])
     assert few["mixture, full covariances"].setting == "1 component"
 
 

@@ -14,6 +14,7 @@ import jaxtyping
 import pytest
 
 import energax
+from energax.method import METHODS
 from energax.sampler import Buffer
 
 SOURCE = Path(energax.__file__).parent
@@ -132,14 +133,112 @@ def test_an_undocumented_name_is_seen():
     assert undocumented(Silent) == ["Silent", "speak"]
 
 
+LAZY = ["lazy_loader", "__getattr__", "__dir__", "__all__"]
+
+
 @pytest.mark.parametrize("path", ROOMS, ids=lambda path: path.parent.name)
-def test_the_table_of_a_room_is_plain(path):
-    """One docstring, then nothing but `from x import Y as Y`."""
+def test_a_room_loads_its_names_when_they_are_used(path):
+    """One docstring and the three names of `lazy_loader`; or, inside a room, plain imports."""
     first, *rest = ast.parse(path.read_text()).body
     assert isinstance(first, ast.Expr)
+    if path.with_suffix(".pyi").exists():
+        loader, names = rest
+        assert isinstance(loader, ast.Import)
+        assert isinstance(names, ast.Assign)
+        found = [loader.names[0].name, *(ast.unparse(part) for part in names.targets[0].elts)]
+        assert found == LAZY
+    else:
+        assert all(isinstance(line, ast.ImportFrom) for line in rest)
+
+
+STUBS = sorted(SOURCE.rglob("__init__.pyi"))
+
+
+def broken_table(stub, siblings):
+    """What of a table of names is not `from .x import Y as Y`, or hides a file beside it."""
+    first, *rest = ast.parse(stub).body
+    said = [] if isinstance(first, ast.Expr) else ["no docstring"]
     for line in rest:
-        assert isinstance(line, ast.ImportFrom)
-        assert all(name.asname == name.name for name in line.names)
+        if not isinstance(line, ast.ImportFrom) or line.level != 1:
+            said.append(ast.unparse(line))
+            continue
+        said += [name.name for name in line.names if name.asname != name.name]
+        said += [name.name for name in line.names if line.module and name.name in siblings]
+    return said
+
+
+@pytest.mark.parametrize("path", STUBS, ids=lambda path: path.parent.name)
+def test_the_table_of_a_room_is_plain(path):
+    """And every name in it is there."""
+    siblings = {one.stem for one in path.parent.iterdir()}
+    assert broken_table(path.read_text(), siblings) == []
+    module = ".".join(path.parent.relative_to(SOURCE.parent).parts)
+    room = importlib.import_module(module)
+    assert all(getattr(room, name) is not None for name in dir(room))
+
+
+def test_a_broken_table_is_seen():
+    """Negative control: no docstring, another statement, a renamed name, a hidden file."""
+    stub = "x = 1\nfrom .a import b as c\nfrom .load import load as load\n"
+    assert broken_table(stub, {"load"}) == ["no docstring", "b", "load"]
+
+
+LONGEST = 45
+"""Lines of a function, its docstring not counted."""
+
+
+def long_functions(text):
+    """Functions of more code than a reader holds at once."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            first = node.body[0]
+            said = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+            words = first.end_lineno - first.lineno + 1 if said else 0
+            if node.end_lineno - node.lineno + 1 - words > LONGEST:
+                found.append(node.name)
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_functions_are_short(path):
+    assert long_functions(path.read_text()) == []
+
+
+def test_a_long_function_is_seen():
+    """Negative control."""
+    assert long_functions("def f():\n" + "    pass\n" * 46) == ["f"]
+    assert long_functions('def f():\n    """' + "\n" * 60 + '"""\n' + "    pass\n" * 40) == []
+
+
+def method_tests(text, names):
+    """Strings that are a method's name and are compared with something."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        parts = []
+        if isinstance(node, ast.Compare):
+            parts = [node.left, *node.comparators]
+        if isinstance(node, ast.MatchValue):
+            parts = [node.value]
+        inner = [leaf for part in parts for leaf in ast.walk(part)]
+        found += [p.value for p in inner if isinstance(p, ast.Constant) and p.value in names]
+    return found
+
+
+OUTSIDE = [p for p in FILES if p.parts[len(SOURCE.parts)] not in ("method", "reproduce")]
+HOMONYMS = {"flow", "dual", "joint"}
+"""Names of methods that are names of other things too: of a base, say."""
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_no_method_is_known_by_its_name_outside_its_room(path):
+    assert method_tests(path.read_text(), set(METHODS) - HOMONYMS) == []
+
+
+def test_a_method_known_by_its_name_is_seen():
+    """Negative control."""
+    text = 'if name == "pcd":\n    pass\nif name in ("cd", "x"):\n    pass\n'
+    assert method_tests(text, set(METHODS)) == ["pcd", "cd"]
 
 
 FORBIDDEN = ("import pickle", "allow_pickle=True", "from __future__", "TYPE_CHECKING", "TODO")

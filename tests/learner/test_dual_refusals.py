@@ -17,7 +17,7 @@ from energax.learner.dual import (
     PrimalTraining,
     VariationBall,
 )
-from energax.learner.dual.dual import checked
+from energax.learner.dual.dual import check_players
 from energax.network import Relu, Shallow, add_bias, flatten, make_shallow
 from energax.sampler import OnManifold
 
@@ -194,7 +194,7 @@ def test_what_is_right_is_taken():
 
 @pytest.mark.parametrize("made", ["a distribution", "another network"])
 def test_players_of_another_kind_are_refused(made):
-    """By the type where annotations are checked, by `checked` where they are not."""
+    """By the type where annotations are checked, by `check_players` where they are not."""
     distribution = SPHERE.distribution
     players = {
         "a distribution": distribution,
@@ -203,7 +203,7 @@ def test_players_of_another_kind_are_refused(made):
     with pytest.raises(
         TypeError, match="`players` must be a `Tilt` of a distribution by a `Shallow`"
     ):
-        checked(players, SPHERE)
+        check_players(players, SPHERE)
 
 
 def test_shares_that_do_not_fit_the_nodes_are_refused():

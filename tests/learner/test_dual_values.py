@@ -13,6 +13,7 @@ from dual_problems import (
     gibbs,
     kernel_dual,
     kernel_primal,
+    neurons_primal,
     place,
     primal_value,
     variation_dual,
@@ -115,6 +116,14 @@ def away(at):
     return h, at.features[0] @ h / len(h), at.features[1] @ h / len(h)
 
 
+def test_the_kernel_gap_of_neurons_closes_at_the_optimum_of_their_own_ball(at):
+    """Issue 11: with the kernel of infinitely many neurons the gap went below 0 here."""
+    best, h = neurons_primal(at)
+    found = kernel_duality(tilted(at, h), RADIUS, *arrays(at))
+    assert float(found.primal) == pytest.approx(best, abs=1e-8)
+    assert -1e-9 < float(found.gap) < 1e-6
+
+
 @pytest.mark.parametrize("ball", ["variation", "kernel"])
 def test_away_from_the_optimum_values_and_gap_are_those_of_their_formulas(at, ball, request, key):
     """dual <= optimum <= primal, gap = primal - dual > 0; twice the radius is told apart."""
@@ -123,7 +132,8 @@ def test_away_from_the_optimum_values_and_gap_are_those_of_their_formulas(at, ba
     energy, nu = tilted(at, h), gibbs(at, f)
     if ball == "kernel":
         found = kernel_duality(energy, RADIUS, *arrays(at))
-        distance = charge_of(at, nu)[2]
+        distance = np.sqrt(np.mean(gaps(at, nu, at.directions) ** 2))
+        best = neurons_primal(at)[0]
     else:
         found = variation_duality(energy, RADIUS, *arrays(at), key=key, starts=64, ascents=100)
         dense = circle(20_000) if at.nodes.shape[1] == 2 else dense_sphere()
@@ -221,8 +231,8 @@ class Backwards(AbstractBall):
     def distance(self, gap):
         return VariationBall().distance(gap)
 
-    def moved(self, network, gap, step_size):
-        return VariationBall(RADIUS).moved(network, -gap, step_size)
+    def move_weights(self, network, gap, step_size):
+        return VariationBall(RADIUS).move_weights(network, -gap, step_size)
 
     def check(self, network, direction_step):
         pass

@@ -132,14 +132,14 @@ def no_entropy(patch):
 
 def loud_slope(patch):
     """The slope of the density is a tenth too large."""
-    module = __import__(f"{HERE}.adversarial", fromlist=["density_slope"])
-    right = module.density_slope
+    module = __import__(f"{HERE}.adversarial", fromlist=["estimate_score"])
+    right = module.estimate_score
 
     def wrong(*given, key):
         slope, size = right(*given, key=key)
         return 1.1 * slope, size
 
-    patch.setattr(module, "density_slope", wrong)
+    patch.setattr(module, "estimate_score", wrong)
 
 
 def wrong_ratio(patch):
@@ -155,9 +155,9 @@ def wrong_trace(patch):
 
 def still_weights(patch):
     """The distribution that the model's mean is over is held constant."""
-    module = __import__(f"{HERE}.f_divergence", fromlist=["shares"])
-    right = module.shares
-    patch.setattr(module, "shares", lambda *given: jax.lax.stop_gradient(right(*given)))
+    module = __import__(f"{HERE}.f_divergence", fromlist=["normalise_weights"])
+    right = module.normalise_weights
+    patch.setattr(module, "normalise_weights", lambda *given: jax.lax.stop_gradient(right(*given)))
 
 
 STEADY = [name for name in GAMES if not name.startswith("f-")]

@@ -63,7 +63,7 @@ def gradients(here, rules, player, key, *, trio=None, seeds=SEEDS, shift=0.0):
         def loss(moving):
             mine = eqx.combine(moving, still)
             whole = eqx.tree_at(lambda t: getattr(t, player), trio, mine)
-            lesson, _, _ = rules.prepared(whole, batch, None, key=second)
+            lesson, _, _ = rules.prepare(whole, batch, None, key=second)
             if player == "energy":
                 return rules.energy_loss(mine, lesson.rows, lesson.x)[0]
             if player == "generator":
@@ -87,7 +87,7 @@ def slope_of(mean_loss, *at):
 def of_generator(here, rules):
     def mean_loss(w, b):
         data = decoding(w, b, here.inferred())
-        return data + rules.synthetic * decoding(w, b, here.revised(rules.steps))
+        return data + rules.generator_weight * decoding(w, b, here.revised(rules.steps))
 
     return slope_of(mean_loss, here.w, here.b)
 
@@ -95,7 +95,7 @@ def of_generator(here, rules):
 def of_encoder(here, rules):
     def mean_loss(a, c, log_v):
         data = encoding(a, c, log_v, here.inferred())
-        return data + rules.imitation * encoding(a, c, log_v, here.revised(rules.steps))
+        return data + rules.encoder_weight * encoding(a, c, log_v, here.revised(rules.steps))
 
     return slope_of(mean_loss, here.a, here.c, np.log(here.v))
 
@@ -341,7 +341,7 @@ def test_chains_that_forget_pull_the_generator_to_its_mean(steps, key):
 def test_chains_of_no_steps_teach_nothing(key):
     """x+ is the draw itself, without blur to the bit; z+ says of q only what q said."""
     here = scene(SHAPES["image"])
-    rules = TeachingRules(Langevin(STEP), None, 0, blurred=False)
+    rules = TeachingRules(Langevin(STEP), None, 0, add_noise=False)
     assert np.max(np.abs(gradients(here, rules, "generator", key, seeds=9)[1])) < 1e-12
     told = FromEncoder(Langevin(LATENT_STEP), 0)
     for player in ("generator", "encoder"):
@@ -431,7 +431,7 @@ BAD = {
     "`latent` must be at least 1": lambda: Encoder(jnp.tanh, 0),
     "`floor` must be at least 0": lambda: Encoder(jnp.tanh, 1, -1.0),
     "it gave an array of shape": lambda: Encoder(jnp.tanh, 3)(jnp.zeros(2)),
-    "`energy` of the trio is None": lambda: TeachingRules(Langevin(0.1), None).check(
+    "`energy` of the players is None": lambda: TeachingRules(Langevin(0.1), None).check(
         TeachingPlayers(None, scene((3,)).players.generator)
     ),
     "`pathwise_weight` must be 0": lambda: TeachingRules(

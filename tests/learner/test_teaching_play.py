@@ -49,7 +49,7 @@ def by_hand(rules, trio, batch, key, *, resample=True, reinit_probability=False,
     before.
     """
     prepare, teach, redo = jax.random.split(key, 3)
-    lesson, _, _ = rules.prepared(trio, batch, None, key=prepare)
+    lesson, _, _ = rules.prepare(trio, batch, None, key=prepare)
 
     def step(player, rate, loss):
         grad = eqx.filter_grad(lambda player: loss(player)[0])(player)
@@ -65,11 +65,9 @@ def by_hand(rules, trio, batch, key, *, resample=True, reinit_probability=False,
         trio.encoder, encoder_rate, lambda e: rules.encoder_loss(e, trio, lesson, key=teach)
     )
     seeds = (
-        rules.latent_noise(generator, batch, key=redo)
-        if reinit_probability
-        else lesson.latent_noise
+        rules.draw_noise(generator, batch, key=redo) if reinit_probability else lesson.latent_noise
     )
-    made = rules.revised(before if stale else trio, seeds, key=redo)[0] if resample else lesson.x
+    made = rules.refine(before if stale else trio, seeds, key=redo)[0] if resample else lesson.x
     energy = step(trio.energy, energy_rate, lambda e: rules.energy_loss(e, batch, made))
     return TeachingPlayers(energy, generator, encoder)
 
@@ -103,7 +101,7 @@ POSTERIORS = {
     "none": None,
 }
 LISTED = (
-    ["generator_size", "acceptance", "slope", "displacement"]
+    ["generator_size", "acceptance", "input_grad_norm", "displacement"]
     + ["encoder_size", "latent_grad_norm", "latent_displacement"]
     + [f"generator_{name}" for name in ("loss", "data", "grad_norm", "weight_norm")]
     + [f"encoder_{name}" for name in ("loss", "data", "grad_norm", "weight_norm")]
@@ -169,7 +167,7 @@ def test_without_a_posterior_it_is_cooperative_learning(key):
     learner = Teaching(rules, slow(*RATES), resample=False)
     state = learner.init(trio, batch, key=key)
     after, _ = eqx.filter_jit(learner.step)(state, batch, key=key)
-    lesson, _, _ = rules.prepared(trio, batch, None, key=jax.random.split(key, 3)[0])
+    lesson, _, _ = rules.prepare(trio, batch, None, key=jax.random.split(key, 3)[0])
 
     def missed(generator, z):
         return jnp.sum((jax.vmap(generator)(z) - lesson.x) ** 2) / (2 * len(lesson.x))

@@ -6,8 +6,9 @@ import math
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from options_of_methods import CHOICES, QUICK, change
 
 from energax.errors import InputError
 from energax.method import KINDS, METHODS
@@ -25,51 +26,17 @@ from energax.options import (
 )
 
 EVERY = pytest.mark.parametrize("name", METHODS)
-QUICK = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-def values_of(leaf):
-    """Other values of an option than many a preset has, all of them in its range."""
-    if leaf.choices:
-        return st.sampled_from(leaf.choices)
-    if leaf.plain is bool:
-        return st.booleans()
-    low = leaf.allowed.low
-    high = leaf.allowed.high if math.isfinite(leaf.allowed.high) else low + 1000
-    if leaf.plain is int:
-        return st.integers(int(low), int(high))
-    inside = {"exclude_min": leaf.allowed.open_low, "exclude_max": leaf.allowed.open_high}
-    found = st.floats(low, high, **inside)
-    return st.one_of(st.none(), found) if leaf.optional else found
-
-
-CHOICES = {
-    name: st.lists(
-        st.one_of([st.tuples(st.just(leaf.key), values_of(leaf)) for leaf in leaves(method)]),
-        max_size=4,
-        unique_by=lambda pair: pair[0],
-    ).map(dict)
+PRESETS = {
+    name: st.sampled_from([method.preset(kind) for kind in KINDS])
     for name, method in METHODS.items()
 }
-"""Some options of each method, with other values."""
-
-
-def changed(name, kind, chosen):
-    """The preset, the same with other values, and those; one that its own rules refuse is kept."""
-    preset = METHODS[name].preset(kind)
-    try:
-        return preset, replace(preset, **chosen), chosen
-    except InputError:
-        return preset, preset, {}
 
 
 @EVERY
 @given(data=st.data())
 @QUICK
 def test_what_is_changed_differs_and_nothing_else(name, data):
-    preset, method, chosen = changed(
-        name, data.draw(st.sampled_from(KINDS)), data.draw(CHOICES[name])
-    )
+    preset, method, chosen = change(data.draw(PRESETS[name]), data.draw(CHOICES[name]))
     before = {leaf.key: leaf.of(preset) for leaf in leaves(preset)}
     after = {leaf.key: leaf.of(method) for leaf in leaves(method)}
     assert after == before | chosen
@@ -82,7 +49,7 @@ def test_what_is_changed_differs_and_nothing_else(name, data):
 @given(data=st.data())
 @QUICK
 def test_what_is_written_is_read_back(name, data):
-    _, method, _ = changed(name, data.draw(st.sampled_from(KINDS)), data.draw(CHOICES[name]))
+    _, method, _ = change(data.draw(PRESETS[name]), data.draw(CHOICES[name]))
     written = json.loads(json.dumps(dataclasses.asdict(method), allow_nan=False))
     assert from_dict(METHODS[name], written, "config.json") == method
 

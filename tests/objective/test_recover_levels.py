@@ -156,7 +156,7 @@ MEAN, VARIANCE = np.array([0.5, -1.0, 2.0]), np.array([0.3, 1.0, 2.5])
 
 
 def test_walking_down_has_the_bias_of_its_linear_chains(precision, key):
-    """Closed form for a Gaussian: from mean 1 and variance 4 at the broadest level."""
+    """Closed form for a Gaussian: from mean 1 and variance 4 at the highest level."""
     first, then = jax.random.split(key)
     starts = 1 + 2 * jax.random.normal(first, (20_000, 3))
     x = recover(Langevin(STEP), bowl(MEAN, VARIANCE), LEVELS, starts, STEPS, key=then)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_report import EVIL, Reading, bell, harmless
+from pages import EVIL, Reading, bell, harmless
 
 from energax import report
 from energax.errors import InputError

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from test_report import CASES, EVIL, Reading, agrees, bell, harmless, results
+from pages import CASES, EVIL, Reading, agrees, bell, harmless, results
 
 from energax import report
 from energax.errors import InputError

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 from agreement import agrees
+from pages import Reading, evaluation, results
 from scipy.stats import norm
-from test_report import Reading, evaluation, results
 
 from energax import report
 from energax.report.number import Interval

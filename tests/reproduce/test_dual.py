@@ -9,15 +9,15 @@ import numpy as np
 import polars as pl
 import pytest
 from commands import as_a_user, energax, refused
-from energax.recipe.reproduce.dual import experiment
-from energax.recipe.reproduce.dual.plan import PLANS, faster
-from energax.recipe.reproduce.dual.published import INITIAL, RESULTS
-from energax.recipe.reproduce.dual.table import beats, first_below, last, spread
-from energax.recipe.reproduce.dual.teachers import teacher
 
 from energax import train
 from energax.data import two_neurons
 from energax.errors import Diverged
+from energax.reproduce.dual import running
+from energax.reproduce.dual.plan import PLANS, faster
+from energax.reproduce.dual.published import INITIAL, RESULTS
+from energax.reproduce.dual.table import beats, first_below, last, spread
+from energax.reproduce.dual.targets import target
 
 TINY = ("--steps", "12", "--rows", "40")
 TWO = ("--only", "n1000-p0", "n1000-p1in60")
@@ -43,13 +43,13 @@ def test_experiment_writes_table_curves_records_and_pictures(done):
     pictures = {"figure.png", "sphere-n1000-p0.png", "sphere-n1000-p1in60.png"}
     assert names == {"experiment.json", "runs", "table.md", "curves.csv", "results.json"} | pictures
     curves = pl.read_csv(done / "curves.csv")
-    assert curves.height == 2 * 2 * len(experiment.marks(12))
+    assert curves.height == 2 * 2 * len(running.marks(12))
     for word in ("n1000-p0", "n1000-p1in60"):
         for seed in (0, 1):
             run = record(done, word, seed)
             lines = curves.filter((pl.col("setting") == word) & (pl.col("seed") == seed))
             assert lines["iteration"].to_list() == [0, 10, 12]
-            for measure in experiment.MEASURES:
+            for measure in running.MEASURES:
                 assert lines[measure].to_list() == run[measure]
             assert run["kl"][-1] < run["kl"][0], "twelve iterations are enough to gain"
             assert run["gap"] > 0
@@ -72,7 +72,7 @@ def test_table_has_mean_and_ends_of_ours_beside_the_published(done):
 
 def test_same_command_runs_only_what_is_missing_and_gives_the_same_numbers(done):
     before = record(done, "n1000-p0", 1)
-    assert before["kl"] != record(done, "n1000-p0", 0)["kl"], "seeds can be told apart"
+    assert before["kl"] != record(done, "n1000-p0", 0)["kl"], "seeds differ"
     kept = done / "runs" / "n1000-p1in60-1.json"
     stamp = kept.stat().st_mtime_ns
     (done / "runs" / "n1000-p0-1.json").unlink()
@@ -92,7 +92,7 @@ def test_stop_leaves_no_half_run_behind(tmp_path, monkeypatch):
         def __exit__(self, kind, error, trace):
             pass
 
-    monkeypatch.setattr(experiment, "Interrupt", Asked)
+    monkeypatch.setattr(running, "Interrupt", Asked)
     said = energax("reproduce", "dual-3d", *TINY, *TWO, "--out", tmp_path / "a")
     assert said.status == 130, said
     assert "the same command goes on" in said.err
@@ -100,12 +100,12 @@ def test_stop_leaves_no_half_run_behind(tmp_path, monkeypatch):
 
 
 def test_run_that_diverges_is_counted_and_the_others_go_on(tmp_path, monkeypatch):
-    def measured(self, run):
+    def measure(self, run):
         if self.setting.every is None:
             raise Diverged("loss became nan at update 1.")
-        return dict.fromkeys(experiment.MEASURES, 1.0)
+        return dict.fromkeys(running.MEASURES, 1.0)
 
-    monkeypatch.setattr(experiment.Experiment, "measured", measured)
+    monkeypatch.setattr(running.Trial, "measure", measure)
     said = energax("reproduce", "dual-3d", *TINY, *TWO, "--seeds", "1", "--out", tmp_path / "a")
     assert said.status == 0, said
     assert "n1000-p0, seed 0: diverged. loss became nan" in said.out
@@ -127,7 +127,7 @@ def test_beyond_three_dimensions_kl_comes_from_draws_and_no_sphere_is_drawn(tmp_
 
 def test_refusals_are_one_sentence(done, tmp_path):
     new = ("--out", tmp_path / "new")
-    assert "dual-15d" in refused(energax("reproduce", "dual-4d", *new))
+    assert "dual-3d" in refused(energax("reproduce", "dual-4d", *new))
     assert "--seeds" in refused(energax("reproduce", "dual-3d", "--seeds", "0", *new))
     assert "--steps" in refused(energax("reproduce", "dual-3d", "--steps", "0", *new))
     assert "--rows" in refused(energax("reproduce", "dual-3d", "--rows", "0", *new))
@@ -154,8 +154,8 @@ def test_run_of_other_settings_is_refused(done, tmp_path):
 
 def start(setting):
     """KL and SM error before the first iteration."""
-    made = experiment.Experiment(dataclasses.replace(setting, rows=10), seed=0)
-    found = made.measured(made.run)
+    made = running.Trial(dataclasses.replace(setting, rows=10), seed=0)
+    found = made.measure(made.run)
     return np.array([found["kl"], found["sm"]])
 
 
@@ -176,8 +176,8 @@ def test_start_is_the_published_one(word):
 def test_every_published_number_belongs_to_a_setting_and_a_measured_iteration():
     for (name, word), known in RESULTS.items():
         setting = next(setting for setting in PLANS[name] if setting.word == word)
-        assert set(known.kl) <= set(experiment.marks(setting.steps)), word
-    assert set(experiment.SNAPSHOTS) <= set(experiment.marks(4000))
+        assert set(known.kl) <= set(running.marks(setting.steps)), word
+    assert set(running.SNAPSHOTS) <= set(running.marks(4000))
     words = [setting.word for plan in PLANS.values() for setting in plan]
     assert len(words) == len(set(words))
 
@@ -214,8 +214,8 @@ def test_summaries_of_a_curve():
 def test_rows_of_two_neurons_lie_on_the_sphere_in_single_precision():
     """Rare rows were 1e-4 off, and rare draws not finite, where the frame's rounding was felt."""
     with as_a_user():
-        rows = two_neurons(teacher("bimodal"), train=31_000, test=0, seed=1).train
+        rows = two_neurons(target("bimodal"), train=31_000, test=0, seed=1).train
         assert np.abs(np.linalg.norm(rows.astype(np.float64), axis=1) - 1).max() < 1e-6
-        distribution, key = teacher("bimodal"), jax.random.key(0)
+        distribution, key = target("bimodal"), jax.random.key(0)
         draws = jax.vmap(lambda k: distribution.sample(key=k))(jax.random.split(key, 20_000))
         assert np.abs(np.linalg.norm(np.asarray(draws, np.float64), axis=1) - 1).max() < 1e-6

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from commands import energax, refused
-from energax.recipe.reproduce import teach
-from energax.recipe.reproduce.chapter import short
-from energax.recipe.reproduce.teach import experiment, images, outliers, players, table
-from energax.recipe.reproduce.teach.plan import PLANS
-from energax.recipe.reproduce.teach.published import RESULTS
 from real_files import needs_files
+
+from energax.reproduce import teach
+from energax.reproduce.experiment import short
+from energax.reproduce.teach import images, outliers, players, running, table
+from energax.reproduce.teach.plan import PLANS
+from energax.reproduce.teach.published import RESULTS
 
 TINY = ("--steps", "2", "--rows", "70", "--seeds", "1")
 FAMILY = ("base", "kept", "variational", "cooperative", "triangle", "no-energy", "noise10")
@@ -28,8 +29,8 @@ def small():
         patch.setattr(outliers, "OUTSIDE", 150)
         patch.setattr(outliers, "FITTED", 200)
         patch.setattr(outliers, "REPLICATES", 100)
-        patch.setattr(experiment, "DRAWS", 150)
-        patch.setattr(experiment, "REBUILT", 20)
+        patch.setattr(running, "DRAWS", 150)
+        patch.setattr(running, "REBUILT", 20)
         images.judge.cache_clear()
         yield
     images.judge.cache_clear()
@@ -56,7 +57,7 @@ def test_every_member_of_the_family_runs_and_is_measured(done):
         stages = 1 if word in ("triangle", "no-energy") else 2
         assert len(run["frechet"]) == len(run["kernel"]) == stages
         assert len(run["energies"]) == (31 if stages == 2 else 0)
-        assert len(run["missed"]) == 11, "ten steps at least"
+        assert len(run["errors"]) == 11, "ten steps at least"
         assert run["seconds"] > 0
     text = (done / "table.md").read_text()
     for heading in ("Fashion-MNIST, 14 x 14: the family", "MNIST, 28 x 28", "Published orders"):
@@ -120,11 +121,11 @@ def test_rows_from_outside_are_what_their_names_say(small):
 def test_pooling_takes_means_of_squares():
     pixels = np.zeros((1, 28, 28), np.uint8)
     pixels[0, :2, 2] = 255
-    small = images.pooled(pixels, 2)
+    small = images.pool_pixels(pixels, 2)
     assert small.shape == (1, 14, 14)
     assert small[0, 0, 1] == 0, "two of four pixels are white"
     assert small.sum() == 1 - 14 * 14
-    assert np.array_equal(images.pooled(pixels, 1), pixels / np.float32(127.5) - 1)
+    assert np.array_equal(images.pool_pixels(pixels, 1), pixels / np.float32(127.5) - 1)
 
 
 def run_of(**changes):
@@ -135,7 +136,7 @@ def run_of(**changes):
         "frechet": [10.0, 9.0],
         "kernel": [1.0, 1.0],
         "energies": [1.0, 0.5, 0.2],
-        "missed": [0.3, 0.1],
+        "errors": [0.3, 0.1],
     } | changes
 
 
@@ -145,8 +146,8 @@ RIGHT = {
     "x10": run_of(frechet=[20.0, 15.0], seconds=1.0),
     "x20": run_of(frechet=[15.0, 8.0], seconds=2.0),
     "x50": run_of(frechet=[9.0, 4.5], seconds=5.0),
-    "noise10": run_of(missed=[1.0, 0.6]),
-    "noise30": run_of(missed=[1.0, 0.4]),
+    "noise10": run_of(errors=[1.0, 0.6]),
+    "noise30": run_of(errors=[1.0, 0.4]),
     "cooperative": run_of(frechet=[40.0, 30.0]),
     "triangle": run_of(frechet=[25.0]),
 }
@@ -160,16 +161,16 @@ WRONG = {
     "gains less": {"x50": {"frechet": [-9.0, -9.0]}},
     "take longer": {"x50": {"seconds": 2.5}},
     "from noise, Fréchet": {"noise30": {"frechet": [5.0, 4.9]}},
-    "from noise, squared": {"noise30": {"missed": [0.3, 0.05]}},
-    "30 steps from noise beat": {"noise10": {"missed": [1.0, 0.3]}},
-    "error falls": {"base": {"missed": [0.1, 0.2]}},
+    "from noise, squared": {"noise30": {"errors": [0.3, 0.05]}},
+    "30 steps from noise beat": {"noise10": {"errors": [1.0, 0.3]}},
+    "error falls": {"base": {"errors": [0.1, 0.2]}},
     "energy falls": {"base": {"energies": [1.0, 0.1, 0.2]}},
     "beats cooperative": {"cooperative": {"frechet": [5.0, 4.0]}},
     "beats the divergence": {"triangle": {"frechet": [4.0]}},
 }
 
 
-def told_orders(records):
+def read_orders(records):
     settings = {setting.word: setting for setting in PLANS["teaching-mnist"]}
     runs = {settings[f"mnist-{word}"]: [record] for word, record in records.items()}
     lines = table.orders(runs).splitlines()[2:]
@@ -177,15 +178,15 @@ def told_orders(records):
 
 
 def test_every_published_order_is_counted_where_it_holds():
-    found = told_orders(RIGHT)
+    found = read_orders(RIGHT)
     assert len(found) == len(table.ORDERS) == len(WRONG)
     assert set(found.values()) == {"1 of 1"}
 
 
 @pytest.mark.parametrize("words", WRONG)
-def test_an_order_that_fails_is_told(words):
+def test_an_order_that_fails_is_seen(words):
     changed = {word: record | WRONG[words].get(word, {}) for word, record in RIGHT.items()}
-    found = told_orders(changed)
+    found = read_orders(changed)
     (name,) = [name for name in found if words in name]
     assert found[name] == "0 of 1"
 
@@ -193,22 +194,22 @@ def test_an_order_that_fails_is_told(words):
 def test_energies_and_errors_along_chains_are_those_of_their_states(key):
     setting = dataclasses.replace(PLANS["teaching-mnist"][0], width=8, latent=2, chain=3)
     shape = (14, 14)
-    trio = players.trio(setting, shape, key=key)
+    networks = players.make_players(setting, shape, key=key)
     rows = jax.random.uniform(jax.random.fold_in(key, 1), (5, *shape), minval=-1.0)
     chain = players.walk(setting, shape)
-    ends, energies = experiment.revised(chain, trio, rows, 3, key=key)
+    ends, energies = running.refine(chain, networks, rows, 3, key=key)
     assert energies.shape == (4,)
-    assert energies[0] == pytest.approx(float(jnp.mean(jax.vmap(trio.energy)(rows))))
-    assert energies[-1] == pytest.approx(float(jnp.mean(jax.vmap(trio.energy)(ends))))
-    codes, missed = experiment.inferred(setting, trio, rows, key=key)
+    assert energies[0] == pytest.approx(float(jnp.mean(jax.vmap(networks.energy)(rows))))
+    assert energies[-1] == pytest.approx(float(jnp.mean(jax.vmap(networks.energy)(ends))))
+    codes, errors = running.infer_codes(setting, networks, rows, key=key)
     for place, z in ((0, codes[0]), (-1, codes[1])):
-        apart = jax.vmap(trio.generator)(z) - rows
-        assert missed[place] == pytest.approx(float(jnp.mean(apart**2)))
-    assert jnp.array_equal(codes[0], jax.vmap(trio.encoder)(rows)[0])
+        apart = jax.vmap(networks.generator)(z) - rows
+        assert errors[place] == pytest.approx(float(jnp.mean(apart**2)))
+    assert jnp.array_equal(codes[0], jax.vmap(networks.encoder)(rows)[0])
     prior = dataclasses.replace(setting, posterior="prior", latent_chain=12)
-    trio = players.trio(prior, shape, key=key)
-    codes, missed = experiment.inferred(prior, trio, rows, key=key)
-    assert missed.shape == (13,)
+    networks = players.make_players(prior, shape, key=key)
+    codes, errors = running.infer_codes(prior, networks, rows, key=key)
+    assert errors.shape == (13,)
     assert abs(float(jnp.mean(codes[0] ** 2)) - 1) < 1.8, "4 sd of ten squares of N(0, 1)"
 
 
@@ -220,7 +221,7 @@ def test_every_experiment_names_each_setting_once_and_the_paper_stands_beside():
     endings = {setting.word.removeprefix("mnist-") for setting in PLANS["teaching-mnist"]}
     assert shown <= endings
     assert set(RESULTS) <= shown
-    assert teach.CHAPTER.plans is PLANS
+    assert teach.EXPERIMENT.plans is PLANS
 
 
 def test_refusals_name_the_experiments(tmp_path):

@@ -8,21 +8,22 @@ import numpy as np
 import polars as pl
 import pytest
 from agreement import conditional, have
-from commands import TINY, as_a_user, energax, moons, refused
-from energax.recipe import Model, filled, load, load_trio
-from energax.recipe.defaults import resolved
-from energax.recipe.fill import read
-from energax.recipe.folder import Folder
-from energax.recipe.inpaint import region
+from commands import as_a_user, energax, moons, refused, tiny
 from PIL import Image
 
 from energax import data
+from energax.cli import hide_part
 from energax.energy import Gaussian, GaussianMixture, free_axes
 from energax.errors import Diverged
 from energax.learner import TeachingPlayers
+from energax.method import METHODS
+from energax.model import Model, inpaint, load
+from energax.model.inpainting import infer_known
 from energax.network import Encoder, NoisyGenerator
+from energax.options import replace
+from energax.run import Folder
 
-KEY, COUNT, STEPS = jax.random.key(5), 4000, 200
+KEY, COUNT, STEPS = jax.random.key(5), 4000, 400
 MEAN = np.array([100.0, -2.0, 0.5])
 ROOT = np.array([[10.0, 0, 0], [0.6, 0.5, 0], [-0.002, 0.001, 0.003]])
 COVARIANCE = ROOT @ ROOT.T
@@ -43,7 +44,7 @@ def _as_a_user():
         yield
 
 
-def gaussian(name, **changes):
+def gaussian(name, method="nce", **options):
     """A model that is N(MEAN, COVARIANCE) in the user's units, behind a transform."""
     transform = TRANSFORMS[name](ROWS)
     points = [transform.encode(p, key=KEY)[0] for p in np.concatenate([MEAN[None], ROOT.T + MEAN])]
@@ -51,23 +52,23 @@ def gaussian(name, **changes):
     root = np.stack(ends, axis=1) - mean[:, None]
     cholesky = np.linalg.cholesky(root @ root.T)
     energy = GaussianMixture(np.zeros(1), mean[None].astype(np.float32), cholesky[None])
-    settings = resolved({"objective": "nce"} | changes, data.two_moons())
-    distribution = Gaussian(
-        jnp.asarray(mean, jnp.float32), jnp.asarray(np.diagonal(cholesky), jnp.float32)
-    )
-    return Model(energy, distribution, transform, settings, None)
+    made = replace(METHODS[method].preset("plane"), **options)
+    std = jnp.asarray(np.diagonal(cholesky), jnp.float32)
+    base = Gaussian(jnp.asarray(mean, jnp.float32), std)
+    schema = data.from_rows(ROWS).schema
+    return Model(energy, base, transform, schema, made)
 
 
 @pytest.mark.parametrize("name", TRANSFORMS)
-def test_hidden_numbers_have_their_conditional_law(name):
+def test_hidden_numbers_have_their_conditional_distribution(name):
     """Two kinds of rows in one call: one number hidden, and two; scaled to be seen in float32."""
     hidden = np.array([[False, True, False], [True, False, True]])
     masks, rows = np.repeat(hidden, COUNT, axis=0), np.tile(KNOWN, (2 * COUNT, 1))
     model = gaussian(name)
-    found = filled(model, None, np.where(masks, np.nan, rows), masks, STEPS, key=KEY)
+    found = inpaint(model, np.where(masks, np.nan, rows), masks, STEPS, key=KEY)
     assert np.array_equal(found.rows[~masks], rows[~masks]), "to the bit"
-    assert "by 200 Hamiltonian transitions" in found.words
-    assert "draws of the base distribution" in found.words
+    assert "by 400 Hamiltonian transitions" in found.words
+    assert "draws of the base" in found.words
     scale = np.sqrt(np.diagonal(COVARIANCE))
     for mask, part in zip(hidden, np.split(found.rows, 2), strict=True):
         centre, precision = conditional(MEAN, COVARIANCE, mask, KNOWN)
@@ -83,8 +84,8 @@ def test_held_in_model_units_a_whitened_row_is_filled_wrongly(monkeypatch):
     """Planted: without the matrix of the transform the fill is of another distribution."""
     mask = np.array([True, False, False])
     masks, rows = np.tile(mask, (COUNT, 1)), np.tile(KNOWN, (COUNT, 1))
-    monkeypatch.setattr("energax.recipe.fill._factor", lambda transform: None)
-    u = filled(gaussian("whiten"), None, rows, masks, STEPS, key=KEY).rows[:, mask]
+    monkeypatch.setattr("energax.model.inpainting._factor", lambda transform: None)
+    u = inpaint(gaussian("whiten"), rows, masks, STEPS, key=KEY).rows[:, mask]
     centre, precision = conditional(MEAN, COVARIANCE, mask, KNOWN)
     assert not have(u, centre, np.linalg.inv(precision))
 
@@ -92,15 +93,15 @@ def test_held_in_model_units_a_whitened_row_is_filled_wrongly(monkeypatch):
 def test_short_runs_are_filled_by_their_own_chains():
     """Two steps of Langevin from the base distribution: mean and variance after each are known."""
     step = 0.1
-    model = gaussian("standardise", objective="shortrun", step_size=step, chain_steps=2)
+    model = gaussian("standardise", method="shortrun", step_size=step, chain_steps=2)
     mask = np.array([False, True, False])
     rows = np.tile(KNOWN, (COUNT, 1))
-    found = filled(model, None, rows, np.tile(mask, (COUNT, 1)), key=KEY)
-    assert "by 2 Langevin steps as in training from draws of the base distribution" in found.words
-    scale, distribution = np.asarray(model.transform.std, float)[1], model.distribution
+    found = inpaint(model, rows, np.tile(mask, (COUNT, 1)), key=KEY)
+    assert "by 2 Langevin steps as in training from draws of the base" in found.words
+    scale, base = np.asarray(model.transform.std, float)[1], model.base
     centre, precision = (part.squeeze() for part in conditional(MEAN, COVARIANCE, mask, KNOWN))
     keep = 1 - step * precision * scale**2
-    mean, variance = MEAN[1], float(distribution.std[1] * scale) ** 2
+    mean, variance = MEAN[1], float(base.std[1] * scale) ** 2
     for _ in range(2):
         mean, variance = centre + keep * (mean - centre), keep**2 * variance + 2 * step * scale**2
     u = found.rows[:, mask]
@@ -127,15 +128,15 @@ class Guess(eqx.Module):
 def test_codes_are_inferred_from_what_is_known(encoder):
     """The first number hidden: its z keeps the prior, N(0, 1), the other has its posterior."""
     step, noise = 0.05, 0.5
-    trio = TeachingPlayers(None, NoisyGenerator(Line(), 2, noise), encoder)
+    players = TeachingPlayers(None, NoisyGenerator(Line(), 2, noise), encoder)
     rows = jnp.tile(jnp.array([6.0, -1.0]), (COUNT, 1))
     hidden = np.array([True, False])
     axes, keys = jnp.asarray(free_axes(hidden), jnp.float32), jax.random.split(KEY, COUNT)
-    z = read(trio, rows, axes, step, keys)
+    z = infer_known(players, rows, axes, step, keys)
     precision = np.array([1.0, 1 + 1 / noise**2])
     mean = np.array([0.0, -1 / noise**2]) / precision
     assert have(z, mean, np.diag(1 / precision / (1 - step * precision / 2)))
-    blind = read(trio, rows, jnp.asarray(free_axes(~hidden), jnp.float32), step, keys)
+    blind = infer_known(players, rows, jnp.asarray(free_axes(~hidden), jnp.float32), step, keys)
     assert not have(blind, mean, np.diag(1 / precision / (1 - step * precision / 2))), "planted"
 
 
@@ -148,8 +149,9 @@ def runs(tmp_path_factory):
     def run(words, source=None):
         if (words, source) not in made:
             made[words, source] = out = folder / str(len(made))
-            told = ("--steps", 20, "--objective", *words.split(), "--rival-width", 8)
-            said = energax("train", source or folder / "moons.csv", *TINY, *told, "--out", out)
+            method, *options = words.split()
+            given = (*tiny(method), "--steps", 20, *options)
+            said = energax("train", source or folder / "moons.csv", *given, "--out", out)
             assert said.status == 0, said
         return made[words, source]
 
@@ -191,8 +193,8 @@ def test_an_image_is_known_then_filled_then_as_it_was(runs, tmp_path):
     mask = np.zeros((8, 8), bool)
     mask[:3, 2:6] = True
     hidden, truth = np.tile(mask, (3, 1, 1)), test.astype(np.int64)
-    trio, model = load_trio(run), load(run)
-    mine = filled(model, trio, test, hidden, key=jax.random.key(0)).rows.astype(np.int64)
+    model = load(run)
+    mine = inpaint(model, test, hidden, key=jax.random.key(0)).rows.astype(np.int64)
     with Image.open(out) as picture:
         zoom = 512 // 30
         assert picture.size == (30 * zoom, 30 * zoom)
@@ -230,19 +232,19 @@ SHAPES = {(4, 6): (slice(None), slice(None)), (4, 6, 3): (..., 0), (3, 4, 6): (0
 def test_sides_of_images_of_every_layout(shape):
     whole = np.zeros(shape, int) + 1
     for side, count in {"left": 12, "right": 12, "top": 12, "bottom": 12, "middle": 8}.items():
-        mask = region(shape, side, None)
+        mask = hide_part(shape, side, None)
         assert mask[SHAPES[shape]].sum() == count
         assert mask.shape == shape
         assert whole[mask].sum() == count * (whole.size // 24)
-    assert region(shape, "left", None)[SHAPES[shape]][:, :3].all()
-    assert region(shape, "bottom", None)[SHAPES[shape]][2:].all()
-    assert np.argwhere(region(shape, None, (1, 2, 1, 3))[SHAPES[shape]]).tolist() == [
+    assert hide_part(shape, "left", None)[SHAPES[shape]][:, :3].all()
+    assert hide_part(shape, "bottom", None)[SHAPES[shape]][2:].all()
+    assert np.argwhere(hide_part(shape, None, (1, 2, 1, 3))[SHAPES[shape]]).tolist() == [
         [1, 2], [1, 3], [1, 4]
     ]  # fmt: skip
 
 
 REFUSALS = {
-    "nothing": ("nce", "rows.npy", "misses no number: leave the unknown cells empty, or NaN"),
+    "nothing": ("nce", "rows.npy", "has no missing values: leave the unknown cells empty, or NaN"),
     "all": ("nce", "blank.npy", "Data row 3 of blank.npy has no known number"),
     "infinite": ("nce", "far.npy", "far.npy: data row 1, column 1 is infinite"),
     "width": ("nce", "wide.npy", "wide.npy has 3 columns; the model was trained on 2"),
@@ -262,7 +264,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("what", REFUSALS)
 def test_refused_in_one_sentence(what, runs, tmp_path):
-    objective, words, sentence = REFUSALS[what]
+    method, words, sentence = REFUSALS[what]
     gaps = moons(20)
     gaps[0, 0] = np.nan
     blank, far = gaps.copy(), gaps.copy()
@@ -271,7 +273,7 @@ def test_refused_in_one_sentence(what, runs, tmp_path):
     files = {"rows": moons(20), "gaps": gaps, "blank": blank, "far": far, "wide": wide}
     for name, rows in (files | {"images": data.digits().test[:4]}).items():
         np.save(tmp_path / f"{name}.npy", rows)
-    run = runs(objective, "digits" if objective == COLD else None)
+    run = runs(method, "digits" if method == COLD else None)
     name, *options = words.split()
     out = tmp_path / ("x.png" if "--png" in options else "x.csv")
     options = [word for word in options if word != "--png"]
@@ -279,8 +281,8 @@ def test_refused_in_one_sentence(what, runs, tmp_path):
     assert not out.exists()
 
 
-def test_chains_that_run_off_are_told():
-    model = gaussian("standardise", objective="shortrun", step_size=50.0, chain_steps=100)
+def test_chains_that_run_off_are_reported():
+    model = gaussian("standardise", method="shortrun", step_size=50.0, chain_steps=100)
     mask = np.tile([False, True, False], (3, 1))
     with pytest.raises(Diverged, match="The chains on the hidden numbers run off"):
-        filled(model, None, np.tile(KNOWN, (3, 1)), mask, key=KEY)
+        inpaint(model, np.tile(KNOWN, (3, 1)), mask, key=KEY)

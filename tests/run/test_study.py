@@ -8,12 +8,13 @@ import equinox as eqx
 import numpy as np
 import polars as pl
 import pytest
-from commands import TINY, energax, moons, refused
-from energax.recipe import draw, optimise
-from energax.recipe.study import chosen
+from commands import energax, moons, refused, tiny
 
 from energax.data import two_moons
 from energax.errors import InputError
+from energax.method.build import optimisers
+from energax.model import sampling
+from energax.run.studying import choose_methods
 
 STUDY = ("study", "two-moons", "--steps", "20", "--width", "8", "--depth", "1")
 
@@ -22,7 +23,7 @@ STUDY = ("study", "two-moons", "--steps", "20", "--width", "8", "--depth", "1")
 def study(tmp_path_factory):
     """Two objectives, two seeds each."""
     out = tmp_path_factory.mktemp("study") / "moons"
-    said = energax(*STUDY, "--objectives", "nce", "dsm", "--seeds", "2", "--out", out)
+    said = energax(*STUDY, "--methods", "nce", "dsm", "--seeds", "2", "--out", out)
     assert said.status == 0, said
     assert said.err == "", "a command in a pipe is quiet"
     return out
@@ -32,21 +33,21 @@ def test_study_writes_page_table_and_a_line_for_each_run(study):
     names = {path.name for path in study.iterdir()}
     assert names == {"comparison.html", "table.md", "runs.csv", "runs", "study.json"}
     lines = pl.read_csv(study / "runs.csv")
-    assert sorted(zip(lines["objective"], lines["seed"], strict=True)) == [
+    assert sorted(zip(lines["method"], lines["seed"], strict=True)) == [
         (word, seed) for word in ("dsm", "nce") for seed in (0, 1)
     ]
     for line in lines.iter_rows(named=True):
         record = json.loads(
-            (study / "runs" / f"{line['objective']}-{line['seed']}" / "evaluation.json").read_text()
+            (study / "runs" / f"{line['method']}-{line['seed']}" / "evaluation.json").read_text()
         )
         assert line["test_log_likelihood"] == record["test_log_likelihood"]["value"]
         assert line["modes_covered"] == record["modes_covered"]["value"]
         assert line["certified"]
 
 
-def test_table_is_sorted_and_its_gap_is_to_the_true_law(study):
+def test_table_is_sorted_and_its_gap_is_to_the_true_distribution(study):
     lines = pl.read_csv(study / "runs.csv")
-    means = lines.group_by("objective").agg(pl.col("test_log_likelihood").mean())
+    means = lines.group_by("method").agg(pl.col("test_log_likelihood").mean())
     known = dict(means.iter_rows())
     table = [
         [cell.strip() for cell in line.split("|")[1:-1]]
@@ -75,7 +76,7 @@ def test_same_command_does_nothing_twice_and_more_seeds_are_added(study):
     weights = study / "runs" / "nce-0" / "weights.safetensors"
     before = weights.stat().st_mtime_ns
     (study / "runs" / "nce-1" / "evaluation.json").unlink()
-    said = energax(*STUDY, "--objectives", "nce", "--seeds", "2", "--out", study)
+    said = energax(*STUDY, "--methods", "nce", "--seeds", "2", "--out", study)
     assert said.status == 0, said
     assert said.out.count("Test log-likelihood") == 1, "only what was missing"
     assert weights.stat().st_mtime_ns == before
@@ -83,48 +84,50 @@ def test_same_command_does_nothing_twice_and_more_seeds_are_added(study):
 
 
 def test_study_is_one_network_on_one_data_set(study):
-    other = ("study", "two-moons", "--steps", "30", "--objectives", "nce", "--out", study)
+    other = ("study", "two-moons", "--steps", "30", "--methods", "nce", "--out", study)
     assert "another steps (20)" in refused(energax(*other))
     (study.parent / "full").mkdir()
     (study.parent / "full" / "file").touch()
-    full = (*STUDY, "--objectives", "nce", "--out", study.parent / "full")
+    full = (*STUDY, "--methods", "nce", "--out", study.parent / "full")
     assert "is no study" in refused(energax(*full))
 
 
 def test_unknown_words_are_refused_before_any_work(tmp_path):
     out = tmp_path / "out"
-    assert "'nse' is none of pcd" in refused(energax(*STUDY, "--objectives", "nse", "--out", out))
+    assert "did you mean nce?" in refused(energax(*STUDY, "--methods", "nse", "--out", out))
     assert "--seeds must be at least 1" in refused(energax(*STUDY, "--seeds", "0", "--out", out))
     assert not out.exists()
 
 
 def test_all_are_those_that_go_with_the_network_that_is_asked_for():
     rows = two_moons(train=100, test=10)
-    with_perceptron = chosen(("all",), rows, "mlp")
+    with_perceptron = choose_methods(("all",), rows, "mlp")
     assert "dual" not in with_perceptron
     assert {"nce", "dsm-levels", "teaching"} <= set(with_perceptron)
-    with_neurons = chosen(("all",), rows, "shallow")
+    with_neurons = choose_methods(("all",), rows, "shallow")
     assert "dsm-levels" not in with_neurons
     assert {"nce", "dual"} <= set(with_neurons)
-    assert set(chosen(("all",), rows)) >= {"dual", "dsm-levels"}, "each its own where none is asked"
-    with pytest.raises(InputError, match="it wants --network shallow"):
-        chosen(("dual",), rows, "mlp")
+    assert set(choose_methods(("all",), rows)) >= {"dual", "dsm-levels"}, (
+        "each its own where none is asked"
+    )
+    with pytest.raises(InputError, match="it trains --network shallow"):
+        choose_methods(("dual",), rows, "mlp")
 
 
 def test_a_run_that_diverges_is_counted_and_the_study_goes_on(tmp_path, monkeypatch):
     """A rate a billion times too large for one of two objectives."""
-    optimiser = optimise.optimiser
+    make = optimisers._make
 
-    def wild(pace, clip, moments, rate_decay):
-        rate = 1e9 if pace.rate == 5e-3 else pace.rate
-        return optimiser(dataclasses.replace(pace, rate=rate), 1e30, moments, rate_decay)
+    def wild(adam, steps, epoch):
+        rate = 1e9 if adam.learning_rate == 5e-3 else adam.learning_rate
+        return make(dataclasses.replace(adam, learning_rate=rate, clip=1e30), steps, epoch)
 
-    monkeypatch.setattr(optimise, "optimiser", wild)
+    monkeypatch.setattr(optimisers, "_make", wild)
     out = tmp_path / "out"
-    said = energax(*STUDY, "--objectives", "nce", "pcd", "--seeds", "1", "--out", out)
+    said = energax(*STUDY, "--methods", "nce", "pcd", "--seeds", "1", "--out", out)
     assert said.status == 0, said
-    lines = pl.read_csv(out / "runs.csv").sort("objective")
-    assert lines["objective"].to_list() == ["nce", "pcd"]
+    lines = pl.read_csv(out / "runs.csv").sort("method")
+    assert lines["method"].to_list() == ["nce", "pcd"]
     assert [bool(why) for why in lines["diverged"]] == [True, False]
     assert "1 of 1" in (out / "table.md").read_text()
     page = (out / "comparison.html").read_text()
@@ -134,15 +137,15 @@ def test_a_run_that_diverges_is_counted_and_the_study_goes_on(tmp_path, monkeypa
 
 def test_chains_that_run_away_after_training_are_counted_too(tmp_path, monkeypatch):
     """Not one of the runs may stop the others: draws of one model are made infinite."""
-    chains = draw.chains
+    chains = sampling.chains
 
     def away(*given, **named):
         state, info = chains(*given, **named)
         return eqx.tree_at(lambda state: state.x, state, state.x + np.inf), info
 
-    monkeypatch.setattr(draw, "chains", away)
+    monkeypatch.setattr(sampling, "chains", away)
     out = tmp_path / "out"
-    said = energax(*STUDY, "--objectives", "nce", "--seeds", "1", "--out", out)
+    said = energax(*STUDY, "--methods", "nce", "--seeds", "1", "--out", out)
     assert said.status == 0, said
     assert "run off to infinity" in pl.read_csv(out / "runs.csv")["diverged"][0]
 
@@ -160,7 +163,9 @@ def test_compare_puts_runs_that_differ_by_seed_on_one_line(study, tmp_path):
 
 def test_compare_wants_the_same_rows_and_evaluated_runs(study, tmp_path):
     np.save(tmp_path / "rows.npy", moons())
-    said = energax("train", tmp_path / "rows.npy", *TINY, "--steps", 20, "--out", tmp_path / "run")
+    said = energax(
+        "train", tmp_path / "rows.npy", *tiny(), "--steps", 20, "--out", tmp_path / "run"
+    )
     assert said.status == 0, said
     nce = study / "runs" / "nce-0"
     out = ("--out", tmp_path / "page")
@@ -173,7 +178,7 @@ def test_compare_wants_the_same_rows_and_evaluated_runs(study, tmp_path):
 def test_compare_tells_settings_apart(tmp_path):
     np.save(tmp_path / "rows.npy", moons())
     for width in (4, 8):
-        words = ("train", tmp_path / "rows.npy", *TINY, "--steps", 20, "--width", width)
+        words = ("train", tmp_path / "rows.npy", *tiny(), "--steps", 20, "--width", width)
         said = energax(*words, "--evaluate", "--out", tmp_path / f"wide-{width}")
         assert said.status == 0, said
     runs = [tmp_path / f"wide-{width}" for width in (4, 8)]

@@ -42,7 +42,7 @@ def right(x, shape, forgiven):
 
 
 def ends(name, model, key):
-    """Draws at the finest level, from exact draws of the broadest."""
+    """Draws at the lowest level, from exact draws of the highest."""
     first, then = jax.random.split(key)
     return SAMPLERS[name][0](model, draws(distribution(model.shape, BROAD), COUNT, key=first), then)
 

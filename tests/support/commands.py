@@ -89,3 +89,8 @@ def refused(said):
     assert said.err.endswith((".\n", "?\n", "`\n")), said
     assert said.err.count("\n") == 1, said
     return said.err
+
+
+def listing(folder):
+    """Everything in a folder, at any depth."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))

@@ -148,6 +148,24 @@ def kernel_primal(at):
     return best, on_nodes @ u
 
 
+def neurons_primal(at):
+    """h of the neurons of the dictionary, of root mean square at most the radius: by SLSQP."""
+    phi, on_rows = at.features
+    count = phi.shape[1]
+
+    def value(h):
+        slope = (on_rows - softmax(-phi @ h / count + np.log(at.shares)) @ phi) / count
+        return primal_value(at, phi @ h / count, on_rows @ h / count), slope
+
+    inside = {
+        "type": "ineq",
+        "fun": lambda h: RADIUS**2 - h @ h / count,
+        "jac": lambda h: -2 * h / count,
+    }
+    h, best = solved(value, np.full(count, 0.1), constraints=[inside])
+    return best, h
+
+
 def kernel_dual(at, radius=RADIUS):
     """nu = softmax of free numbers: by BFGS."""
     weights = np.full(len(at.rows), 1 / len(at.rows))

@@ -212,7 +212,7 @@ def ratio_case(kind, whole=False):
             FromDistribution(gaussian(at.centre, 1.3 / at.precision), 4),
             kind,
             clip=50.0,
-            whole=whole,
+            full_gradient=whole,
         ),
         lambda at: Guess(*guess(at)),
         lambda at: of_ratio(at, kind, whole),

@@ -77,7 +77,7 @@ class Scene:
         return self.at.mean.shape
 
     @property
-    def trio(self):
+    def players(self):
         generator = NoisyGenerator(Affine(self.w, self.b, self.shape), len(self.c), SMEAR)
         encoder = Encoder(Guess(self.a, self.c, np.log(self.v)), len(self.c), floor=0.0)
         return TeachingPlayers(self.at.model, generator, encoder)

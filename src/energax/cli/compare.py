@@ -5,7 +5,6 @@ import shlex
 from pathlib import Path
 
 from energax import run
-from energax.errors import InputError
 from energax.files import draft_folder
 from energax.options import option
 from energax.progress import show_stages
@@ -24,8 +23,6 @@ class Compare:
     )
 
     def __call__(self) -> None:
-        if not self.runs:
-            raise InputError("Give the folders of the runs to compare.")
         show_stages()
         folders = [run.Folder(path) for path in self.runs]
         names = run.name_methods(folders)

@@ -34,6 +34,9 @@ class _Parser(argparse.ArgumentParser):
         name, _, fault = sentence.partition(": ")
         if fault.startswith("expected"):
             raise InputError(f"{name} {fault.replace('expected', 'needs')}.")
+        if fault.startswith("ignored explicit argument"):
+            yes, _, no = name.partition("/")
+            raise InputError(f"{yes} takes no value: give {yes} or {no}.")
         raise InputError(fault or sentence)
 
 
@@ -77,7 +80,7 @@ def parse_values(every: Iterable[Option], prog: str, words: Sequence[str]) -> di
     parser = _Parser(prog, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for leaf in options:
         _add(parser, leaf)
-    found, rest = parser.parse_known_args(list(words))
+    found, rest = parser.parse_known_args(_join_negatives(words, options))
     if rest:
         raise InputError(f"{prog} does not take {rest[0]!r}: see {prog} --help.")
     values = vars(found)
@@ -85,6 +88,26 @@ def parse_values(every: Iterable[Option], prog: str, words: Sequence[str]) -> di
         if leaf.key in values and typing.get_origin(leaf.plain) is tuple:
             values[leaf.key] = tuple(values[leaf.key])
     return values
+
+
+def _join_negatives(words: Sequence[str], options: Iterable[Option]) -> list[str]:
+    """The words, `--name -1e-3` as `--name=-1e-3`: argparse takes the second for an option."""
+    valued = {o.flag for o in options if o.plain in (int, float) and not o.positional}
+    found: list[str] = []
+    for word in words:
+        if found and found[-1] in valued and word.startswith("-") and _is_number(word):
+            found[-1] += f"={word}"
+        else:
+            found.append(word)
+    return found
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _add(parser: _Parser, leaf: Option) -> None:
@@ -95,7 +118,9 @@ def _add(parser: _Parser, leaf: Option) -> None:
     inner, nargs = leaf.plain, None
     if typing.get_origin(leaf.plain) is tuple:
         inner, *more = typing.get_args(leaf.plain)
-        nargs = ("*" if leaf.positional else "+") if Ellipsis in more else len(more) + 1
+        nargs = len(more) + 1
+        if Ellipsis in more:
+            nargs = "*" if leaf.positional and not required else "+"
     convert = _converter(leaf, inner)
     if leaf.positional:
         nargs = nargs or (None if required else "?")
@@ -106,6 +131,8 @@ def _add(parser: _Parser, leaf: Option) -> None:
 
 def _converter(leaf: Option, kind: Any) -> Callable[[str], Any]:
     def convert(word: str) -> Any:
+        if word == "none" and leaf.optional and kind in (int, float):
+            return None
         if leaf.choices is not None:
             if word not in leaf.choices:
                 raise argparse.ArgumentTypeError(

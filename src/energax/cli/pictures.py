@@ -13,6 +13,7 @@ from energax.run.evaluating import write_arrays
 from energax.run.rows import WRITERS, write_csv, write_sheet
 
 Rows = Shaped[np.ndarray, " size *shape"]
+Lines = Shaped[np.ndarray, " lines *shape"]
 Mask = Bool[np.ndarray, " size *shape"]
 Side = Literal["left", "right", "top", "bottom", "middle"]
 Box = tuple[int, int, int, int]
@@ -79,7 +80,7 @@ def write_pairs(path: Path, found: Reconstruction, rows: Rows, schema: Schema) -
             write_sheet(path, pairs.reshape(-1, *rows.shape[1:]), schema.levels, across)
 
 
-def choose_pairs(rows: Rows, count: int, seed: int) -> tuple[Rows, Rows]:
+def choose_pairs(rows: Rows, count: int, seed: int) -> tuple[Lines, Lines]:
     """Different rows for the starts and the ends of lines."""
     chosen = np.random.default_rng(seed).permutation(len(rows))[: 2 * count]
     return rows[chosen[:count]], rows[chosen[count:]]

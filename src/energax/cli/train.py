@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from energax.method import (
     kind_of,
     spell_method,
 )
-from energax.options import Option, Range, leaves, option, replace
+from energax.options import Option, Range, check, check_value, leaves, option, replace
 from energax.progress import show_stages, stage
 from energax.suggest import suggest
 
@@ -131,7 +132,7 @@ def parse(words: Sequence[str]) -> Train | None:
     """
     own = list(leaves(Train))
     plain = [word for word in words if word not in ("-h", "--help")]
-    name = _named(plain)
+    name = _find_name(plain)
     method = default_method("table") if name is None else find_method(name)
     trees = [method] if name is not None else [method, default_method("image")]
     every = list({leaf.key: leaf for tree in trees for leaf in leaves(tree)}.values())
@@ -146,24 +147,35 @@ def parse(words: Sequence[str]) -> Train | None:
         print(render_help(values.get("data", "digits"), name, values.get("test_fraction", 0.2)))
         return None
     if "resume" in values:
-        given = [leaf.flag for leaf in (*own, *every) if leaf.key in (values | chosen)]
-        given = [flag for flag in given if flag not in ("--resume", "--evaluate")]
-        if given:
-            raise InputError(
-                f"--resume takes all options from {values['resume']}: leave out {given[0]}."
-            )
+        _check_alone(
+            values["resume"], [leaf for leaf in (*own, *every) if leaf.key in values | chosen]
+        )
+    for leaf in every:
+        if leaf.key in chosen:
+            check_value(leaf, chosen[leaf.key])
+    made = Train(**values, options=chosen)
+    check(made)
     show_stages()
-    return Train(**values, options=chosen)
+    return made
 
 
-def _named(words: Sequence[str]) -> str | None:
+def _check_alone(path: Path, given: Sequence[Option]) -> None:
+    """Raise InputError for an option beside --resume that the run itself holds."""
+    others = [leaf.flag for leaf in given if leaf.key not in ("resume", "evaluate")]
+    if others:
+        raise InputError(f"--resume takes all options from {path}: leave out {others[0]}.")
+
+
+def _find_name(words: Sequence[str]) -> str | None:
     """The name after --method, read before the parser is built, for its options depend on it."""
-    for place, word in enumerate(words):
+    found = None
+    for word, following in itertools.zip_longest(words, words[1:]):
         if word.startswith("--method="):
-            return word.partition("=")[2]
-        if word == "--method" and place + 1 < len(words):
-            return words[place + 1]
-    return None
+            found = word.partition("=")[2]
+        elif word == "--method" and following is not None:
+            found = following
+    # Of an option that is given twice, the last counts.
+    return found
 
 
 def render_help(source: str, name: str | None, test_fraction: float) -> str:

@@ -31,10 +31,10 @@ from .toys import checkerboard as checkerboard
 from .toys import eight_gaussians as eight_gaussians
 from .toys import rings as rings
 from .toys import two_moons as two_moons
-from .transform import Dequantise as Dequantise
-from .transform import Logit as Logit
-from .transform import MarginalGauss as MarginalGauss
 from .transform import Pipeline as Pipeline
 from .transform import ScaleToBox as ScaleToBox
 from .transform import Standardise as Standardise
 from .transform import Whiten as Whiten
+from .unit_box import Dequantise as Dequantise
+from .unit_box import Logit as Logit
+from .unit_box import MarginalGauss as MarginalGauss

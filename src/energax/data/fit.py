@@ -7,15 +7,8 @@ import numpy as np
 from jaxtyping import Real
 
 from energax.data.base import AbstractTransform
-from energax.data.transform import (
-    Dequantise,
-    Logit,
-    MarginalGauss,
-    Pipeline,
-    ScaleToBox,
-    Standardise,
-    Whiten,
-)
+from energax.data.transform import Pipeline, ScaleToBox, Standardise, Whiten
+from energax.data.unit_box import Dequantise, Logit, MarginalGauss
 from energax.errors import InputError
 
 _KINDS: dict[str, type[AbstractTransform]] = {

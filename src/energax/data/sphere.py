@@ -86,7 +86,7 @@ class TwoNeurons(AbstractDistribution):
         plane, rest = jax.random.split(key)
         best = self._best()
 
-        def proposed(key: PRNGKeyArray) -> tuple[Array, Array, Array]:
+        def propose(key: PRNGKeyArray) -> tuple[Array, Array, Array]:
             turn, share, coin = jax.random.uniform(key, (3,), dtype)
             out = share ** (1 / (dim - 2))
             angle = 2 * math.pi * turn
@@ -95,10 +95,10 @@ class TwoNeurons(AbstractDistribution):
 
         def again(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
             tries = carry[0] + 1
-            return tries, *proposed(jax.random.fold_in(plane, tries))
+            return tries, *propose(jax.random.fold_in(plane, tries))
 
         first = jnp.zeros((), jnp.int32)
-        carry = (first, *proposed(jax.random.fold_in(plane, first)))
+        carry = (first, *propose(jax.random.fold_in(plane, first)))
         _, point, out, _ = jax.lax.while_loop(lambda carry: ~carry[3], again, carry)
         noise = jax.random.normal(rest, self.shape, dtype)
         off = noise - (self.frame @ noise) @ self.frame

@@ -53,13 +53,13 @@ class DenoisingAutoencoder(AbstractEnergy):
         self.bias, self.centre = jnp.zeros(units), jnp.zeros(shape)
         self.noise, self.shape = noise, shape
 
-    def _hidden(self, x: Float[Array, "*shape"]) -> Float[Array, " units"]:
+    def _activate(self, x: Float[Array, "*shape"]) -> Float[Array, " units"]:
         return self.weight @ x.reshape(-1) + self.bias
 
     def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
         well = jnp.sum((x - self.centre) ** 2) / 2
-        return (well - jnp.sum(jax.nn.softplus(self._hidden(x)))) / self.noise**2
+        return (well - jnp.sum(jax.nn.softplus(self._activate(x)))) / self.noise**2
 
     def reconstruct(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """r(x) = x - s^2 dE/dx: after training, the mean of the clean row (Tweedie's formula)."""
-        return self.centre + (jax.nn.sigmoid(self._hidden(x)) @ self.weight).reshape(self.shape)
+        return self.centre + (jax.nn.sigmoid(self._activate(x)) @ self.weight).reshape(self.shape)

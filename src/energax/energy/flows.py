@@ -22,7 +22,7 @@ HELD_OUT, CHECKS = 10, 20
 """A fit validates on one row in `HELD_OUT`, `CHECKS` times."""
 
 
-def _held(node: PyTree) -> bool:
+def _is_non_trainable(node: PyTree) -> bool:
     return isinstance(node, paramax.NonTrainable)
 
 
@@ -62,7 +62,7 @@ class Flow(AbstractDistribution):
         frozen = eqx.tree_at(
             lambda flow: flow.base_dist, distribution, replace_fn=paramax.non_trainable
         )
-        self.moving, still = eqx.partition(frozen, eqx.is_inexact_array, is_leaf=_held)
+        self.moving, still = eqx.partition(frozen, eqx.is_inexact_array, is_leaf=_is_non_trainable)
         self.still, self.shape = NonTrainable(still), shape
 
     @property

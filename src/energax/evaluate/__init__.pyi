@@ -3,7 +3,7 @@
 from .annealed import annealed_log_z as annealed_log_z
 from .base import Estimate as Estimate
 from .baseline import Baseline as Baseline
-from .baseline import baselines as baselines
+from .baseline import fit_baselines as fit_baselines
 from .chain import Health as Health
 from .chain import health as health
 from .detect import Detection as Detection
@@ -26,7 +26,7 @@ from .likelihood import Likelihood as Likelihood
 from .likelihood import bits_per_dim as bits_per_dim
 from .likelihood import log_likelihood as log_likelihood
 from .log_z import LogZ as LogZ
-from .log_z import bounded as bounded
+from .log_z import certify as certify
 from .log_z import importance_log_z as importance_log_z
 from .neighbours import coverage as coverage
 from .neighbours import expected_coverage as expected_coverage

@@ -75,7 +75,7 @@ class Kernel(eqx.Module):
         return jax.vmap(one)(x, jax.random.split(key, len(x)))
 
 
-def kernel_for(
+def make_kernel(
     path: AbstractPath, x: Float[Array, " size *shape"], leaps: int, tries: int
 ) -> Kernel:
     """A kernel whose inverse mass is (E[s s'] + Cov(x)^-1)^-1 over base draws `x`, s = score.

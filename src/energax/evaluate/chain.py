@@ -1,4 +1,4 @@
-"""Have the chains mixed? Effective sample size and R-hat of a scalar trace, through ArviZ."""
+"""Have the chains mixed? Effective sample size and R-hat of a scalar trace, by ArviZ."""
 
 import dataclasses
 import warnings
@@ -23,9 +23,14 @@ ENOUGH = 100
 
 @dataclasses.dataclass(frozen=True)
 class Health:
-    """Effective draws of all chains together, rank-normalised split R-hat, and one sentence.
+    """Effective draws of all chains together, rank-normalised split R-hat, and a verdict.
 
-    `sound`: the sentence holds no warning. Not a number where the trace is not finite or frozen.
+    `sound`: the verdict holds no warning. `size` and `rhat` are NaN for a trace that is not finite
+    or that does not move.
+
+    Example:
+        >>> ex.evaluate.Health(400.0, 1.002, True, "The chains agree.").sound
+        True
     """
 
     size: float
@@ -35,12 +40,20 @@ class Health:
 
 
 def health(trace: Float[np.ndarray, " chains draws"]) -> Health:
-    """Health of a scalar trace, for example the energy along each chain; draws in order of time.
+    """Judge chains by a scalar trace, for example the energy along each chain.
 
-    Trap: chains that all miss the same mode agree with each other, and R-hat is 1. Raises
-    ValueError with fewer than 2 chains or 8 draws, where the numbers mean nothing.
+    Args:
+        trace: draws of each chain, in order of time.
 
-    Reference: Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021).
+    Raises:
+        ValueError: fewer than 2 chains or 8 draws, where the numbers mean nothing.
+
+    Trap: chains that all miss the same mode agree with each other, and R-hat is 1.
+    Source: Vehtari, Gelman, Simpson, Carpenter and Buerkner (2021).
+
+    Example:
+        >>> ex.evaluate.health(np.random.default_rng(0).normal(size=(4, 200))).sound
+        True
     """
     trace = np.asarray(trace, np.float64)
     if trace.ndim != 2 or trace.shape[0] < 2 or trace.shape[1] < 8:

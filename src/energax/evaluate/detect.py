@@ -1,5 +1,4 @@
-"""Do energies tell rows from outside the distribution of the data? And a baseline that needs no
-energy."""
+"""Do energies separate rows outside the data from rows inside? And a baseline without an energy."""
 
 import dataclasses
 
@@ -17,7 +16,12 @@ LEVEL = 0.95
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """A number, and the ends of its interval at 95%, by resampling."""
+    """A number, and the ends of its 95% interval by bootstrap.
+
+    Example:
+        >>> ex.evaluate.Interval(0.9, 0.88, 0.92).lower
+        0.88
+    """
 
     value: float
     lower: float
@@ -26,12 +30,17 @@ class Interval:
 
 @dataclasses.dataclass(frozen=True)
 class Detection:
-    """How well energies find rows from outside, which are what is to be found (the positives).
+    """How well energies find rows outside the data, which are the positives.
 
-    `auroc`: the chance that a row from outside has more energy than one from inside, a tie counted
-    half; 0.5 by luck. `aupr`: average precision; by luck, the share of rows from outside, so
-    compare it only at equal shares. `fpr95`: the share of rows from inside that are flagged where
-    95% of those from outside are; 0.95 by luck, and lower is better.
+    `auroc`: the chance that a row outside has a higher energy than one inside, a tie counted half;
+    0.5 by chance. `aupr`: average precision; by chance, the share of rows outside, so compare it
+    only at equal shares. `fpr95`: the share of rows inside that are flagged where 95% of those
+    outside are; 0.95 by chance, and lower is better.
+
+    Example:
+        >>> half = ex.evaluate.Interval(0.5, 0.4, 0.6)
+        >>> ex.evaluate.Detection(half, half, half).auroc.value
+        0.5
     """
 
     auroc: Interval
@@ -48,15 +57,27 @@ def detection(
 ) -> Detection:
     """AUROC, average precision and false alarms of energies of rows inside and outside the data.
 
-    High energy means outside: pass energies, not log-densities. The intervals are percentiles of a
-    bootstrap that draws rows anew on both sides, each with its own size; equal `seed` and sizes
-    draw the same rows, so that two scores of the same rows are resampled alike. They are about the
-    choice of rows, not about the training. scikit-learn does the work.
+    The intervals are percentiles of a bootstrap over rows on both sides; equal `seed` and sizes
+    draw the same rows, so that two scores of the same rows are resampled alike. They describe the
+    choice of rows, not the training. scikit-learn does the work.
 
-    Trap: some papers call rows from inside the positives and give the share of outside that passes
-    where 95% of inside do. That is `detection(-outside, -inside)`, whose AUROC is the same. Raises
-    ValueError for fewer than 2 energies on a side or 100 replicates, and for energies that are
-    not finite. Source: Hendrycks, Mazeika and Dietterich (2019), section 4.1, for the figures.
+    Args:
+        inside: energies of rows inside the data; a high energy means outside, so do not pass
+            log-densities.
+        outside: energies of rows outside.
+        replicates: bootstrap samples, at least 100.
+
+    Raises:
+        ValueError: fewer than 2 energies on a side, too few replicates, or energies not finite.
+
+    Trap: some papers call rows inside the positives and give the share of outside that passes where
+    95% of inside do. That is `detection(-outside, -inside)`, whose AUROC is the same.
+    Source: Hendrycks, Mazeika and Dietterich (2019), section 4.1, for the figures.
+
+    Example:
+        >>> inside, outside = np.arange(20.0), np.arange(10.0, 30.0)
+        >>> ex.evaluate.detection(inside, outside, replicates=100).auroc.value
+        0.875
     """
     if replicates < 100:
         raise ValueError(f"`replicates` must be at least 100; got {replicates}.")
@@ -67,16 +88,16 @@ def detection(
         sides.append(_finite(name, energies))
     rng = np.random.default_rng(seed)
     drawn = [
-        figures(*(side[rng.integers(len(side), size=len(side))] for side in sides))
+        detection_rates(*(side[rng.integers(len(side), size=len(side))] for side in sides))
         for _ in range(replicates)
     ]
     tails = (1 - LEVEL) / 2, (1 + LEVEL) / 2
     ends = np.quantile(drawn, tails, axis=0).T
-    parts = zip(figures(*sides), ends, strict=True)
+    parts = zip(detection_rates(*sides), ends, strict=True)
     return Detection(*(Interval(float(value), float(a), float(b)) for value, (a, b) in parts))
 
 
-def figures(
+def detection_rates(
     inside: Float[np.ndarray, " m"], outside: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, " 3"]:
     """AUROC, average precision and false alarms at 95% found, without intervals."""
@@ -93,10 +114,21 @@ def pca_residual(
 ) -> Float[np.ndarray, " n"]:
     """Distance of `rows` from the plane of the first `parts` principal components of `train`.
 
-    A baseline for `detection`: it wants no energy and no training. Of shape (n,), in the units of
-    the rows. Trap: blind to whatever lies in the plane, however far out. Raises ValueError where
-    `parts` is not below the number of axes and of training rows, for rows of another shape, and
-    for rows that are not finite. scikit-learn does the work.
+    A baseline for `detection` that needs no energy and no training, in the units of the rows.
+    scikit-learn does the work.
+
+    Args:
+        parts: below the number of axes and of training rows.
+
+    Raises:
+        ValueError: `parts` is out of range, shapes differ, or rows are not finite.
+
+    Trap: it cannot see anything that lies in the plane, however far out.
+
+    Example:
+        >>> line = np.arange(5.0)[:, None] * np.array([[1.0, 0.0]])
+        >>> ex.evaluate.pca_residual(line, np.array([[9.0, 2.0]]), 1).round(6).tolist()
+        [2.0]
     """
     if train.shape[1:] != rows.shape[1:]:
         raise ValueError(

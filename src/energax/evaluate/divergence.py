@@ -37,14 +37,23 @@ def mmd(
 ) -> Estimate:
     """Squared maximum mean discrepancy, unbiased: E k(x,x') + E k(y,y') - 2 E k(x,y).
 
-    k(a, b) = exp(-|a - b|^2 / (2 w^2)), w = `bandwidth`, by default the median distance within `y`,
-    the reference. 0 in the mean where the distributions agree, so single values may be negative.
-    The error is that of the two-sample U-statistic to second order, so it holds where the
-    distributions agree and where they differ. `size`: rows of the smaller sample. Trap: rows from
-    one chain are not independent, and the true error is then larger.
+    k(a, b) = exp(-|a - b|^2 / (2 w^2)). 0 in the mean where the distributions agree, so single
+    values may be negative. The error is that of the two-sample U-statistic to second order, so it
+    holds where the distributions agree and where they differ. `size`: rows of the smaller sample.
 
-    Raises ValueError with fewer than 2 rows on a side, or a bandwidth that is not above 0.
-    Reference: Gretton et al. (2012), eq. 3; the error is derived here by Hoeffding's expansion.
+    Args:
+        bandwidth: w, above 0; None: the median distance within `y`, the reference.
+
+    Raises:
+        ValueError: fewer than 2 rows on a side, or `bandwidth` not above 0.
+
+    Trap: rows from one chain are not independent, and the true error is then larger.
+    Source: Gretton et al. (2012), eq. 3; the error is derived here by Hoeffding's expansion.
+
+    Example:
+        >>> rows = np.random.default_rng(0).normal(size=(60, 2))
+        >>> bool(ex.evaluate.mmd(rows[:30] + 2, rows[30:]).value > 0.1)
+        True
     """
     if min(len(x), len(y)) < 2:
         raise ValueError(f"`x` and `y` need 2 rows each; got {len(x)} and {len(y)}.")
@@ -85,15 +94,24 @@ def unbiased_mmd(a: Float[Array, " m dim"], b: Float[Array, " n dim"], kernel: P
 def kernel_stein(
     energy: Energy, rows: Float[Array, " size *shape"], kernel: Kernel = "multiquadric"
 ) -> Estimate:
-    """Squared kernel Stein discrepancy of rows from a model, unbiased: Z is not needed.
+    """Squared kernel Stein discrepancy of rows from a model, unbiased; Z is not needed.
 
-    The mean of `stein_kernel` over pairs of different rows, its bandwidth `median_bandwidth`. 0
-    in the mean where the rows follow exp(-E) / Z, so single values may be negative; in units of
-    1 / |x|^2, so compare it only between models of the same rows. The error is that of a
-    U-statistic to second order. Memory grows as size^2 times the number of axes.
+    The mean of `stein_kernel` over pairs of different rows, its bandwidth `median_bandwidth`. 0 in
+    the mean where the rows follow exp(-E) / Z, so single values may be negative; in units of 1 /
+    |x|^2, so compare it only between models of the same rows. The error is that of a U-statistic to
+    second order. Memory grows as size^2 times the number of axes.
 
-    Trap: blind to the shares of distant modes. Raises ValueError with fewer than 3 rows. Source:
-    Liu, Lee and Jordan (2016), eq. 14.
+    Raises:
+        ValueError: fewer than 3 rows.
+
+    Trap: it cannot see the weights of distant modes.
+    Source: Liu, Lee and Jordan (2016), eq. 14.
+
+    Example:
+        >>> rows = jnp.asarray(np.random.default_rng(0).normal(size=(50, 2)))
+        >>> normal = ex.energy.Gaussian(jnp.zeros(2))
+        >>> bool(abs(ex.evaluate.kernel_stein(normal, rows).value) < 0.5)
+        True
     """
     if len(rows) < 3:
         raise ValueError(f"`rows` must be at least 3; got {len(rows)}.")

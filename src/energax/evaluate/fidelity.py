@@ -15,24 +15,35 @@ Features = Shaped[np.ndarray, "_ _"]
 def frechet_distance(x: Features, y: Features, blocks: int = 20) -> Estimate:
     """Squared Fréchet distance of the Gaussians with the means and covariances of x and of y.
 
-    |m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^(1/2)) of features of shape (size, dim), in their
-    squared units; S divides by size - 1. The trace of the root is the sum of the singular values
-    of L_x^T L_y, S = L L^T: the roots of the eigenvalues of S_x^(1/2) S_y S_x^(1/2), without the
-    root of a product that is not symmetric.
+    |m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^(1/2)); S divides by size - 1. The trace of the root
+    is the sum of the singular values of L_x^T L_y, S = L L^T: the roots of the eigenvalues of
+    S_x^(1/2) S_y S_x^(1/2), without the root of a product that is not symmetric.
 
     The error is by jackknife: each of `blocks` runs of consecutive rows is left out on both sides
-    in turn, which counts dependence shorter than a block. It spreads by about 1 / sqrt(2 blocks),
+    in turn, which counts dependence shorter than a block. It varies by about 1 / sqrt(2 blocks),
     and is up to 1.4 times too large where the distributions agree. Shuffle rows that are sorted by
     label. `size`: rows of the smaller sample.
 
+    Args:
+        x: features of one example a row; the distance is in their squared units.
+        y: the same features of other examples.
+        blocks: at least 2.
+
+    Raises:
+        ValueError: too few blocks; fewer than 2 rows in a block, or no more rows than features
+            outside of one; unequal widths; features that are not finite.
+
     Trap: the value is too high, by `expected_frechet` where the distributions agree, which grows as
-    dim^2 / size; the error does not hold this, so compare only values of equal sizes and of the
-    same features. Raises ValueError for fewer than 2 blocks, or for fewer than 2 rows in a block
-    or no more rows than features outside of one, for unequal widths, and for features that are
-    not finite. Source: Heusel et al. (2017), eq. 6; the distance is that of Dowson and Landau
-    (1982), eq. 4.
+    dim^2 / size; the error does not include this, so compare only values of equal sizes and of the
+    same features. Published distances are of Inception features: they are on another scale.
+    Source: Heusel et al. (2017), eq. 6; the distance is that of Dowson and Landau (1982), eq. 4.
+
+    Example:
+        >>> rows = np.random.default_rng(0).normal(size=(200, 2))
+        >>> bool(ex.evaluate.frechet_distance(rows[:100] + 3, rows[100:]).value > 15)
+        True
     """
-    a, b = _checked(x, y)
+    a, b = _check(x, y)
     if blocks < 2:
         raise ValueError(f"`blocks` must be at least 2; got {blocks}.")
     for name, rows in (("x", a), ("y", b)):
@@ -57,12 +68,15 @@ def _least_rows(dim: int, blocks: int) -> int:
 
 
 def expected_frechet(covariance: Float[np.ndarray, "dim dim"], m: int, n: int) -> float:
-    """The mean of `frechet_distance` over m and n rows of one Gaussian distribution, in its leading
-    order.
+    """The mean of `frechet_distance` between m and n rows of one Gaussian, to leading order.
 
-    (1/m + 1/n) (sum_i l_i + sum_ij l_i l_j / (l_i + l_j) / 2 + sum_i l_i / 4), l the eigenvalues
-    of `covariance`: for l = 1 it is (1/m + 1/n) dim (dim + 5) / 4. What is left out is smaller by
+    (1/m + 1/n) (sum_i l_i + sum_ij l_i l_j / (l_i + l_j) / 2 + sum_i l_i / 4), l the eigenvalues of
+    `covariance`: for l = 1 it is (1/m + 1/n) dim (dim + 5) / 4. What is left out is smaller by
     about dim / m + dim / n. Derived here, from the second order of the distance in S.
+
+    Example:
+        >>> round(ex.evaluate.expected_frechet(np.eye(3), 100, 100), 3)
+        0.12
     """
     scales = np.clip(np.linalg.eigvalsh(covariance), 0, None)
     scales = scales[scales > 0]
@@ -77,14 +91,21 @@ def kernel_distance(x: Features, y: Features) -> Estimate:
     moments of order j: unlike the Fréchet distance 0 in the mean where the distributions agree, so
     single values may be negative. Published figures are often 1000 times this, averaged over
     subsets of rows; here all rows are used at once, with the same mean. The error is that of a
-    U-statistic to second order; `size`: rows of the smaller sample. In float64 whatever the
-    features, for powers of large features cancel.
+    U-statistic to second order; `size`: rows of the smaller sample. Computed in float64 whatever
+    the features, for powers of large features cancel.
 
-    Trap: third powers let a few large features decide. Raises ValueError for fewer than 2 rows on
-    a side, unequal widths, and features that are not finite. Source: Bińkowski et al. (2018),
-    section 4.
+    Raises:
+        ValueError: fewer than 2 rows on a side, unequal widths, or features that are not finite.
+
+    Trap: third powers let a few large features decide.
+    Source: Bińkowski et al. (2018), section 4.
+
+    Example:
+        >>> rows = np.random.default_rng(0).normal(size=(100, 2))
+        >>> bool(ex.evaluate.kernel_distance(rows[:50] + 2, rows[50:]).value > 1)
+        True
     """
-    a, b = _checked(x, y)
+    a, b = _check(x, y)
     if min(len(a), len(b)) < 2:
         raise ValueError(f"`x` and `y` need 2 rows each; got {len(a)} and {len(b)}.")
     with jax.enable_x64(True):
@@ -97,7 +118,7 @@ def cubic(x: Float[Array, " dim"], rows: Float[Array, " n dim"]) -> Float[Array,
     return (rows @ x / len(x) + 1) ** 3
 
 
-def _checked(x: Features, y: Features) -> tuple[np.ndarray, np.ndarray]:
+def _check(x: Features, y: Features) -> tuple[np.ndarray, np.ndarray]:
     """Both in float64, once they are finite and equally wide."""
     if x.shape[1] != y.shape[1]:
         raise ValueError(

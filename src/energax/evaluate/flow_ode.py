@@ -20,41 +20,58 @@ COARSER = 10
 def flow_log_density(
     model: AbstractNoisy,
     prior: AbstractDistribution,
-    broadest: float,
-    finest: float,
+    sigma_max: float,
+    sigma_min: float,
     rows: Rows,
     *,
     rtol: float = 1e-5,
     atol: float = 1e-5,
 ) -> Estimate:
-    """log p of each row, in nats, under the flow that carries `prior` down to the finest noise.
+    """log p of each row, in nats, under the probability flow from `prior` down to little noise.
 
-    The row flows up to x' at the broadest noise by dx/dlog s = v = -s^2 score(x, s), and log p(row)
+    The row flows up to x' at the highest noise by dx/dlog s = v = -s^2 score(x, s), and log p(row)
     = log prior(x') + integral of div v dlog s, the divergence by one derivative along each axis:
-    for few axes. `prior`: the distribution at the broadest level, as near as one can say;
-    `Gaussian(0, sqrt(1 + broadest^2))` for standardised data. A model of shrunk rows goes in as
-    `Unshrunk`, with the s of its docstring.
+    for few axes.
 
-    `error`: distance from a solve with both tolerances ten times as large, most often ten times the
-    true error, plus a tenth of its mean over the rows, for rows where the two meet by chance.
-    `size`: steps of the solver. A solve that fails raises.
+    Args:
+        model: a model of shrunk rows goes in as `Unshrunk`, with the s of its docstring.
+        prior: the distribution at `sigma_max`, as near as possible; `Gaussian(0, sqrt(1 +
+            sigma_max^2))` for standardised data.
+        sigma_max: the highest noise.
+        sigma_min: the lowest noise, below `sigma_max`.
+        rtol: relative tolerance of the solver.
+        atol: absolute tolerance of the solver.
 
-    What it is: the exact density of what `probability_flow` makes of draws of `prior`, normalised
-    whatever the network. No part of `error`: that this is at best the distribution of the data
-    *with the finest noise on them*, and that what `prior` misses at the broadest level is carried
-    down whole. Trap: a `NoisyEnergy` has another density at the finest level, exp(-E(x, s)) / Z;
-    the two agree only where its levels fit one another. Source: Song et al. (2021), section 4.3 and
-    appendix D.2.
+    Returns:
+        For each row the value; as error the distance from a solve with both tolerances ten times as
+        large, most often ten times the true error, plus a tenth of its mean over the rows, for rows
+        where the two meet by chance; as size the steps of the solver.
+
+    Raises:
+        ValueError: `sigma_max` is not above `sigma_min`. A solve that fails raises too.
+
+    Trap: this is the exact density of what `probability_flow` makes of draws of `prior`, normalised
+    whatever the network. Not in the error: it is at best the distribution of the data *with the
+    lowest noise on them*, and what `prior` misses is carried down whole. A `NoisyEnergy` has
+    another density at the lowest level, exp(-E(x, s)) / Z; the two agree only where its levels fit
+    one another.
+    Source: Song et al. (2021), section 4.3 and appendix D.2.
+
+    Example:
+        >>> model = ex.energy.NoisyEnergy(lambda x, s: jnp.sum(x**2) / (2 + 2 * s**2), (1,))
+        >>> given = model, ex.energy.Gaussian(jnp.zeros(1), 50**0.5), 7.0, 0.1, jnp.zeros((1, 1))
+        >>> ex.evaluate.flow_log_density(*given).value.round(2).tolist()
+        [-0.92]
     """
-    fine, coarse, steps = _twice(model, prior, (broadest, finest), rows, (rtol, atol), None)
+    fine, coarse, steps = _twice(model, prior, (sigma_max, sigma_min), rows, (rtol, atol), None)
     return Estimate(fine[:, 0], _gap(fine[:, 0], coarse[:, 0]), steps)
 
 
 def flow_log_density_by_probes(
     model: AbstractNoisy,
     prior: AbstractDistribution,
-    broadest: float,
-    finest: float,
+    sigma_max: float,
+    sigma_min: float,
     rows: Rows,
     *,
     probes: int = 16,
@@ -66,14 +83,27 @@ def flow_log_density_by_probes(
 
     div v is the mean of u . (dv/dx) u over directions u of independent signs. A row keeps its
     directions along its whole way, so it has `probes` independent values, of which `value` is the
-    mean, unbiased up to the solver. `error`: their standard error, plus that of the solver.
-    `size`: `probes`. Trap: a standard error from few probes is itself uncertain. Source: Song et
-    al. (2021), appendix D.2, after Hutchinson (1990).
+    mean, unbiased up to the solver. The error is their standard error, plus that of the solver;
+    `size`: `probes`.
+
+    Args: as in `flow_log_density`, and `probes`, at least 2.
+
+    Raises:
+        ValueError: `probes` is below 2, or as `flow_log_density`.
+
+    Trap: a standard error from few probes is itself uncertain.
+    Source: Song et al. (2021), appendix D.2, after Hutchinson (1990).
+
+    Example:
+        >>> model = ex.energy.NoisyEnergy(lambda x, s: jnp.sum(x**2) / (2 + 2 * s**2), (1,))
+        >>> given = model, ex.energy.Gaussian(jnp.zeros(1), 50**0.5), 7.0, 0.1, jnp.zeros((1, 1))
+        >>> ex.evaluate.flow_log_density_by_probes(*given, key=key).value.round(2).tolist()
+        [-0.92]
     """
     if probes < 2:
         raise ValueError(f"`probes` must be at least 2; got {probes}.")
     signs = jax.random.rademacher(key, (len(rows), probes, *rows.shape[1:]), rows.dtype)
-    fine, coarse, _ = _twice(model, prior, (broadest, finest), rows, (rtol, atol), signs)
+    fine, coarse, _ = _twice(model, prior, (sigma_max, sigma_min), rows, (rtol, atol), signs)
     spread = jnp.std(fine, axis=1, ddof=1) / jnp.sqrt(jnp.asarray(probes, fine.dtype))
     value = jnp.mean(fine, axis=1)
     error = spread + _gap(value, jnp.mean(coarse, axis=1))
@@ -95,7 +125,7 @@ def _twice(
 ) -> tuple[Array, Array, Array]:
     """Log-densities at the tolerances and at coarser ones, and the steps of the finer solve."""
     if not noises[0] > noises[1]:
-        raise ValueError(f"`broadest` must be above `finest`; got {noises[0]} and {noises[1]}.")
+        raise ValueError(f"`sigma_max` must be above `sigma_min`; got {noises[0]} and {noises[1]}.")
     span, fine = prepare_solver((noises[1], noises[0]), *tolerances, rows.dtype)
     values, steps = _densities(model, prior, span, fine, rows, signs)
     return values, _densities(model, prior, span, COARSER * fine, rows, signs)[0], steps

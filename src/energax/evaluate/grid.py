@@ -24,14 +24,24 @@ def quadrature(
 ) -> Estimate:
     """log of the integral of exp(-E) over the box [low, high], in nats, by the midpoint rule.
 
-    `low`, `high`: one number or one for each of at most 2 axes. For a smooth density that dies out
-    inside the box the rule converges faster than any power of the spacing. The error is the change
-    from half as many points, plus what the mass in a frame around the box would add: 0 where the
-    energy is infinite outside. `size`: points in the box.
+    For a smooth density that vanishes inside the box the rule converges faster than any power of
+    the spacing. The error is the change from half as many points, plus what the mass in a frame
+    around the box would add: 0 where the energy is infinite outside. `size`: points in the box.
 
-    Raises ValueError for an energy of more than 2 axes or a box without inside.
+    Args:
+        low: lower corner: one number, or one for each of at most 2 axes.
+        high: upper corner.
+        points: along each axis.
+
+    Raises:
+        ValueError: more than 2 axes, or `low` not below `high`.
+
+    Example:
+        >>> normal = ex.energy.Gaussian(jnp.zeros(1))
+        >>> round(float(ex.evaluate.quadrature(normal, -8.0, 8.0, points=100).value), 4)
+        0.9189
     """
-    box = sides(energy, low, high)
+    box = make_box(energy, low, high)
     fine, more = _log_mass(energy, box, points)
     coarse, _ = _log_mass(energy, box, points // 2)
     size = jnp.asarray(float(points ** box.shape[1]), fine.dtype)
@@ -46,14 +56,23 @@ def kl_by_quadrature(
     high: ArrayLike,
     points: int = POINTS,
 ) -> Estimate:
-    """KL(distribution || model) = integral of p log(p / q), q = exp(-E - log Z), in nats, over a
-    box.
+    """KL(distribution || model), in nats: integral of p log(p / q) over a box, q = exp(-E) / Z.
 
     The error is the change from half as many points, plus the mass of the distribution outside the
-    box. Infinite where the model gives no mass to a part of the distribution. Raises as
-    `quadrature` does.
+    box. Infinite where the model has no mass in a part of the distribution.
+
+    Args: as in `quadrature`; `log_z` is that of `energy`.
+
+    Raises:
+        ValueError: as in `quadrature`.
+
+    Example:
+        >>> p, q = (ex.energy.Gaussian(jnp.full(1, mean)) for mean in (0.0, 1.0))
+        >>> found = ex.evaluate.kl_by_quadrature(p, q, q.log_z(), -9.0, 9.0, points=100)
+        >>> round(float(found.value), 4)
+        0.5
     """
-    box = sides(energy, low, high)
+    box = make_box(energy, low, high)
     constant = jnp.asarray(log_z, float)
     fine, mass = _kl(distribution, energy, constant, box, points)
     coarse, _ = _kl(distribution, energy, constant, box, points // 2)
@@ -61,7 +80,7 @@ def kl_by_quadrature(
     return Estimate(fine, jnp.abs(fine - coarse) + jnp.abs(1 - mass), size)
 
 
-def sides(energy: AbstractEnergy, low: ArrayLike, high: ArrayLike) -> Float[Array, " 2 dim"]:
+def make_box(energy: AbstractEnergy, low: ArrayLike, high: ArrayLike) -> Float[Array, " 2 dim"]:
     """The box as lower and upper corner. Raises ValueError as `quadrature` says."""
     dim = math.prod(energy.shape)
     if dim > 2:
@@ -72,14 +91,14 @@ def sides(energy: AbstractEnergy, low: ArrayLike, high: ArrayLike) -> Float[Arra
     return box
 
 
-def by_line(
+def map_lines(
     function: Callable[[Array, Array], Array],
     shape: tuple[int, ...],
     box: Float[Array, " 2 dim"],
     points: int,
     outside: int,
 ) -> Float[Array, "..."]:
-    """`function` of the rows of one line of the grid and whether they are in the box; each line."""
+    """`function` of the rows of each line of the grid, and of whether they are in the box."""
     low, width = box[0], box[1] - box[0]
     unit = (jnp.arange(-outside, points + outside, dtype=box.dtype) + 0.5) / points
     within = (unit > 0) & (unit < 1)
@@ -111,7 +130,7 @@ def _log_mass(
         inside = jnp.where(within, log_mass, -jnp.inf)
         return jnp.stack([logsumexp(inside), logsumexp(log_mass)])
 
-    lines = by_line(line, energy.shape, box, points, points // FRAME)
+    lines = map_lines(line, energy.shape, box, points, points // FRAME)
     total = logsumexp(lines, axis=0) + _log_cell(box, points)
     return total[0], total[1]
 
@@ -133,6 +152,6 @@ def _kl(
         gain = jnp.where(jnp.isneginf(log_p), 0, jnp.exp(log_p) * ratio)
         return jnp.stack([jnp.sum(gain), jnp.sum(jnp.exp(log_p))])
 
-    total = jnp.sum(by_line(line, energy.shape, box, points, 0), axis=0)
+    total = jnp.sum(map_lines(line, energy.shape, box, points, 0), axis=0)
     total = total * jnp.exp(_log_cell(box, points))
     return total[0], total[1]

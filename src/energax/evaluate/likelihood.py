@@ -14,9 +14,14 @@ from energax.evaluate.log_z import LogZ
 class Likelihood:
     """Mean log-density of the test rows in nats, between `lower` and `upper` if `certified`.
 
-    The interval holds what is unsure about log Z and about the dequantisation average, for these
-    very rows. `error` is another thing: the standard error of the mean over rows, were they drawn
-    anew. `rows`: the log-density of each.
+    The interval covers the uncertainty of log Z and of the dequantisation average, for these very
+    rows. `error` is another thing: the standard error of the mean over rows, if they were drawn
+    again. `rows`: the log-density of each. `why` says what certifies or what forbids.
+
+    Example:
+        >>> found = ex.evaluate.Likelihood(-1.0, -1.1, -0.9, 0.05, True, "", np.array([-1.0]))
+        >>> found.value
+        -1.0
     """
 
     value: float
@@ -35,9 +40,18 @@ def log_likelihood(
 ) -> Likelihood:
     """mean of log|dy/dx| - E(y) - log Z over rows, averaged over fixed dequantisations.
 
-    One line of `energies` and `log_dets` for each dequantisation of the same rows, one in all
-    where nothing is random. With u uniform, the mean over u of log p(x + u) is a lower bound on
-    log P(x) (Theis et al. 2016).
+    With u uniform, the mean over u of log p(x + u) is a lower bound on log P(x) (Theis et al.
+    2016).
+
+    Args:
+        energies: a line for each dequantisation of the same rows; one where nothing is random.
+        log_dets: log|dy/dx| of the transform to model units, of the same shape.
+        log_z: of the energy.
+
+    Example:
+        >>> log_z = ex.evaluate.certify(ex.evaluate.Estimate(*jnp.array([2.0, 0.0, 1.0])))
+        >>> ex.evaluate.log_likelihood(np.ones((1, 4)), np.zeros((1, 4)), log_z).value
+        -3.0
     """
     exact = np.asarray(log_dets, np.float64) - np.asarray(energies, np.float64)
     rows = exact.mean(axis=0)
@@ -61,7 +75,13 @@ def log_likelihood(
 def bits_per_dim(log_likelihood: float, dim: int, levels: int | None) -> float:
     """Code length of a row in bits for each of its `dim` axes: -log_2 p / dim.
 
-    Whole numbers of `levels` values were scaled to the unit box, so a cell has volume
-    levels^-dim and -log_2 P = -log_2 p + dim log_2 levels.
+    Args:
+        log_likelihood: of the row, in nats.
+        levels: whole numbers of so many values were scaled to the unit box, so a cell has volume
+            levels^-dim and -log_2 P = -log_2 p + dim log_2 levels. None: real numbers.
+
+    Example:
+        >>> ex.evaluate.bits_per_dim(0.0, 64, 256)
+        8.0
     """
     return -log_likelihood / (dim * math.log(2)) + (math.log2(levels) if levels else 0.0)

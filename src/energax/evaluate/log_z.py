@@ -38,7 +38,13 @@ class LogZ:
     """log Z in nats, between `lower` and `upper` at confidence `level`, if `certified`.
 
     `forward` is low on average and `reverse` high; `why` says what certifies or what forbids.
-    Trap: an uncertified interval is shown to explain the refusal, not to be quoted.
+
+    Trap: an interval that is not certified is there to explain the refusal, not to be quoted.
+
+    Example:
+        >>> end = ex.evaluate.Estimate(*jnp.array([0.9, 0.01, 400.0]))
+        >>> ex.evaluate.LogZ(end, end, 0.88, 0.92, 0.95, True, "Both ends agree.").value
+        0.9
     """
 
     forward: Estimate
@@ -59,11 +65,17 @@ class LogZ:
 def importance_log_z(
     energy: AbstractEnergy, distribution: AbstractDistribution, count: int, *, key: PRNGKeyArray
 ) -> Estimate:
-    """log Z of `energy` from `count` exact draws of `distribution`: the log of the mean weight, in
-    nats.
+    """log Z from `count` exact draws of a distribution: the log of the mean weight, in nats.
 
-    Low on average (Jensen), and by much where `size` is a small part of `count`. Trap: a part of
-    the energy where no draw fell is not in the error; `annealed_log_z` looks for it.
+    Low on average (Jensen), and by much where `size` is a small part of `count`.
+
+    Trap: a part of the energy where no draw fell is not in the error; `annealed_log_z` looks for
+    it.
+
+    Example:
+        >>> normal = ex.energy.Gaussian(jnp.zeros(1))
+        >>> round(float(ex.evaluate.importance_log_z(normal, normal, 10, key=key).value), 4)
+        0.9189
     """
     x = draws(distribution, count, key=key)
     log_weight = jax.vmap(lambda y: distribution(y) - energy(y))(x)
@@ -75,10 +87,11 @@ def importance_log_z(
 def log_mean(log_weight: Float[ArrayLike, " size"], family: Int[np.ndarray, " size"]) -> Estimate:
     """Log of the mean weight, in nats, with its error by the delta method.
 
-    The weights of a `family` (a number for each) are not independent and count as one draw:
-    error^2 = sum over families (sum of w - mean)^2 / (sum of w)^2, which is 1/ESS - 1/count where
-    each family has one member; `size` = 1 / (error^2 + 1/count) is the effective count.
-    Reference: Liang and Zeger (1986), the variance of clustered data.
+    The weights of a `family` (a number for each) are not independent and count as one draw: error^2
+    = sum over families (sum of w - mean)^2 / (sum of w)^2, which is 1/ESS - 1/count where each
+    family has one member; `size` = 1 / (error^2 + 1/count) is the effective count.
+
+    Source: Liang and Zeger (1986), the variance of clustered data.
     """
     log_weight = np.asarray(log_weight, np.float64)
     top = log_weight.max()
@@ -90,13 +103,15 @@ def log_mean(log_weight: Float[ArrayLike, " size"], family: Int[np.ndarray, " si
     return Estimate(*(jnp.asarray(number, jnp.result_type(float)) for number in numbers))
 
 
-def two_ended(
+def combine_ends(
     forward: Estimate, reverse: Estimate, particles: int, trouble: str = "", *, level: float
 ) -> LogZ:
     """The interval that holds both ends with their errors, or the reason why it cannot be trusted.
 
     It is the hull of value +- z error of both: at least as wide as either end's own interval.
-    `trouble`: what is wrong with the draws that the reverse run started from; empty if nothing.
+
+    Args:
+        trouble: what is wrong with the draws that the reverse run started from; empty if nothing.
     """
     z = float(norm.ppf((1 + level) / 2))
     values = np.array([float(end.value) for end in (forward, reverse)])
@@ -127,15 +142,15 @@ def _refusal(forward: Estimate, reverse: Estimate, particles: int) -> str:
     return ""
 
 
-def unrest(
+def find_drift(
     traces: dict[str, Float[np.ndarray, " moves size"]],
     acceptance: Float[np.ndarray, " moves"],
     family: Int[np.ndarray, " size"],
 ) -> str:
-    """What shows that chains are not at rest at their target; empty if nothing does.
+    """What shows that chains are not in equilibrium at their target; empty if nothing does.
 
-    The mean of the last quarter of each trace is compared with that of the first, chain by chain,
-    a family counting as one. R-hat is no test here: the chains are many and short, and resampling,
+    The mean of the last quarter of each trace is compared with that of the first, chain by chain, a
+    family counting as one. R-hat is no test here: the chains are many and short, and resampling,
     not mixing, has put them in their modes.
     """
     if np.mean(acceptance) < FROZEN:
@@ -152,12 +167,15 @@ def unrest(
     return ""
 
 
-def beyond_reach(forward: Estimate, values: Float[np.ndarray, " size"]) -> str:
-    """Whether target draws sit where the forward run cannot come; empty if they do not.
+def find_missing_mass(forward: Estimate, values: Float[np.ndarray, " size"]) -> str:
+    """Whether target draws lie where the forward run does not come; empty if they do not.
 
-    `values`: log Z as each reverse particle alone would give it. Where this exceeds log Z by more
-    than the log of the number of particles, less than one forward particle is expected (Crooks
-    1999): that share of the mass is missing from the forward end, and hidden in the reverse one.
+    Where the log Z that a reverse particle alone would give exceeds log Z by more than the log of
+    the number of particles, less than one forward particle is expected (Crooks 1999): that share of
+    the mass is missing from the forward end, and hidden in the reverse one.
+
+    Args:
+        values: log Z as each reverse particle alone would give it.
     """
     share = float(np.mean(values > float(forward.value) + np.log(len(values))))
     if share <= HIDDEN:
@@ -169,11 +187,19 @@ def beyond_reach(forward: Estimate, values: Float[np.ndarray, " size"]) -> str:
 
 
 _FLOOR = 1e-6
-"""No figure made of energies in single precision is told to be nearer than this."""
+"""No figure made of energies in single precision is reported to be nearer than this."""
 
 
-def bounded(estimate: Estimate, *, level: float = 0.95) -> LogZ:
-    """A `LogZ` from a number that is exact up to its error, such as one from `quadrature`."""
+def certify(estimate: Estimate, *, level: float = 0.95) -> LogZ:
+    """A `LogZ` from a number that is exact up to its error, such as one from `quadrature`.
+
+    Refused where the error is above 0.5 nats or not finite.
+
+    Example:
+        >>> found = ex.evaluate.quadrature(ex.energy.Gaussian(jnp.zeros(1)), -8.0, 8.0, points=100)
+        >>> ex.evaluate.certify(found).certified
+        True
+    """
     value, error = float(estimate.value), float(estimate.error)
     why, certified = f"By quadrature, to {max(error, _FLOOR):.0e} nats.", error <= APART
     if not np.isfinite(value + error):

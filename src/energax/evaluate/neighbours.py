@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from energax.energy import AbstractEnergy
 from energax.evaluate.base import Estimate
-from energax.evaluate.grid import by_line, sides
+from energax.evaluate.grid import make_box, map_lines
 
 
 def mode_shares(
@@ -23,14 +23,26 @@ def mode_shares(
     high: ArrayLike,
     points: int = 400,
 ) -> Float[np.ndarray, " modes_and_none"]:
-    """The share of exp(-E) in each of `modes` regions of a box, and last of what is in none.
+    """The share of exp(-E) in each of `modes` regions of a box, and last the share in none.
 
-    `mode` gives the number of the region of a point, `modes` for none; the box holds the model, and
-    the shares add up to 1. By the midpoint rule: off by the mass of the cells on the borders. Pass
-    `mode` as a module or `jax.tree_util.Partial` to compile once for many models. Raises
-    ValueError for more than 2 axes or a box without inside.
+    By the midpoint rule: off by the mass of the cells on the borders.
+
+    Args:
+        mode: the number of the region of a point, `modes` for none. Pass a module or
+            `jax.tree_util.Partial` to compile once for many models.
+        low: lower corner of a box that holds the model; it has at most 2 axes.
+        high: upper corner.
+
+    Raises:
+        ValueError: more than 2 axes, or `low` not below `high`.
+
+    Example:
+        >>> normal = ex.energy.Gaussian(jnp.zeros(1))
+        >>> side = lambda x: jnp.where(x[0] < 0, 0, 1)
+        >>> ex.evaluate.mode_shares(normal, side, 2, -8.0, 8.0).round(3).tolist()
+        [0.5, 0.5, 0.0]
     """
-    return np.asarray(_shares(energy, mode, modes, sides(energy, low, high), points), np.float64)
+    return np.asarray(_shares(energy, mode, modes, make_box(energy, low, high), points), np.float64)
 
 
 @eqx.filter_jit
@@ -46,7 +58,7 @@ def _shares(
         mine = place[None] == jnp.arange(modes + 1, dtype=place.dtype)[:, None]
         return jax.nn.logsumexp(log_mass[None], axis=1, where=mine)
 
-    lines = by_line(line, energy.shape, box, points, 0)
+    lines = map_lines(line, energy.shape, box, points, 0)
     return jax.nn.softmax(jax.nn.logsumexp(lines, axis=0))
 
 
@@ -59,10 +71,18 @@ def coverage(
 
     k = `neighbours`. Where draws and rows follow one distribution it is `expected_coverage(m, n,
     k)` in the mean; below that, parts of the data are missing. The error is binomial over rows,
-    which share neighbours, so it is somewhat too small. Trap: Euclidean distance says little about
-    images.
+    which share neighbours, so it is somewhat too small.
 
-    Raises ValueError with no more rows than neighbours. Source: Naeem et al. (2020), eq. 4.
+    Raises:
+        ValueError: no more rows than neighbours.
+
+    Trap: Euclidean distance says little about images.
+    Source: Naeem et al. (2020), eq. 4.
+
+    Example:
+        >>> rows = np.random.default_rng(0).normal(size=(50, 2))
+        >>> float(ex.evaluate.coverage(rows, rows).value)
+        1.0
     """
     if len(rows) <= neighbours:
         raise ValueError(f"`rows` must be more than {neighbours}, the neighbours; got {len(rows)}.")
@@ -80,6 +100,10 @@ def expected_coverage(draws: int, rows: int, neighbours: int = 5) -> float:
     """The mean of `coverage` where draws and rows follow one distribution.
 
     1 - prod_i (n - 1 - i) / (n - 1 - i + m): the k points nearest to a row are all rows.
+
+    Example:
+        >>> round(ex.evaluate.expected_coverage(1000, 1000), 3)
+        0.969
     """
     others = np.arange(rows - 1, rows - 1 - neighbours, -1)
     return float(1 - np.prod(others / (others + draws)))

@@ -1,5 +1,4 @@
-"""The path that annealing walks: from a distribution whose log Z is exact to the energy in
-question."""
+"""The path of annealing: from a distribution whose log Z is exact to the target energy."""
 
 import abc
 import functools
@@ -19,8 +18,7 @@ from energax.energy import (
 
 
 class AbstractPath(eqx.Module):
-    """Energies E_t = E_base + t gap, t in [0, 1]: the distribution at t = 0, the target at t =
-    1."""
+    """Energies E_t = E_base + t gap, t in [0, 1]: the base at t = 0, the target at t = 1."""
 
     base: eqx.AbstractVar[AbstractDistribution]
 
@@ -33,7 +31,7 @@ class AbstractPath(eqx.Module):
         """dE_t/dt = E_target(x) - E_base(x), in nats."""
 
 
-class Between(AbstractPath):
+class LinearPath(AbstractPath):
     """From `base` to any `target` of the same shape: E_t = (1 - t) E_base + t E_target.
 
     Trap: where E_base is infinite the gap is not a number. A `base` with edges needs a target
@@ -50,7 +48,7 @@ class Between(AbstractPath):
         return self.target(x) - self.base(x)
 
 
-class Tilting(AbstractPath):
+class TiltPath(AbstractPath):
     """From `base` to its tilt: E_t = E_base + t rest. The base is evaluated once, not twice."""
 
     base: AbstractDistribution
@@ -83,11 +81,11 @@ def _(energy: Normalised, base: AbstractDistribution) -> AbstractEnergy | None:
     return None if rest is None else Normalised(rest, energy.log_z)
 
 
-def path_between(base: AbstractDistribution, target: AbstractEnergy) -> AbstractPath:
+def make_path(base: AbstractDistribution, target: AbstractEnergy) -> AbstractPath:
     """The straight path from `base` to `target`; cheaper where `target` is a tilt of `base`."""
     if base.shape != target.shape:
         raise ValueError(
             f"`base` and `energy` must have one shape; got {base.shape} and {target.shape}."
         )
     rest = _tilt_of(target, base)
-    return Between(base, target) if rest is None else Tilting(base, rest)
+    return LinearPath(base, target) if rest is None else TiltPath(base, rest)

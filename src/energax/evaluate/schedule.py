@@ -34,8 +34,8 @@ class Schedule:
     times: np.ndarray
     steps: np.ndarray
 
-    def refined(self, parts: int) -> "Schedule":
-        """Each interval cut into `parts` equal ones; step sizes by geometric interpolation."""
+    def refine(self, parts: int) -> "Schedule":
+        """Cut each interval into `parts` equal ones; step sizes by geometric interpolation."""
         knots = np.arange(len(self.times))
         fine = np.linspace(0, knots[-1], parts * knots[-1] + 1)
         steps = np.exp(np.interp(fine, knots, np.log(self.steps)))
@@ -52,7 +52,7 @@ class Schedule:
         times, steps = self.times[1:-1][::-1], self.steps[1:-1][::-1]
         return _protocol(shifts[0], times, steps, shifts[1:], dtype)
 
-    def standing(self, moves: int, dtype: jnp.dtype) -> Protocol:
+    def hold(self, moves: int, dtype: jnp.dtype) -> Protocol:
         """`moves` moves at t = 1 and no weight."""
         ones = np.ones(moves)
         return _protocol(0.0, ones, self.steps[-1] * ones, 0 * ones, dtype)
@@ -80,7 +80,7 @@ def effective_size(log_weight: np.ndarray) -> float:
     return float(np.exp(2 * _log_sum(log_weight) - _log_sum(2 * log_weight)))
 
 
-def resampled(log_weight: np.ndarray, *, key: PRNGKeyArray) -> np.ndarray:
+def resample(log_weight: np.ndarray, *, key: PRNGKeyArray) -> np.ndarray:
     """As many indices as weights, each about in proportion to its weight (systematic)."""
     size = len(log_weight)
     ladder = np.cumsum(np.exp(log_weight - _log_sum(log_weight)))
@@ -141,7 +141,7 @@ def pilot(
 ) -> Schedule:
     """Times and step sizes for the path, found with particles `x` that start as base draws.
 
-    Particles are resampled on the way, so they feel every part of the target that they can reach;
+    Particles are resample on the way, so they feel every part of the target that they can reach;
     nothing measured here enters a result. After `limit` times it goes to t = 1 at once.
     """
     first, *keys = jax.random.split(key, 2 * limit + 1)
@@ -158,7 +158,7 @@ def pilot(
             now = 1.0
         log_weight = log_weight - (now - times[-1]) * slope
         if effective_size(log_weight) < len(x) / 2:
-            x, log_weight = x[resampled(log_weight, key=draw)], np.zeros(len(x))
+            x, log_weight = x[resample(log_weight, key=draw)], np.zeros(len(x))
         # On the way the step size follows its neighbour's: a quarter of the moves is enough.
         moves = jnp.asarray(MOVES if now == 1.0 else MOVES // 4)
         x, step, gap = _settle(path, kernel, (x, step), jnp.asarray(now, dtype), moves, key=move)
@@ -174,7 +174,7 @@ def _lag(log_weight: np.ndarray) -> float:
     return max(np.var(log_weight), np.log(len(log_weight) / effective_size(log_weight)))
 
 
-def refined_enough(
+def refine_schedule(
     path: AbstractPath,
     kernel: Kernel,
     schedule: Schedule,
@@ -183,7 +183,7 @@ def refined_enough(
     *,
     key: PRNGKeyArray,
 ) -> Schedule:
-    """The schedule refined until the log-weights of trial runs from `x` vary by about `LAG`.
+    """Refine the schedule until the log-weights of trial runs from `x` vary by about `LAG`.
 
     That variance falls at best as one over the number of times; at most `limit` times are used.
     """
@@ -191,10 +191,10 @@ def refined_enough(
     parts = 1
     while parts < most:
         key, now = jax.random.split(key)
-        fine = schedule.refined(parts)
+        fine = schedule.refine(parts)
         trial = walk(path, kernel, fine.forward(x.dtype), x, key=now)
         lag = _lag(np.asarray(trial.log_weight, np.float64))
         if not lag > LAG:
             return fine
         parts = min(most, max(2 * parts, int(np.ceil(min(parts * lag / LAG, most)))))
-    return schedule.refined(most)
+    return schedule.refine(most)

@@ -1,5 +1,4 @@
-"""How far a model on a sphere is from a known distribution, and its neurons from those of a
-teacher."""
+"""How far a model on a sphere is from a known distribution, and its neurons from a teacher's."""
 
 import math
 
@@ -16,10 +15,18 @@ from energax.network import Shallow
 
 
 def sphere_grid(points: int = 100) -> tuple[Float[Array, " nodes 3"], Float[Array, " nodes"]]:
-    """Nodes on the unit sphere in R^3 and the log of the share of the sphere that each stands for.
+    """Nodes on the unit sphere in R^3, and the log of the share of the sphere at each.
 
     Gauss-Legendre in the height, 2 `points` even steps around: exact for polynomials of degree
-    below 2 `points`. Raises ValueError for fewer than 2 points.
+    below 2 `points`.
+
+    Raises:
+        ValueError: fewer than 2 points.
+
+    Example:
+        >>> nodes, log_shares = ex.evaluate.sphere_grid(4)
+        >>> nodes.shape, round(float(jnp.exp(log_shares).sum()), 6)
+        ((32, 3), 1.0)
     """
     if points < 2:
         raise ValueError(f"`points` must be at least 2; got {points}.")
@@ -33,11 +40,17 @@ def sphere_grid(points: int = 100) -> tuple[Float[Array, " nodes 3"], Float[Arra
 
 
 def kl_on_sphere(distribution: AbstractDistribution, energy: Energy, points: int = 100) -> Estimate:
-    """KL(distribution || model) on the unit sphere in R^3 by quadrature, in nats: neither log Z is
-    needed.
+    """KL(distribution || model) in nats on the unit sphere in R^3, by quadrature, without log Z.
 
-    The error is the change from half as many points each way; `size`: nodes. Raises ValueError for
-    fewer than 4 points.
+    The error is the change from half as many points each way; `size`: nodes.
+
+    Raises:
+        ValueError: fewer than 4 points.
+
+    Example:
+        >>> uniform = ex.energy.Sphere((3,)).distribution
+        >>> round(float(ex.evaluate.kl_on_sphere(uniform, lambda x: 0 * x[0], points=4).value), 6)
+        0.0
     """
     if points < 4:
         raise ValueError(f"`points` must be at least 4; got {points}.")
@@ -64,15 +77,19 @@ def _kl(
 def kl_by_draws(
     distribution: AbstractDistribution, energy: Energy, draws: Float[Array, " size *shape"]
 ) -> Estimate:
-    """KL(distribution || model) in nats from exact draws of the distribution: neither log Z is
-    needed.
+    """KL(distribution || model) in nats from exact draws of the distribution, without log Z.
 
     mean of (E - E_base) + log mean exp(E_base - E) over `draws`; the error is that of its linear
-    part. `size`: draws the second mean is worth, and (1 / size - 1 / draws) / 2 about how much the
-    value is too low in the mean.
+    part. `size`: draws the second mean is worth; the value is on average about (1 / size - 1 /
+    draws) / 2 too low.
 
     Trap: where the model has mass that the distribution does not reach, no draw shows it and KL is
     too low.
+
+    Example:
+        >>> p, q = (ex.energy.Gaussian(jnp.zeros(1)) for _ in range(2))
+        >>> float(ex.evaluate.kl_by_draws(p, q, jnp.ones((10, 1))).value)
+        0.0
     """
     apart = jax.vmap(lambda x: energy(x) - distribution(x))(draws)
     log_mean = logsumexp(-apart) - math.log(len(draws))
@@ -89,11 +106,16 @@ def fisher_divergence(
     energy: Energy,
     draws: Float[Array, " size *shape"],
 ) -> Estimate:
-    """D = half the mean over draws of the distribution of |P (grad E - grad E_base)|^2, P the
-    tangent part.
+    """Half the mean over draws of the distribution of |P (grad E - grad E_base)|^2: D.
 
-    What score matching on the manifold minimises. Published "score matching errors" of
-    Domingo-Enrich et al. (2021) are 2 D.
+    P projects on the tangent space. What score matching on the manifold minimises. Published "score
+    matching errors" of Domingo-Enrich et al. (2021) are 2 D.
+
+    Example:
+        >>> normal, moved = (ex.energy.Gaussian(jnp.full(1, mean)) for mean in (0.0, 1.0))
+        >>> given = ex.energy.Flat(normal), normal, moved, jnp.ones((9, 1))
+        >>> float(ex.evaluate.fisher_divergence(*given).value)
+        0.5
     """
 
     def one(x: Array) -> Array:
@@ -111,6 +133,11 @@ def alignment(
     """The best cosine of a neuron with each teacher direction, and the share of weight near one.
 
     Near: on neurons whose cosine with some teacher direction is at least `near`.
+
+    Example:
+        >>> network = ex.network.make_shallow((3,), 8, key=key)
+        >>> ex.evaluate.alignment(network, network.directions[:2])[0].round(6).tolist()
+        [1.0, 1.0]
     """
     cosines = network.directions @ directions.astype(network.directions.dtype).T
     weights = jnp.abs(network.weights)

@@ -10,15 +10,29 @@ Metrics = dict[str, Float[Array, "..."]]
 
 
 class AbstractLearner(eqx.Module):
-    """One or several players that learn from batches: arrays of rows, or `Labelled` ones."""
+    """One or several models that learn from batches: arrays of rows, or `Labelled` ones.
+
+    `init` gives the state before the first update, `step` makes one update, `energy` reads the
+    energy out of a state. The training loop, the checkpoints and the report know only these three.
+
+    Example:
+        >>> learner = ex.learner.Descent(ex.objective.ImplicitScoreMatching(), optax.sgd(0.1))
+        >>> isinstance(learner, ex.learner.AbstractLearner)
+        True
+    """
 
     @abc.abstractmethod
     def init(self, players: PyTree, rows: Any, *, key: PRNGKeyArray) -> PyTree:
-        """The state before the first update; `rows` is a first batch of data, in model units."""
+        """The state before the first update.
+
+        Args:
+            players: what the learner trains; most often an energy.
+            rows: a first batch of data, in model units.
+        """
 
     @abc.abstractmethod
     def step(self, state: PyTree, batch: Any, *, key: PRNGKeyArray) -> tuple[PyTree, Metrics]:
-        """One update of all players, and the numbers to watch."""
+        """One update of everything that learns, and the metrics of it."""
 
     @abc.abstractmethod
     def energy(self, state: PyTree) -> Any:

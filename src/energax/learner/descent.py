@@ -21,7 +21,16 @@ from energax.objective import AbstractObjective
 
 
 class DescentState(eqx.Module):
-    """The energy, the running average of its weights (None: not kept), and what updates carry."""
+    """What `Descent` carries from update to update.
+
+    `average` is the running average of the weights, None where none is kept.
+
+    Example:
+        >>> learner = ex.learner.Descent(ex.objective.ImplicitScoreMatching(), optax.sgd(0.1))
+        >>> state = learner.init(ex.energy.Gaussian(jnp.ones(1)), jnp.zeros((4, 1)), key=key)
+        >>> int(state.updates)
+        0
+    """
 
     energy: PyTree
     average: PyTree
@@ -31,11 +40,23 @@ class DescentState(eqx.Module):
 
 
 class Descent(AbstractLearner):
-    """Gradient descent on an objective with any Optax optimiser; optionally averages the weights.
+    """Gradient descent on an objective with any Optax optimiser, for one energy.
 
-    `ema_decay`: the average is ema_decay * average + (1 - ema_decay) * weights after each update,
-    with decay_t = min(ema_decay, (1 + t) / (10 + t)) so that it forgets the start; None keeps none.
     Clip gradients in the optimiser: `optax.chain(optax.clip_by_global_norm(1.0), ...)`.
+
+    Args:
+        ema_decay: in [0, 1); keeps a running average of the weights, which `energy` then returns.
+            After update t it is decay_t * average + (1 - decay_t) * weights with
+            decay_t = min(ema_decay, (1 + t) / (10 + t)), so that it forgets the start. None: none.
+
+    Raises:
+        ValueError: `ema_decay` is out of range.
+
+    Example:
+        >>> learner = ex.learner.Descent(ex.objective.ImplicitScoreMatching(), optax.sgd(0.1))
+        >>> state = learner.init(ex.energy.Gaussian(jnp.ones(1)), jnp.zeros((4, 1)), key=key)
+        >>> learner.step(state, jnp.zeros((4, 1)), key=key)[0].energy.mean.round(3).tolist()
+        [0.9]
     """
 
     objective: AbstractObjective
@@ -71,5 +92,5 @@ class Descent(AbstractLearner):
         return DescentState(energy, average, optimiser, aux.memory, state.updates + 1), metrics
 
     def energy(self, state: DescentState) -> Any:
-        """What was trained, with averaged weights where they are kept, else with the last ones."""
+        """The trained energy, with averaged weights where they are kept, else the last ones."""
         return select_weights(state.energy, state.average)

@@ -12,7 +12,11 @@ from energax.energy import weights
 
 
 def copy_arrays(tree: PyTree) -> PyTree:
-    """Own arrays: the loop donates its state, which must not hold the caller's or one twice."""
+    """The same tree with arrays of its own.
+
+    The training loop donates its state, which must hold neither an array of the caller nor the same
+    array twice.
+    """
     return jax.tree.map(lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, tree)
 
 
@@ -48,6 +52,6 @@ def select_weights(energy: PyTree, average: PyTree) -> Any:
 
 
 def check_ema_decay(ema_decay: float | None) -> None:
-    """Raise ValueError for a running average that would never move, or would leap."""
+    """Raise ValueError where `ema_decay` is neither None nor in [0, 1)."""
     if ema_decay is not None and not 0 <= ema_decay < 1:
         raise ValueError(f"`ema_decay` must lie in [0, 1) or be None; got {ema_decay}.")

@@ -129,13 +129,13 @@ class AbstractMethod(abc.ABC):
             )
         if self.network_kind == "conv" and len(rows.shape) not in (2, 3):
             raise InputError(f"--network conv is for images; {rows.name} has none: choose mlp.")
-        if self.base.kind == "box" and not self._boxed(rows):
+        if self.base.kind == "box" and not self._fits_box(rows):
             raise InputError(
                 f"--base box is uniform on {list(BOX)}, which --transform {self.inputs.transform} "
                 "does not bring the data to: choose --transform box."
             )
 
-    def _boxed(self, rows: Any) -> bool:
+    def _fits_box(self, rows: Any) -> bool:
         if self.inputs.transform == "box":
             return True
         inside = rows.levels is not None or abs(rows.train).max() <= BOX[1]
@@ -157,7 +157,7 @@ class AbstractMethod(abc.ABC):
         """The rows to train on, with labels or numbers beside them where the method asks."""
         return rows.train
 
-    def evaluated(self, energy: Any) -> Any:
+    def select_energy(self, energy: Any) -> Any:
         """The energy that is sampled and measured, of the energy that was trained."""
         return energy
 

@@ -66,8 +66,8 @@ class NoiseContrastiveEstimation(AbstractDescentMethod):
     title = "noise-contrastive estimation"
     source = "Gutmann and Hyvarinen (2012)"
     minimises = "cross-entropy of classifying data against noise of a known distribution"
-    use = "tables, small images, the plane: no chains, and log Z is learned"
-    trap = "noise far from the data is classified by a crude energy, and learning ends there"
+    use = "tables, small images, 2-D data: no chains, and log Z is learned"
+    trap = "with noise far from the data a crude energy classifies well, and learning stops"
     needs_base = True
 
     def make_energy(self, ground: Groundwork, *, key: Any) -> Any:
@@ -87,8 +87,8 @@ class RankingNoiseContrastiveEstimation(AbstractDescentMethod):
     name = "nce-ranking"
     title = "ranking noise-contrastive estimation"
     source = "Ma and Collins (2018)"
-    minimises = "cross-entropy of finding the data row among noise rows"
-    use = "as nce; log Z is not learned"
+    minimises = "cross-entropy of picking the data row among noise rows"
+    use = "as nce, without a learned log Z"
     trap = "as nce"
     needs_base = True
 
@@ -109,8 +109,8 @@ class ConditionalNoiseContrastiveEstimation(AbstractDescentMethod):
     title = "conditional noise-contrastive estimation"
     source = "Ceylan and Gutmann (2018)"
     minimises = "cross-entropy of classifying a row against its noisy copies"
-    use = "no noise distribution is at hand"
-    trap = "little noise: small gradients; much noise: a crude energy"
+    use = "when no noise distribution is close to the data"
+    trap = "small noise: vanishing gradients; large noise: a crude energy classifies well"
 
     def make_objective(self, ground: Groundwork) -> Any:
         return objective.ConditionalNoiseContrastiveEstimation(self.noise, self.ratio.noise_ratio)
@@ -127,8 +127,8 @@ class SelfPerturbedNoiseContrastiveEstimation(AbstractDescentMethod):
     name = "nce-self"
     title = "self-perturbed noise-contrastive estimation"
     source = "Song and Kingma (2021), eq. 25-26"
-    minimises = "cross-entropy of classifying a row against one noisy copy"
-    use = "no noise distribution is at hand"
+    minimises = "cross-entropy of classifying a row against two opposite noisy copies"
+    use = "as nce-conditional, with lower variance"
     trap = "as nce-conditional"
 
     def make_objective(self, ground: Groundwork) -> Any:
@@ -147,8 +147,8 @@ class JointLikelihood(AbstractDescentMethod):
     name = "joint"
     title = "joint likelihood of rows and labels"
     source = "Grathwohl et al. (2020)"
-    minimises = "nce and cross-entropy of labels, one network"
-    use = "rows with labels: a classifier that is a density too"
+    minimises = "the loss of nce plus cross-entropy of the labels, by one network"
+    use = "rows with labels: a classifier that is also a density"
     trap = "accuracy says nothing about the density"
     needs_base = True
     classifies = True

@@ -67,8 +67,8 @@ class DenoisingScoreMatching(AbstractDescentMethod):
     name = "dsm"
     title = "denoising score matching"
     source = "Vincent (2011)"
-    minimises = "distance of the score from the direction of added noise"
-    use = "many dimensions, no chains, stable"
+    minimises = "squared error of the score in predicting the added noise"
+    use = "many dimensions: no chains, stable and cheap"
     trap = "learns the distribution of the noisy data"
 
     @classmethod
@@ -93,9 +93,9 @@ class DenoisingAtManyLevels(AbstractMethod):
     name = "dsm-levels"
     title = "denoising score matching at many noise levels"
     source = "Song and Ermon (2019)"
-    minimises = "dsm at many noise levels, by an energy that knows the level"
-    use = "far modes: they get the right weights"
-    trap = "levels that do not overlap; the noise of the lowest level stays"
+    minimises = "dsm at many noise levels, by one energy E(x, level)"
+    use = "distant modes: samples by annealing have the right weights"
+    trap = "levels that do not overlap; the noise of the lowest level remains"
     unsuited: ClassVar[dict[Kind, str]] = {"image": "its network is a plain perceptron; choose dsm"}
     networks = ("mlp",)
 
@@ -112,6 +112,6 @@ class DenoisingAtManyLevels(AbstractMethod):
         made = learner.Descent(loss, moves, self.training.ema_decay or None)
         return make_noisy_energy(self.network, ground, key=key), made
 
-    def evaluated(self, energy: Any) -> Any:
+    def select_energy(self, energy: Any) -> Any:
         """The energy at the lowest level of noise."""
         return energy.at(self.levels.sigma_min)

@@ -81,8 +81,8 @@ class DualTraining(AbstractMethod):
     title = "dual training of particles and neurons"
     source = "Domingo-Enrich et al. (2021)"
     minimises = "negative log-likelihood over a ball of shallow networks"
-    use = "a certificate of how far from optimal; features that move"
-    trap = "neurons much faster than particles run in circles"
+    use = "a bound on the distance from the optimum; learned features"
+    trap = "neurons that move much faster than the particles oscillate"
     unsuited: ClassVar[dict[Kind, str]] = {
         "image": "one hidden layer on all pixels learns little; choose pcd"
     }

@@ -23,10 +23,8 @@ class AbstractFDivergence(AbstractGameMethod):
     width: RivalWidth
     ratio: Ratio
 
-    minimises = "an f-divergence, by a critic"
     source = "Yu et al. (2020)"
-    use = "to choose what a wrong model gives up"
-    trap = "few draws of the base carry all the weight where the model is far from it"
+    trap = "where the model is far from the base, few samples carry all the weight"
     needs_base = True
 
     @property
@@ -56,6 +54,8 @@ class KullbackLeibler(AbstractFDivergence):
 
     name = "f-kl"
     title = "f-divergence: Kullback-Leibler"
+    minimises = "KL(data | model), with a learned critic"
+    use = "misspecified models: as maximum likelihood, covers every mode"
 
     @property
     def divergence(self) -> Divergence:
@@ -68,7 +68,9 @@ class ReverseKullbackLeibler(AbstractFDivergence):
 
     name = "f-reverse-kl"
     title = "f-divergence: reverse Kullback-Leibler"
-    trap = "diverges with momentum; few draws of the base carry all the weight"
+    minimises = "KL(model | data), with a learned critic"
+    use = "misspecified models: prefers the largest mode"
+    trap = "diverges with momentum; few samples of the base carry all the weight"
 
     @property
     def divergence(self) -> Divergence:
@@ -96,6 +98,8 @@ class JensenShannon(AbstractFDivergence):
 
     name = "f-js"
     title = "f-divergence: Jensen-Shannon"
+    minimises = "twice the Jensen-Shannon divergence, with a learned critic"
+    use = "misspecified models: between f-kl and f-reverse-kl; try it first"
 
     @property
     def divergence(self) -> Divergence:
@@ -108,6 +112,8 @@ class Hellinger(AbstractFDivergence):
 
     name = "f-hellinger"
     title = "f-divergence: squared Hellinger"
+    minimises = "squared Hellinger distance, with a learned critic"
+    use = "misspecified models: as f-js"
 
     @property
     def divergence(self) -> Divergence:
@@ -120,7 +126,9 @@ class Pearson(AbstractFDivergence):
 
     name = "f-pearson"
     title = "f-divergence: Pearson"
-    trap = "diverges with momentum; few draws of the base carry all the weight"
+    minimises = "Pearson chi-squared divergence, with a learned critic"
+    use = "misspecified models: covers more than f-kl"
+    trap = "diverges with momentum; few samples of the base carry all the weight"
 
     @property
     def divergence(self) -> Divergence:

@@ -79,9 +79,9 @@ class AdversarialLikelihood(AbstractGameMethod):
     name = "adversarial"
     title = "adversarial likelihood against a flow"
     source = "Dai et al. (2017); Song and Kingma (2021), eq. 31-32"
-    minimises = "likelihood, samples by a flow that follows the energy"
-    use = "chains do not mix, a flow can follow"
-    trap = "a mode that the flow has lost"
+    minimises = "negative log-likelihood, with samples from a flow that follows the energy"
+    use = "when chains do not mix and a flow can represent the model"
+    trap = "modes that the flow has lost are no longer sampled"
 
     @classmethod
     def preset(cls, kind: Kind) -> "AdversarialLikelihood":
@@ -123,8 +123,8 @@ class FlowContrastive(AbstractGameMethod):
     title = "flow-contrastive estimation"
     source = "Gao et al. (2020)"
     minimises = "nce against a flow that learns to fool the energy"
-    use = "no noise distribution is near the data"
-    trap = "noise that moves: keep it anchored"
+    use = "when no fixed noise distribution is close to the data"
+    trap = "a flow that moves fast leaves log Z behind: keep it slow and anchored"
 
     @classmethod
     def preset(cls, kind: Kind) -> "FlowContrastive":
@@ -166,10 +166,10 @@ class AdversarialGenerator(AbstractGameMethod):
     name = "adversarial-generator"
     title = "adversarial likelihood against a noisy generator"
     source = "Grathwohl et al. (2021)"
-    minimises = "likelihood, samples by a noisy generator"
-    use = "samples matter"
+    minimises = "negative log-likelihood, with samples from a noisy generator"
+    use = "when samples matter"
     trap = (
-        "data finer than the generator's noise pull the energy narrower without end: keep the "
+        "data finer than the generator's noise make the energy narrow without bound: keep the "
         "penalty"
     )
     unsuited: ClassVar[dict[Kind, str]] = {"image": "it factors a matrix as wide as the row"}
@@ -210,11 +210,11 @@ class LearnedStein(AbstractGameMethod):
     name = "stein-learned"
     title = "learned Stein discrepancy"
     source = "Grathwohl et al. (2020)"
-    minimises = "Stein discrepancy under a critic that learns"
+    minimises = "Stein discrepancy under a learned critic"
     use = "scores without a Hessian of the energy"
-    trap = "a critic that lags"
+    trap = "a critic that lags behind the energy"
     unsuited: ClassVar[dict[Kind, str]] = {
-        "image": "its critic's divergence takes a pass for each pixel"
+        "image": "the divergence of its critic takes a pass for each pixel"
     }
 
     @classmethod

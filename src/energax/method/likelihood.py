@@ -24,9 +24,9 @@ class PersistentContrastiveDivergence(AbstractChainMethod):
     name = "pcd"
     title = "persistent contrastive divergence"
     source = "Tieleman (2008); Du and Mordatch (2019)"
-    minimises = "E(data) - E(chains), chains kept in a buffer"
-    use = "images; wherever no noise distribution is near the data"
-    trap = "chains lag behind the energy; the loss hovers about 0 and shows no progress"
+    minimises = "E(data) - E(chains), with persistent chains in a buffer"
+    use = "images; wherever no noise distribution is close to the data"
+    trap = "chains lag behind the energy; the loss stays near 0 and shows no progress"
 
     def validate(self) -> None:
         if self.chain.walk.chain_steps < 1:
@@ -64,9 +64,9 @@ class ContrastiveDivergence(AbstractChainMethod):
     name = "cd"
     title = "contrastive divergence"
     source = "Hinton (2002)"
-    minimises = "E(data) - E(chains), chains started at the data"
+    minimises = "E(data) - E(chains), with chains started at the data"
     use = "to refine an energy that is nearly right"
-    trap = "biased for any number of steps; far from the data nothing is learned"
+    trap = "biased for any number of steps; nothing is learned far from the data"
 
     def make_objective(self, ground: Groundwork) -> Any:
         return objective.ContrastiveDivergence(
@@ -83,9 +83,9 @@ class ImprovedContrastiveDivergence(AbstractChainMethod):
     name = "cd-improved"
     title = "improved contrastive divergence"
     source = "Du et al. (2021)"
-    minimises = "as cd, and the chains' own divergence through their last step"
+    minimises = "as cd, plus the divergence of the chains from the model"
     use = "as cd, where chains collapse"
-    trap = "a sampler that rejects has no useful gradient"
+    trap = "one step learns next to nothing; a sampler that rejects has no useful gradient"
 
     def make_objective(self, ground: Groundwork) -> Any:
         return objective.ImprovedContrastiveDivergence(
@@ -102,7 +102,7 @@ class ShortRun(AbstractChainMethod):
     name = "shortrun"
     title = "short-run chains"
     source = "Nijkamp et al. (2019)"
-    minimises = "E(data) - E(chains), chains started from the base"
+    minimises = "E(data) - E(chains), with chains started from the base"
     use = "when samples matter more than the density"
     trap = "the chain is part of the model: sample with the same chain"
 
@@ -130,8 +130,8 @@ class CoupledLikelihood(AbstractDescentMethod):
     title = "likelihood by coupled chains"
     source = "Jacob et al. (2020); Qiu et al. (2020)"
     minimises = "negative log-likelihood, by pairs of chains that meet"
-    use = "few dimensions, a base near the data"
-    trap = "pairs that never meet bring the bias back"
+    use = "few dimensions and a base close to the data"
+    trap = "pairs that do not meet bring the bias back"
     needs_base = True
     hints = ("--learning-rate", "--step-size", "--clip")
 

@@ -22,9 +22,9 @@ class EnergyDiscrepancy(AbstractDescentMethod):
     name = "discrepancy"
     title = "energy discrepancy"
     source = "Schroder et al. (2023)"
-    minimises = "energy of a row against that of its surroundings"
-    use = "as nce-conditional, with many copies"
-    trap = "noise so large that no copy is likely"
+    minimises = "energy of a row relative to that of its noisy copies"
+    use = "as nce-conditional, with many copies of each row"
+    trap = "noise so large that no copy is likely under the model"
 
     def make_objective(self, ground: Groundwork) -> Any:
         return objective.EnergyDiscrepancy(self.noise, self.ratio.noise_ratio)
@@ -42,9 +42,9 @@ class MinimumProbabilityFlow(AbstractDescentMethod):
     name = "flow"
     title = "minimum probability flow"
     source = "Sohl-Dickstein, Battaglino and DeWeese (2011)"
-    minimises = "first outflow of probability from the data"
+    minimises = "initial rate at which probability flows away from the data"
     use = "as nce-conditional"
-    trap = "an exponential of energy differences: heavy tails"
+    trap = "exponentials of energy differences have heavy tails"
 
     def make_objective(self, ground: Groundwork) -> Any:
         return objective.MinimumProbabilityFlow(self.noise, self.ratio.noise_ratio)
@@ -59,8 +59,8 @@ class MinimumKLContraction(AbstractDescentMethod):
     name = "contraction"
     title = "minimum KL contraction"
     source = "Lyu (2011)"
-    minimises = "loss of divergence when a row is mixed with its mirror image"
-    use = "to see the weights of modes without chains"
+    minimises = "KL divergence lost when each row is mixed with its mirror image"
+    use = "to learn the weights of modes without chains"
     trap = "mirror images far from all data teach little"
     needs_base = True
 

@@ -37,9 +37,9 @@ class ImplicitScoreMatching(AbstractDescentMethod):
     name = "sm"
     title = "implicit score matching"
     source = "Hyvarinen (2005)"
-    minimises = "Fisher divergence, trace of the Hessian exact"
+    minimises = "Fisher divergence, with the exact trace of the Hessian"
     use = "up to a few dozen dimensions"
-    trap = "as ssm, and cost grows with the dimension"
+    trap = "as ssm, and the cost grows with the dimension"
     unsuited: ClassVar[dict[Kind, str]] = {
         "image": "it takes the whole Hessian of each row; choose ssm"
     }
@@ -59,10 +59,10 @@ class SlicedScoreMatching(AbstractDescentMethod):
     title = "sliced score matching"
     source = "Song et al. (2019)"
     minimises = "Fisher divergence along random directions"
-    use = "smooth energies, no chains, no noise"
+    use = "smooth energies: no chains, no noise"
     trap = (
-        "constant or rounded columns let it fall without end; weights of distant modes are hardly "
-        "seen"
+        "constant or rounded columns make it unbounded below; weights of distant modes are hardly "
+        "learned"
     )
 
     def make_objective(self, ground: Groundwork) -> Any:
@@ -81,8 +81,8 @@ class FiniteDifferenceScoreMatching(AbstractDescentMethod):
     title = "finite-difference score matching"
     source = "Pang et al. (2020)"
     minimises = "as ssm, from values of the energy alone"
-    use = "where second derivatives cost too much"
-    trap = "differences of nearly equal numbers in float32"
+    use = "when second derivatives cost too much"
+    trap = "cancellation in float32"
 
     def make_objective(self, ground: Groundwork) -> Any:
         return objective.FiniteDifferenceScoreMatching(

@@ -27,9 +27,9 @@ class RecoveryLikelihood(AbstractChainMethod):
     name = "recovery"
     title = "recovery likelihood"
     source = "Bengio et al. (2013); Gao et al. (2021)"
-    minimises = "-log p(clean row | noisy row), by chains started at the noisy one"
-    use = "where chains of the energy itself do not mix"
-    trap = "with little noise it hardly sees the weights of modes"
+    minimises = "-log p(clean row | noisy row), with chains started at the noisy row"
+    use = "when chains of the energy itself do not mix"
+    trap = "with small noise the weights of modes are hardly learned"
 
     @classmethod
     def preset(cls, kind: Kind) -> "RecoveryLikelihood":
@@ -89,6 +89,6 @@ class RecoveryAtManyLevels(AbstractMethod):
         made = learner.Descent(loss, moves, self.training.ema_decay or None)
         return make_noisy_energy(self.network, ground, key=key), made
 
-    def evaluated(self, energy: Any) -> Any:
+    def select_energy(self, energy: Any) -> Any:
         """The energy at the lowest level of noise."""
         return energy.at(self.levels.sigma_min)

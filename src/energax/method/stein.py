@@ -27,8 +27,8 @@ class KernelStein(AbstractDescentMethod):
     title = "kernel Stein discrepancy"
     source = "Liu, Lee and Jordan (2016); Chwialkowski, Strathmann and Gretton (2016)"
     minimises = "kernel Stein discrepancy"
-    use = "few dimensions; no Hessian is needed"
-    trap = "weak in many dimensions, blind to the weights of distant modes"
+    use = "few dimensions, without a Hessian"
+    trap = "weak in many dimensions; blind to the weights of distant modes"
 
     @classmethod
     def preset(cls, kind: Kind) -> "KernelStein":

@@ -132,3 +132,17 @@ def _check_method(found: Any, name: str) -> type[AbstractMethod]:
 def default_method(kind: str) -> type[AbstractMethod]:
     """What is trained where no method is named: pcd on images, nce on all else."""
     return METHODS["pcd" if kind == "image" else "nce"]
+
+
+def render_table() -> str:
+    """The methods as a Markdown table: name, what is minimised, when to use it, and its trap.
+
+    Example:
+        >>> print(ex.method.render_table().splitlines()[0])
+        | method | minimises | use it | trap |
+    """
+    lines = [["method", "minimises", "use it", "trap"], ["---"] * 4]
+    for name, method in METHODS.items():
+        about = (text.replace("|", "\\|") for text in (method.minimises, method.use, method.trap))
+        lines.append([f"[`{name}`](#{name})", *about])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -49,7 +49,7 @@ class Model:
     def raw(self) -> Any:
         """The energy as trained, of which `energy` is at temperature 1; of many levels of noise,
         that at the lowest."""
-        return self.method.evaluated(self.trained)
+        return self.method.select_energy(self.trained)
 
     @property
     def cold(self) -> bool:

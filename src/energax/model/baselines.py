@@ -19,6 +19,7 @@ BEFORE = "base distribution, before training"
 """What the base of a run is called beside the baselines."""
 
 Rows = Shaped[np.ndarray, " size *shape"]
+Train = Shaped[np.ndarray, " train *shape"]
 Each = Float[np.ndarray, " size"]
 
 
@@ -39,7 +40,7 @@ def measure_base(model: Model, rows: Rows, each: Each | None) -> dict[str, Any]:
 
 
 def measure_baselines(
-    train: Rows, test: Rows, levels: int | None, each: Each | None
+    train: Train, test: Rows, levels: int | None, each: Each | None
 ) -> dict[str, Any]:
     """Simple models fitted to `train`, scored on `test`; `each`: the model's log-densities there.
 
@@ -47,7 +48,7 @@ def measure_baselines(
     scored. Real numbers: standardised, and the log-determinant of that counted.
     """
     inputs, tests, log_det = _plain(train, test, levels)
-    found = evaluate.baselines(inputs, tests)
+    found = evaluate.fit_baselines(inputs, tests)
     return {
         name: figure(b.value + log_det, b.error, b.size)
         | {"setting": b.setting}
@@ -61,7 +62,7 @@ def _difference(each: Each | None, other: Each) -> dict[str, Any]:
     return {} if each is None else {"difference": mean(each - other)}
 
 
-def _plain(train: Rows, test: Rows, levels: int | None) -> tuple[np.ndarray, np.ndarray, float]:
+def _plain(train: Train, test: Rows, levels: int | None) -> tuple[np.ndarray, np.ndarray, float]:
     """Train rows, copies of test rows, and the log-determinant, in the space of the baselines."""
     flat = [part.reshape(len(part), -1) for part in (train, test)]
     if levels is None:

@@ -1,8 +1,10 @@
 """Train a model in memory, in one call."""
 
+import warnings
 from typing import Any
 
 import jax
+import numpy as np
 
 from energax import data, train
 from energax.data import Dataset
@@ -16,8 +18,9 @@ from energax.method import (
     kind_of,
 )
 from energax.model.base import Model
-from energax.model.players import list_partners
+from energax.model.players import list_auxiliary
 from energax.model.saving import replace_energy
+from energax.objective import coverage_warning
 from energax.options import replace
 from energax.progress import stage
 from energax.train import Run
@@ -72,9 +75,9 @@ def finish(
 ) -> Model:
     """The model of a finished run."""
     energy = learner.energy(state)
-    partners = list_partners(state)
-    blank, _ = method.build(ground, key=jax.random.key(0)) if partners else (None, None)
-    players = replace_energy(blank, energy, partners)
+    others = list_auxiliary(state)
+    blank, _ = method.build(ground, key=jax.random.key(0)) if others else (None, None)
+    players = replace_energy(blank, energy, others)
     base = build.find_base(energy, ground.base)
     return Model(energy, base, ground.transform, rows.schema, method, players)
 
@@ -84,8 +87,15 @@ def as_dataset(rows: Any, labels: Any, levels: int | None) -> Dataset:
     return (
         rows
         if isinstance(rows, Dataset)
-        else data.from_rows(rows, labels=labels, levels=levels, test_fraction=0)
+        else data.from_rows(rows, labels=labels, levels=levels, test_fraction=0.0)
     )
+
+
+def warn_of_coverage(metrics: dict[str, np.ndarray]) -> None:
+    """Warn, once training has ended, where its noise hardly covered the data."""
+    means = {name: np.mean(values) for name, values in metrics.items()}
+    if (warning := coverage_warning(means)) is not None:
+        warnings.warn(warning, stacklevel=3)
 
 
 def fit(
@@ -127,8 +137,9 @@ def fit(
         fitting = train.fit(
             learner, run, inputs, batch_size=size, chunk_steps=length, transform=ground.transform
         )
-        for run, _ in fitting:
+        for run, metrics in fitting:
             done = int(run.step)
             if total - done < length:
+                warn_of_coverage(metrics)
                 break
     return finish(chosen, ground, known, learner, run.state)

@@ -41,8 +41,8 @@ class Measured:
 
     record: dict[str, Any]
     model: Model
-    samples: Rows
-    chains: Float[np.ndarray, " chains kept"]
+    samples: Shaped[np.ndarray, " count *shape"]
+    chains: Float[np.ndarray, " count kept"]
     test: Rows
 
     def __str__(self) -> str:
@@ -119,7 +119,7 @@ def estimate_log_z(
         return "Not attempted: without a base the energy may have no finite log Z."
     if math.prod(model.schema.shape) <= 2:
         found = evaluate.quadrature(model.energy, *box_of(model))
-        return evaluate.bounded(found, level=level)
+        return evaluate.certify(found, level=level)
     return evaluate.annealed_log_z(
         model.energy, model.base, particles=particles, level=level, key=key
     )

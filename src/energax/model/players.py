@@ -17,7 +17,7 @@ from energax.network import NoisyGenerator
 Latents = Float[Array, " size latent"]
 
 
-def list_partners(players: Any) -> dict[str, PyTree]:
+def list_auxiliary(players: Any) -> dict[str, PyTree]:
     """The players beside the energy, of players or of a state of training, under their own names.
 
     None for an encoder that is not there; nothing for an energy that learns alone.

@@ -20,7 +20,7 @@ from energax.files import draft_folder, read_json, write_json
 from energax.learner import Players, TeachingPlayers
 from energax.method import AbstractMethod, Groundwork, build, find_method, spell_method
 from energax.model.base import Model
-from energax.model.players import list_partners
+from energax.model.players import list_auxiliary
 from energax.options import from_dict
 
 VERSION = 1
@@ -60,22 +60,30 @@ def read_config(path: Path) -> dict[str, Any]:
     return found
 
 
+def read_entry(path: Path, name: str) -> Any:
+    """One entry of the `config.json` of a folder. Raises InputError where it lacks it."""
+    found = read_config(path)
+    if name not in found:
+        raise InputError(f"{path / CONFIG} is damaged: it lacks {name!r}.")
+    return found[name]
+
+
 def read_method(path: Path) -> AbstractMethod:
     """The method of a folder, every option checked."""
-    config = read_config(path)
-    try:
-        name, options = config["method"], config["options"]
-    except KeyError as reason:
-        raise InputError(f"{path / CONFIG} is damaged: it lacks {reason}.") from reason
-    return from_dict(find_method(name), options, str(path / CONFIG))
+    name = read_entry(path, "method")
+    if not isinstance(name, str):
+        raise InputError(f"{path / CONFIG} is damaged: {name!r} is no method.")
+    return from_dict(find_method(name), read_entry(path, "options"), str(path / CONFIG))
 
 
 def read_schema(path: Path) -> Schema:
     """What the rows of a folder's model are."""
-    try:
-        return Schema.from_dict(read_config(path)["schema"])
-    except (KeyError, TypeError) as reason:
-        raise InputError(f"{path / CONFIG} is damaged ({reason}).") from reason
+    found = read_entry(path, "schema")
+    names = {field.name for field in dataclasses.fields(Schema)}
+    shape = found.get("shape") if isinstance(found, dict) and found.keys() == names else None
+    if not isinstance(shape, list) or not all(isinstance(n, int) and n > 0 for n in shape):
+        raise InputError(f"{path / CONFIG} is damaged: its schema describes no rows.")
+    return Schema.from_dict(found)
 
 
 def read_base(path: Path) -> Any:
@@ -113,7 +121,7 @@ def load(path: Path | str, *, energy: Any = None) -> Model:
     moving, still = weights(energy)
     averaged = method.training.ema_decay > 0
     like = {"energy": moving} | ({"average": moving} if averaged else {})
-    others = {name: part for name, part in list_partners(blank).items() if part is not None}
+    others = {name: part for name, part in list_auxiliary(blank).items() if part is not None}
     found = train.read_weights(folder / WEIGHTS, like | others)
     trained = eqx.combine(found["average" if averaged else "energy"], still)
     return Model(
@@ -154,7 +162,7 @@ def list_weights(model: Model) -> dict[str, PyTree]:
     parts = {"energy": trained}
     if model.method.training.ema_decay > 0:
         parts["average"] = trained
-    return parts | list_partners(model.players)
+    return parts | list_auxiliary(model.players)
 
 
 def write_log_z(path: Path, log_z: LogZ | str) -> None:

@@ -52,7 +52,7 @@ def by_pairs(x: Image, kernel: Kernel) -> Filtered:
     padded = jnp.pad(x, ((1, 2 * pairs - height + 1), (1, 1), (0, 0)))
     first, second, third, fourth = (padded[k : k + 2 * pairs - 1 : 2] for k in range(4))
     rows = (first - third, second + third, third - second, second - fourth)
-    # Without the barrier XLA computes each difference anew for every view that is taken of it.
+    # Without the barrier XLA computes each difference again for every view that is taken of it.
     rows = jax.lax.optimization_barrier(rows)
     outer, inner = (kernel[0] + kernel[2]) / 2, kernel[1] / 2
     filters = (kernel[0], outer + inner, outer - inner, kernel[2])

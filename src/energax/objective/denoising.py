@@ -76,7 +76,7 @@ class MultiLevelDenoising(AbstractMemoryless):
         variance_preserving: Scale x by sqrt(1 - s^2) first, so that data of unit variance keep it;
             all s below 1.
         antithetic: Use each row with z and with -z: odd terms in z cancel, which is most of the
-            variance at the finest levels, at twice the cost.
+            variance at the lowest levels, at twice the cost.
 
     Raises:
         ValueError: for `noises` not above 0, or not below 1 where the variance is preserved.

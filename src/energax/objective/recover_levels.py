@@ -21,7 +21,7 @@ class MultiLevelRecovery(AbstractMemoryless):
     By Bayes' rule the cleaner row given the noisier one has the energy E(x, s) + |x - noisier|^2 /
     (2 (t^2 - s^2)): one mode where the levels are close, which chains from the noisier row reach.
     Loss: mean E(cleaner, s) - mean E(chain, s), the pair of levels drawn evenly for each row. At
-    the minimiser E(x, s) is that of x + s z at every level but the broadest, which has no energy of
+    the minimiser E(x, s) is that of x + s z at every level but the highest, which has no energy of
     its own: `sampler.recover` starts there from a Gaussian.
 
     Args:
@@ -36,7 +36,7 @@ class MultiLevelRecovery(AbstractMemoryless):
     Trap: the bias of a short chain is learned in reverse: E(x, s) is right only as far as the chain
     reaches its distribution. A `NoisyScore` has no energy and learns nothing. Source: Gao et al.
     (2021), sections 3.2-3.4. They scale the rows from level to level to keep their variance, take x
-    itself as the finest level, and weight the levels; we do none of these.
+    itself as the lowest level, and weight the levels; we do none of these.
 
     Example:
         >>> model = ex.energy.NoisyEnergy(lambda x, s: jnp.sum(x**2) / (2 + 2 * s**2), (2,))

@@ -1,9 +1,5 @@
 """What do people look at? Results become one self-contained HTML page or a Markdown table."""
 
-from .collecting import collect_results as collect_results
-from .collecting import grid_distribution as grid_distribution
-from .collecting import grid_model as grid_model
-from .collecting import write_report as write_report
 from .compare_page import render_comparison as render_comparison
 from .comparison import Comparison as Comparison
 from .comparison import Entry as Entry

@@ -16,6 +16,7 @@ from energax.files import write_text
 from energax.method import AbstractMethod
 from energax.model import Measured, Model
 from energax.model.scoring import evaluate_energy
+from energax.objective import coverage_warning
 from energax.options import leaves
 from energax.report.collecting_generator import collect_generator
 from energax.report.run_page import render_page
@@ -82,6 +83,7 @@ def collect_results(
         options=group_options(model.method),
         versions=versions or {},
         metrics=metrics,
+        notes=_warn(metrics),
         evaluation=measured.record,
         energies=_energies(model, measured, known),
         test=measured.test,
@@ -94,6 +96,12 @@ def collect_results(
         exact_density=None if truth is None else grid_distribution(truth, measured.test),
         generator=collect_generator(model, measured.test) if model.method.generates else None,
     )
+
+
+def _warn(metrics: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What the end of training warns of."""
+    warning = coverage_warning(metrics[-1]) if metrics else None
+    return () if warning is None else (warning,)
 
 
 def group_options(method: AbstractMethod) -> dict[str, dict[str, Any]]:

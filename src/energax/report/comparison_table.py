@@ -41,7 +41,7 @@ def make_columns(comparison: Comparison) -> list[Column]:
     return [
         *found,
         Column("seconds", "of training, median over seeds", lambda m: format_fixed(m.seconds, 1)),
-        Column("diverged", "runs stopped by a number that was not finite", _diverged),
+        Column("diverged", "runs stopped by a number that was not finite", _count_diverged),
     ]
 
 
@@ -90,7 +90,7 @@ def _worst(method: Method) -> str:
     return format_fixed(method.worst, 3 if width < 0.01 else 2)
 
 
-def _diverged(method: Method) -> str:
+def _count_diverged(method: Method) -> str:
     return f"{method.diverged} of {len(method.entries)}"
 
 

@@ -5,9 +5,9 @@ from matplotlib.figure import Figure
 
 from energax.report.figure import MODEL, NOISE, REAL, Picture, draw_bars, render_svg, tidy_axes
 from energax.report.figure_energies import BINS, keep_finite
-from energax.report.figure_generator_plane import draw_cloud, draw_paths, draw_residuals
+from energax.report.figure_generator_plane import draw_paths, draw_points, draw_residuals
 from energax.report.figure_images import draw_sheet, to_pixels
-from energax.report.figure_plane import draw_dots, padded_range
+from energax.report.figure_plane import draw_dots, pad_range
 from energax.report.figure_table import COLUMNS
 from energax.report.generator_results import GeneratorResults, Reconstructions, RefinedDraws
 from energax.report.run_results import RunResults
@@ -27,7 +27,7 @@ def draw_draws(generator: GeneratorResults, results: RunResults) -> Placed:
     if generator.refined is not None:
         sides.append(("The same draws after the chain", generator.refined.after_chain))
     if results.shape == (2,):
-        return [("pair", [draw_cloud(title, _id(title), rows, results) for title, rows in sides])]
+        return [("pair", [draw_points(title, _id(title), rows, results) for title, rows in sides])]
     if len(results.shape) == 1:
         return [("quad", _draw_marginals([rows for _, rows in sides], results))]
     low, high = _black_and_white(results)
@@ -165,11 +165,11 @@ def _draw_marginals(sides: list[np.ndarray], results: RunResults) -> list[Pictur
             tidy_axes(axes, bins=4)
             axes.yaxis.set_visible(False)
             axes.spines["left"].set_visible(False)
-            edges = np.linspace(*padded_range(real), 31)
+            edges = np.linspace(*pad_range(real), 31)
             draw_bars(axes, real, edges, REAL, 0.35)
             for rows, colour in zip(drawn, (NOISE, MODEL), strict=False):
                 draw_bars(axes, rows, edges, colour)
-            axes.set_xlim(*padded_range(real))
+            axes.set_xlim(*pad_range(real))
 
         label = f"{column}: draws before and after the chain"
         body = render_svg(paint, name=f"initial{place}", label=label, size=(220, 130))
@@ -188,7 +188,7 @@ def _draw_against(found: Reconstructions, columns: list[str]) -> list[Picture]:
         ) -> None:
             axes = figure.add_subplot()
             tidy_axes(axes, x=name, y="reconstruction", bins=3)
-            low, high = padded_range(keep_finite(real))
+            low, high = pad_range(keep_finite(real))
             axes.plot([low, high], [low, high], color=NOISE, linewidth=0.8)
             draw_dots(axes, np.stack([real, made], axis=1), MODEL)
             axes.set(xlim=(low, high), ylim=(low, high))

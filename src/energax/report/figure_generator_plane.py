@@ -39,7 +39,7 @@ def _shade(axes: Axes, density: Density) -> None:
         axes.contourf(density.xs, density.ys, height, [level, 1.1], colors=[NOISE], alpha=0.22)
 
 
-def draw_cloud(title: str, name: str, rows: np.ndarray, results: RunResults) -> Picture:
+def draw_points(title: str, name: str, rows: np.ndarray, results: RunResults) -> Picture:
     """Draws over the energy's density; `name` makes the ids of the drawing unique."""
 
     def paint(figure: Figure) -> None:

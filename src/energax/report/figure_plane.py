@@ -25,7 +25,7 @@ def draw_dots(axes: Axes, rows: np.ndarray, colour: str) -> None:
     )
 
 
-def padded_range(values: np.ndarray) -> tuple[float, float]:
+def pad_range(values: np.ndarray) -> tuple[float, float]:
     """Nearly all of the values, with a margin."""
     low, high = np.quantile(values, (0.002, 0.998))
     margin = 0.08 * (high - low) or 1.0
@@ -65,7 +65,7 @@ Frame = tuple[tuple[float, float], tuple[float, float]]
 def frame_of(test: np.ndarray, grid: Density | None) -> Frame:
     """The ends of both axes: those of the grid, where there is one, else of nearly all rows."""
     if grid is None:
-        return padded_range(keep_finite(test[:, 0])), padded_range(keep_finite(test[:, 1]))
+        return pad_range(keep_finite(test[:, 0])), pad_range(keep_finite(test[:, 1]))
     (left, right), (low, high) = grid.xs[[0, -1]], grid.ys[[0, -1]]
     return (float(left), float(right)), (float(low), float(high))
 

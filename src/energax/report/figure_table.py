@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from energax.report.figure import MODEL, REAL, Picture, draw_bars, render_svg, tidy_axes
 from energax.report.figure_energies import keep_finite
-from energax.report.figure_plane import draw_dots, padded_range
+from energax.report.figure_plane import draw_dots, pad_range
 
 COLUMNS = 12
 PAIRS = 2
@@ -30,13 +30,13 @@ def draw_marginals(
             tidy_axes(axes, bins=4)
             axes.yaxis.set_visible(False)
             axes.spines["left"].set_visible(False)
-            edges = np.linspace(*padded_range(real), BINS + 1)
+            edges = np.linspace(*pad_range(real), BINS + 1)
             draw_bars(axes, real, edges, REAL, 0.35)
             if drawn.size:
                 draw_bars(axes, drawn, edges, MODEL)
-            axes.set_xlim(*padded_range(real))
+            axes.set_xlim(*pad_range(real))
 
-        low, high = padded_range(real)
+        low, high = pad_range(real)
         missed = np.mean((drawn < low) | (drawn > high)) if drawn.size else 0.0
         note = f"{missed:.1%} of draws are off the axis." if missed > 0.01 else ""
         body = render_svg(
@@ -66,8 +66,8 @@ def draw_pairs(test: np.ndarray, draws: np.ndarray | None, columns: Sequence[str
     for first, second in find_correlated(test):
         chosen = [first, second]
         frame = (
-            padded_range(keep_finite(test[:, first])),
-            padded_range(keep_finite(test[:, second])),
+            pad_range(keep_finite(test[:, first])),
+            pad_range(keep_finite(test[:, second])),
         )
 
         def paint(figure: Figure, chosen: list[int] = chosen, frame: tuple = frame) -> None:

@@ -18,5 +18,4 @@ from .rows import write_sheet as write_sheet
 from .studying import study as study
 from .sweep import Sweep as Sweep
 from .sweep import claim as claim
-from .training import resume as resume
 from .training import train as train

@@ -10,9 +10,10 @@ from energax import report
 from energax.data import Dataset
 from energax.errors import InputError
 from energax.files import write_text
-from energax.model import baselines
+from energax.model import baselines, saving
 from energax.options import leaves
 from energax.progress import stage
+from energax.report.collecting import grid_distribution, grid_model
 from energax.report.number import Number, read_number
 from energax.run.evaluating import read_samples
 from energax.run.folder import Folder
@@ -71,13 +72,13 @@ def collect_comparison(
         data=known.name,
         command=command,
         digest=known.digest,
-        versions=folders[0].config()["versions"],
+        versions=saving.read_entry(folders[0].path, "versions"),
         entries=entries,
         test=known.test,
         levels=known.levels,
         truth=best,
         baselines=simple,
-        exact_density=report.grid_distribution(truth, known.test) if plane and truth else None,
+        exact_density=grid_distribution(truth, known.test) if plane and truth else None,
     )
 
 
@@ -102,7 +103,7 @@ def _entry(folder: Folder, name: str, rows: Dataset, *, picture: bool) -> "repor
     density = None
     if picture and rows.shape == (2,):
         log_z = found.get("log_z", {}).get("value")
-        density = report.grid_model(folder.model(), rows.test, log_z or 0.0)
+        density = grid_model(folder.model(), rows.test, log_z or 0.0)
     samples = read_samples(folder)[0] if picture else None
     return report.Entry(**common, evaluation=found, draws=samples, density=density)
 

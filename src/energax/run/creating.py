@@ -12,7 +12,6 @@ import jax
 
 from energax import data, train
 from energax.data import Dataset
-from energax.errors import InputError
 from energax.files import draft_folder, write_json
 from energax.method import AbstractMethod, spell_method
 from energax.model import fitting, saving
@@ -79,7 +78,7 @@ def spell_option(flag: str, value: Any) -> list[str]:
     """The words of one option on a command line."""
     if isinstance(value, bool):
         return [flag if value else flag.replace("--", "--no-", 1)]
-    return [flag, str(value)]
+    return [flag, "none" if value is None else str(value)]
 
 
 def describe(
@@ -99,9 +98,3 @@ def describe(
         | {"python": platform.python_version()},
         "machine": {"backend": jax.default_backend(), "cores": os.cpu_count()},
     }
-
-
-def check_fraction(test_fraction: float) -> None:
-    """Raise InputError for a share of test rows that leaves none to one side."""
-    if not 0 < test_fraction < 1:
-        raise InputError(f"--test-fraction must be between 0 and 1; got {test_fraction}.")

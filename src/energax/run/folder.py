@@ -39,7 +39,7 @@ class Folder:
         return str(read_json(path).get("why")) if path.exists() else None
 
     def config(self) -> dict[str, Any]:
-        """What the run was told. Raises InputError where the folder is not a run."""
+        """Everything that repeats the run. Raises InputError where the folder is not a run."""
         return saving.read_config(self.path)
 
     def method(self) -> AbstractMethod:
@@ -60,6 +60,7 @@ class Folder:
 
     def evaluation(self) -> dict[str, Any]:
         """The record of its evaluation. Raises InputError where there is none."""
+        self.config()
         if not self.evaluated:
             raise InputError(
                 f"{self.path} is not evaluated: run `{shell_command('evaluate', self)}`."
@@ -68,12 +69,16 @@ class Folder:
 
     def dataset(self) -> Dataset:
         """The rows it was trained on. Raises InputError where they are no longer the same."""
-        about = self.config()["data"]
-        found = data.load(about["source"], test_fraction=about["test_fraction"])
+        about = saving.read_entry(self.path, "data")
+        try:
+            source, share = str(about["source"]), float(about["test_fraction"])
+        except (KeyError, TypeError, ValueError) as reason:
+            raise InputError(f"{self[saving.CONFIG]} is damaged: its data are unknown.") from reason
+        found = data.load(source, test_fraction=share)
         known = self.schema().digest
         if found.digest != known:
             raise InputError(
-                f"{about['source']} has changed since {self.path} was trained (digest "
+                f"{source} has changed since {self.path} was trained (digest "
                 f"{found.digest[:12]}, was {str(known)[:12]}): put the old rows back."
             )
         return found

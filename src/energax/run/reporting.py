@@ -3,8 +3,9 @@
 from energax import report
 from energax.data import Dataset
 from energax.files import write_text
-from energax.model import Measured
+from energax.model import Measured, saving
 from energax.progress import stage
+from energax.report.collecting import collect_results
 from energax.run.evaluating import read_measured
 from energax.run.folder import Folder
 from energax.train import Log
@@ -20,15 +21,15 @@ def write_report(
     """
     folder.evaluation()
     known = folder.dataset() if rows is None else rows
-    config = folder.config()
+    command, versions = (saving.read_entry(folder.path, n) for n in ("command", "versions"))
     with stage("writing the report"):
         found = read_measured(folder, known) if measured is None else measured
-        page = report.collect_results(
+        page = collect_results(
             found.model,
             found,
             rows=known,
             metrics=Log(folder["metrics.jsonl"]).read(),
-            command=config["command"],
-            versions=config["versions"],
+            command=command,
+            versions=versions,
         )
         write_text(folder["report.html"], report.render_page(page))

@@ -1,7 +1,6 @@
 """The training of a run folder, from its start or from its newest checkpoint, to its end."""
 
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -11,20 +10,14 @@ from energax.errors import Diverged, InputError, Stopped
 from energax.files import write_json
 from energax.method import AbstractMethod
 from energax.model import fitting, saving
-from energax.model.players import list_partners
-from energax.progress import stage
+from energax.model.players import list_auxiliary
+from energax.objective import coverage_warning
+from energax.progress import announce, stage
 from energax.run.folder import Folder, shell_command
 from energax.train import Bar, Checkpoints, Interrupt, Log, Run, fit, write_weights
 
 WATCHED = ("loss", "accuracy", "energy_data", "energy_chain", "energy_rival", "grad_norm")
 """What the bar shows, where the objective reports it."""
-
-
-def resume(path: Path, given: list[str]) -> Folder:
-    """The folder of a run to go on with. Raises InputError where options are `given` beside it."""
-    if given:
-        raise InputError(f"--resume takes all options from {path}: leave out {given[0]}.")
-    return Folder(path)
 
 
 def train(folder: Folder, rows: Dataset | None = None) -> None:
@@ -56,6 +49,7 @@ def _train(folder: Folder, method: AbstractMethod, rows: Dataset) -> None:
         learner, run, inputs, size = fitting.start_run(method, ground, rows)
     checkpoints, log = Checkpoints(folder["checkpoints"]), Log(folder["metrics.jsonl"])
     run = _restore(folder, run, checkpoints, log)
+    announce(f"training, {schedule.steps - int(run.step)} updates")
     with Bar(schedule.steps, int(run.step)) as bar, Interrupt() as interrupt:
         clock = Clock(log, schedule.batch_size)
         while (done := int(run.step)) < schedule.steps:
@@ -82,6 +76,8 @@ def _train(folder: Folder, method: AbstractMethod, rows: Dataset) -> None:
                     break
     checkpoints.save(run)
     _write(folder, run)
+    if (warning := coverage_warning(log.read()[-1])) is not None:
+        print(f"Warning: {warning}")
 
 
 def _restore(folder: Folder, run: Run, checkpoints: Checkpoints, log: Log) -> Run:
@@ -133,7 +129,7 @@ def _write(folder: Folder, run: Run) -> None:
     parts = {"energy": weights(run.state.energy)[0]}
     if run.state.average is not None:
         parts["average"] = run.state.average
-    write_weights(folder[saving.WEIGHTS], parts | list_partners(run.state))
+    write_weights(folder[saving.WEIGHTS], parts | list_auxiliary(run.state))
 
 
 def failing_player(failure: str, method: AbstractMethod) -> str:

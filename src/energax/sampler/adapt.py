@@ -43,5 +43,7 @@ def adapt_hmc(
         blackjax.hmc, lambda x: -energy(x), num_integration_steps=leaps
     )
     # BlackJAX declares `run` with two arguments and takes three: the third is the number of steps.
-    found, _ = jax.jit(lambda k, x: adaptation.run(k, x, steps))(key, start)  # pyright: ignore[reportCallIssue]
+    # Its step counts meet flags, which strict promotion forbids.
+    with jax.numpy_dtype_promotion("standard"):
+        found, _ = jax.jit(lambda k, x: adaptation.run(k, x, steps))(key, start)  # pyright: ignore[reportCallIssue]
     return FromBlackjax(blackjax.hmc, found.parameters | {"num_integration_steps": leaps})

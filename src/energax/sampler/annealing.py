@@ -1,4 +1,4 @@
-"""Annealed Langevin dynamics: from the broadest noise level to the finest."""
+"""Annealed Langevin dynamics: from the highest noise level to the lowest."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -51,16 +51,16 @@ def anneal(
 
     Args:
         model: Energy or score at many noise levels.
-        noises: Standard deviations s, broadest first; see `geometric_levels`.
+        noises: Standard deviations s, highest first; see `geometric_levels`.
         starts: Draws of N(0, s_first^2), close to the noisy data where s_first is far broader than
             the data. There the modes merge, so each later gets its share of the chains; at the
-            finest level alone a chain stays in the mode where it started.
+            lowest level alone a chain stays in the mode where it started.
         step_size: h at the last level.
 
     Returns:
         The last state of each chain.
 
-    Trap: draws carry the noise of the last level; `energy.denoised` removes it. Source: Song and
+    Trap: draws carry the noise of the last level; `energy.denoise` removes it. Source: Song and
     Ermon (2019), algorithm 1, where the step is our 2 h; Song and Kingma (2021), section 4.4.
 
     Example:

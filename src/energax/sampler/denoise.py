@@ -56,7 +56,7 @@ def recover(
 
     Args:
         sampler, steps: Those of training.
-        noises: Standard deviations, broadest first; see `geometric_levels`.
+        noises: Standard deviations, highest first; see `geometric_levels`.
         starts: Draws of the distribution at noises[0]: near N(0, s^2 + variance of the data) where
             s is far broader than the data. The energy at that level is never evaluated.
 

@@ -3,7 +3,7 @@
 Both are for a model of x + s z (wrap one of shrunk rows in `Unshrunk`), go down the noise levels
 that they are given, and start from draws of the distribution at the first: near N(0, s^2 + variance
 of the data) where s is far broader than the data. Draws carry the noise of the last level;
-`energy.denoised` removes it.
+`energy.denoise` removes it.
 """
 
 from typing import Any
@@ -37,7 +37,7 @@ def predictor_corrector(
     `corrections` times: x + h score(x, t) + sqrt(2 h) z with h = (`ratio` t)^2.
 
     Args:
-        noises: Standard deviations, broadest first; see `geometric_levels`.
+        noises: Standard deviations, highest first; see `geometric_levels`.
         starts: Draws of the distribution at noises[0], near N(0, s^2 + variance of the data).
 
     Raises:
@@ -101,7 +101,7 @@ def reverse_sde(model: AbstractNoisy, noises: Noises, starts: Rows, *, key: PRNG
     from 16 to 0.2 the variance of N(0, 0.25) is right within 2%.
 
     Args:
-        noises: Standard deviations, broadest first; see `geometric_levels`.
+        noises: Standard deviations, highest first; see `geometric_levels`.
         starts: Draws of the distribution at noises[0], near N(0, s^2 + variance of the data).
 
     Raises:

@@ -39,7 +39,7 @@ def probability_flow(
 ) -> Float[Array, " count *shape"]:
     """Move rows by the probability flow ODE from noise level s = `begin` to s = `end`.
 
-    dx/dlog s = -s^2 score(x, s). No noise is drawn: with falling s draws of the broadest level
+    dx/dlog s = -s^2 score(x, s). No noise is drawn: with falling s draws of the highest level
     become draws of the model, with rising s each row gets its code. Rows carry the noise of the
     last level. For a model of shrunk rows see `energy.Unshrunk`.
 

@@ -43,11 +43,11 @@ class Run(eqx.Module):
 def _place(rows: Rows) -> Shaped[Array, " size *shape"] | Labelled:
     """The rows on the device, refused where a number is not finite."""
     placed = rows if type(rows) is Labelled else jnp.asarray(rows)
-    check_finite(_unlabelled(placed))
+    check_finite(_drop_labels(placed))
     return placed
 
 
-def _unlabelled(rows: Any) -> Any:
+def _drop_labels(rows: Any) -> Any:
     return rows.x if type(rows) is Labelled else rows
 
 
@@ -58,7 +58,7 @@ def _batch(
     *,
     key: PRNGKeyArray,
 ) -> Shaped[Array, " batch *shape"] | Labelled:
-    """`size` rows picked with replacement, in model units; noise of the transform drawn anew.
+    """`size` rows picked with replacement, in model units; noise of the transform drawn again.
 
     None: all rows in their order. Labels go with their rows, untransformed.
     """
@@ -118,7 +118,7 @@ def start(
     first, init, go = jax.random.split(key, 3)
     batch = eqx.filter_jit(_batch)(rows, batch_size, transform, key=first)
     state = learner.init(players, batch, key=init)
-    check_shape(learner, state, _unlabelled(batch).shape[1:])
+    check_shape(learner, state, _drop_labels(batch).shape[1:])
     check_trainable(learner, players, state)
     return Run(state, jnp.zeros((), jnp.int32), go)
 
@@ -180,7 +180,7 @@ def fit(
     """
     rows = _place(rows)
     batch = eqx.filter_eval_shape(_batch, rows, batch_size, transform, key=run.key)
-    check_shape(learner, run.state, _unlabelled(batch).shape[1:])
+    check_shape(learner, run.state, _drop_labels(batch).shape[1:])
     first: dict[str, float] | None = None
     for _ in itertools.count():
         before = int(run.step)

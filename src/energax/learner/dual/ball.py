@@ -1,5 +1,4 @@
-"""The two balls of shallow energies: how their weights move, and what a ball says of two
-distributions."""
+"""The two balls of shallow energies: how weights move in each, and the distance each defines."""
 
 import abc
 
@@ -11,30 +10,38 @@ from energax.network import Shallow
 
 
 class AbstractBall(eqx.Module):
-    """All shallow f whose norm is at most `radius`, with the neurons that a network has.
+    """All shallow f whose norm is at most `radius`, over the neurons of one network.
 
-    `gap` stands for Delta_j = mean of phi_j over the model less its mean over the data.
+    `gap`, in all methods, is Delta_j = mean of phi_j over the model less its mean over the data.
+
+    Example:
+        >>> isinstance(ex.learner.KernelBall(2.0), ex.learner.AbstractBall)
+        True
     """
 
     radius: eqx.AbstractVar[Float[Array, ""]]
 
     @abc.abstractmethod
     def norm(self, network: Shallow) -> Float[Array, ""]:
-        """The bound on the norm of f that its weights give."""
+        """The norm of f, as its weights bound it."""
 
     @abc.abstractmethod
     def distance(self, gap: Float[Array, " neurons"]) -> Float[Array, ""]:
-        """sup of the integral of f d(model - data) over the unit ball."""
+        """sup over f in the unit ball of mean f(model) - mean f(data)."""
 
     @abc.abstractmethod
-    def moved(
+    def move_weights(
         self, network: Shallow, gap: Float[Array, " neurons"], step_size: Float[Array, ""]
     ) -> Float[Array, " neurons"]:
-        """The weights after a step that raises f where the model exceeds the data."""
+        """The weights after a step that raises f where the model has more mass than the data."""
 
     @abc.abstractmethod
     def check(self, network: Shallow, direction_step: Float[Array, ""]) -> None:
-        """Raise ValueError for weights that are no start for this ball, or directions that move."""
+        """Refuse a network that cannot be trained in this ball.
+
+        Raises:
+            ValueError: the weights lie outside, or directions would move that the ball holds fixed.
+        """
 
 
 def _radius(radius: float) -> Float[Array, ""]:
@@ -47,13 +54,24 @@ def _radius(radius: float) -> Float[Array, ""]:
 
 
 class VariationBall(AbstractBall):
-    """F1: mean_j w_j <= radius with w_j >= 0. Both layers may move: features are learned.
+    """The ball of variation norm, F1: mean_j w_j <= radius with w_j >= 0. Features are learned.
 
     Weights move by multiplication, w_j <- w_j exp(h c_j Delta_j), so they keep their sign, and are
-    scaled back as one where their mean exceeds the radius: a step of the Fisher-Rao geometry. The
-    distance is max_j |Delta_j|, over the network's own neurons: a lower bound on the sup over all.
+    all scaled by one factor where their mean exceeds the radius: a Fisher-Rao step. The distance is
+    max_j |Delta_j| over the network's own neurons: a lower bound on the sup over all directions.
 
-    Trap: a weight of 0 stays 0. Source: Domingo-Enrich et al. (2021), sections 2 and 4.
+    Args:
+        radius: above 0; infinite for no bound.
+
+    Raises:
+        ValueError: `radius` is not above 0.
+
+    Trap: a weight of 0 stays 0.
+    Source: Domingo-Enrich et al. (2021), sections 2 and 4.
+
+    Example:
+        >>> float(ex.learner.VariationBall(2.0).distance(jnp.array([0.5, -1.0])))
+        1.0
     """
 
     radius: Float[Array, ""]
@@ -67,12 +85,12 @@ class VariationBall(AbstractBall):
     def distance(self, gap: Float[Array, " neurons"]) -> Float[Array, ""]:
         return jnp.max(jnp.abs(gap))
 
-    def moved(
+    def move_weights(
         self, network: Shallow, gap: Float[Array, " neurons"], step_size: Float[Array, ""]
     ) -> Float[Array, " neurons"]:
         signs = network.signs.astype(gap.dtype)
         weights = network.weights * jnp.exp(step_size.astype(gap.dtype) * signs * gap)
-        return _capped(weights, jnp.mean(weights), self.radius)
+        return _rescale(weights, jnp.mean(weights), self.radius)
 
     def check(self, network: Shallow, direction_step: Float[Array, ""]) -> None:
         if not bool(jnp.all(network.weights >= 0)):
@@ -84,13 +102,24 @@ class VariationBall(AbstractBall):
 
 
 class KernelBall(AbstractBall):
-    """F2: the root mean square of h_j = w_j c_j is at most radius, directions fixed: lazy training.
+    """The ball of a kernel's space, F2: root mean square of w_j at most radius, directions fixed.
 
-    With many directions uniform on the sphere this is the ball of the space that
-    `feature.kernel` reproduces. The distance is the root mean square of Delta_j, which tends to the
-    maximum mean discrepancy of that kernel; weights move by addition, h <- h + step Delta.
+    This is lazy training. With many directions uniform on the sphere the ball is that of the space
+    that `feature.kernel` reproduces. The distance is the root mean square of Delta_j, which then
+    tends to the maximum mean discrepancy of that kernel. Weights move by addition, w_j c_j <- w_j
+    c_j + h Delta_j.
+
+    Args:
+        radius: above 0; infinite for no bound.
+
+    Raises:
+        ValueError: `radius` is not above 0.
 
     Source: Domingo-Enrich et al. (2021), section 2; Bach (2017) for both balls.
+
+    Example:
+        >>> round(float(ex.learner.KernelBall(2.0).distance(jnp.array([3.0, -4.0]))), 3)
+        3.536
     """
 
     radius: Float[Array, ""]
@@ -104,12 +133,12 @@ class KernelBall(AbstractBall):
     def distance(self, gap: Float[Array, " neurons"]) -> Float[Array, ""]:
         return jnp.sqrt(jnp.mean(gap**2))
 
-    def moved(
+    def move_weights(
         self, network: Shallow, gap: Float[Array, " neurons"], step_size: Float[Array, ""]
     ) -> Float[Array, " neurons"]:
         signs = network.signs.astype(gap.dtype)
         weights = network.weights + step_size.astype(gap.dtype) * signs * gap
-        return _capped(weights, jnp.sqrt(jnp.mean(weights**2)), self.radius)
+        return _rescale(weights, jnp.sqrt(jnp.mean(weights**2)), self.radius)
 
     def check(self, network: Shallow, direction_step: Float[Array, ""]) -> None:
         if float(direction_step) > 0:
@@ -119,7 +148,7 @@ class KernelBall(AbstractBall):
             )
 
 
-def _capped(
+def _rescale(
     weights: Float[Array, " neurons"], norm: Float[Array, ""], radius: Float[Array, ""]
 ) -> Float[Array, " neurons"]:
     radius = radius.astype(weights.dtype)

@@ -1,4 +1,4 @@
-"""Gradient descent-ascent: particles follow the energy while its neurons answer to them."""
+"""Gradient descent-ascent: particles follow the energy while its neurons follow the particles."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from energax.energy import AbstractManifold, Sphere, Tilt, weights
 from energax.learner.base import AbstractLearner, Metrics
-from energax.learner.dual.neurons import Neurons, embedded, evenly
+from energax.learner.dual.neurons import Neurons, embed, weigh_evenly
 from energax.learner.update import check_ema_decay, copy_arrays, select_weights, update_average
 from energax.network import Shallow
 from energax.sampler import OnManifold
@@ -19,7 +19,15 @@ from energax.sampler.manifold import retract
 
 
 class DualState(eqx.Module):
-    """The energy, the running average of its neurons (None: not kept), particles, updates made."""
+    """What `DualTraining` carries from update to update.
+
+    `average` is the running average of the neurons, None where none is kept.
+
+    Example:
+        >>> state = ex.learner.DualState(None, None, jnp.zeros((2, 3)), jnp.array(0))
+        >>> state.particles.shape
+        (2, 3)
+    """
 
     energy: PyTree
     average: PyTree
@@ -28,31 +36,48 @@ class DualState(eqx.Module):
 
 
 class DualTraining(AbstractLearner):
-    """Particles in the space of rows and neurons in that of features move together, a step each.
+    """Train a shallow energy and the particles that stand for its model at the same time.
 
     max over f in a ball, min over distributions nu, of KL(nu || tau) + integral of f d(nu - data):
-    the dual of maximum likelihood over the ball. nu is a cloud of particles, `copies` of each row,
-    that makes one step of Langevin dynamics along the current energy, `walk`; then the neurons move
-    up, `neurons`. The step of the neurons over that of the particles is the ratio of their time
-    scales: near 0 the particles are at rest at each step, which is maximum likelihood by chains.
+    the dual of maximum likelihood over the ball. nu is a set of particles, `copies` of each row. At
+    each update they make one step of Langevin dynamics along the current energy, then the neurons
+    move. The step of the neurons over that of the particles is the ratio of their time scales: near
+    0 the particles are in equilibrium at each step, which is maximum likelihood by chains.
 
-    Before each step a particle starts again at its row with probability `restart` (a pair, both),
-    and all of them at each `every`-th update. `restart` 1 is score matching: as the
-    particles' step size goes to 0, the neurons move down m times the slope of spherical implicit
-    score matching (directions: m / w_j times), times that step size; with 0 < `restart` < 1, times
-    step size / `restart`. `antithetic`: the second half of the particles gets the noise of the
-    first with its sign turned. `ema_decay` keeps a running average of directions and weights, as in
-    `Descent`; averaged directions are a little shorter than 1. `horizon`: the neurons' steps fall
-    to 0 along a cosine over so many updates, which takes out the noise of few particles.
+    With `restart` 1 it is score matching: as the particles' step size goes to 0, the neurons move
+    down m times the gradient of spherical implicit score matching (directions: m / w_j times),
+    times that step size; with 0 < `restart` < 1, times step size / `restart`.
 
-    Players: a `Tilt` of the manifold's distribution by a `Shallow`. Batches: best all rows at once
-    (`fit(..., batch_size=None)`); else particles that restart take rows of the batch of the time.
+    The model to train is a `Tilt` of the manifold's distribution by a `Shallow`. Give all rows at
+    once (`fit(..., batch_size=None)`); with batches, particles that restart take rows of the
+    current batch.
 
-    Trap: a step of the neurons far above that of the particles drives them in circles, and without
-    a radius their weights then grow without end; `restart` 1 overfits late, where nothing but the
-    noise of a step blurs the rows. Raises ValueError for rows off the manifold, and settings
-    outside their range. Source: Domingo-Enrich et al. (2021), algorithm 1, in which particles,
-    directions and weights move at once; a restart of each particle by itself is ours.
+    Args:
+        walk: the manifold and the step size of the particles.
+        neurons: the steps of the neurons, and the ball that they stay in.
+        restart: probability, in [0, 1], that a particle starts again at its row before an update;
+            with `antithetic` a pair restarts together.
+        every: all particles restart at each such update; None: never.
+        antithetic: the second half of the particles gets the noise of the first, negated.
+        ema_decay: as in `Descent`, over directions and weights; averaged directions are a little
+            shorter than 1.
+        horizon: the neurons' steps fall to 0 along a cosine over this many updates, which takes out
+            the noise of few particles. None: they stay as they are.
+
+    Raises:
+        ValueError: rows off the manifold, or a setting out of its range.
+
+    Trap: neurons much faster than the particles drive them in circles, and without a radius their
+    weights then grow without bound. `restart` 1 overfits late: nothing but one step's noise smooths
+    the rows.
+    Source: Domingo-Enrich et al. (2021), algorithm 1, in which particles, directions and weights
+    move at once; a restart of each particle by itself is ours.
+
+    Example:
+        >>> neurons = ex.learner.Neurons(0.1, 0.1, ex.learner.VariationBall(8.0))
+        >>> walk = ex.sampler.OnManifold(ex.energy.Sphere((3,)), 0.02)
+        >>> ex.learner.DualTraining(walk, neurons, restart=0.01).copies
+        2
     """
 
     walk: OnManifold
@@ -80,7 +105,7 @@ class DualTraining(AbstractLearner):
     def init(
         self, players: Tilt, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
     ) -> DualState:
-        self.neurons.check(checked(players, self.walk.manifold))
+        self.neurons.check(check_players(players, self.walk.manifold))
         self.walk.manifold.check("rows", np.asarray(rows))
         particles = jnp.concatenate([rows] * self.copies)
         average = None if self.ema_decay is None else weights(players)[0]
@@ -92,15 +117,15 @@ class DualTraining(AbstractLearner):
         choose, move = jax.random.split(key)
         updates = state.updates + 1
         starts = jnp.concatenate([batch] * (len(state.particles) // len(batch)))
-        particles = self._restarted(state.particles, starts, updates, key=choose)
-        particles = self._walked(state.energy, particles, key=move)
+        particles = self._restart_particles(state.particles, starts, updates, key=choose)
+        particles = self._move_particles(state.energy, particles, key=move)
         network = state.energy.network
-        data, model = (evenly(embedded(network, rows)) for rows in (batch, particles))
+        data, model = (weigh_evenly(embed(network, rows)) for rows in (batch, particles))
         pace = self._pace(state.updates)
-        after, of_data, of_model = self.neurons.answered(network, data, model, pace)
+        after, of_data, of_model = self.neurons.step(network, data, model, pace)
         energy = eqx.tree_at(lambda energy: energy.network, state.energy, after)
         average = update_average(self.ema_decay, state.average, weights(energy)[0], state.updates)
-        metrics = self.neurons.watched(network, of_data, of_model)
+        metrics = self.neurons.measure(network, of_data, of_model)
         return DualState(energy, average, particles, updates), metrics
 
     def _pace(self, updates: Int[Array, ""]) -> Float[Array, ""] | float:
@@ -110,7 +135,7 @@ class DualTraining(AbstractLearner):
         done = jnp.minimum(updates / self.horizon, 1)
         return (1 + jnp.cos(math.pi * done)) / 2
 
-    def _restarted(
+    def _restart_particles(
         self, particles: Array, starts: Array, updates: Int[Array, ""], *, key: PRNGKeyArray
     ) -> Float[Array, " count *shape"]:
         """Particles before they move, some of them at their rows again."""
@@ -125,7 +150,7 @@ class DualTraining(AbstractLearner):
             again = again | (updates % self.every == 0)
         return jnp.where(again.reshape(-1, *[1] * (particles.ndim - 1)), starts, particles)
 
-    def _walked(
+    def _move_particles(
         self, energy: Tilt, particles: Array, *, key: PRNGKeyArray
     ) -> Float[Array, " count *shape"]:
         """Particles after one step of their dynamics."""
@@ -137,22 +162,23 @@ class DualTraining(AbstractLearner):
     def _noise(self, particles: Array, *, key: PRNGKeyArray) -> Float[Array, " count *shape"]:
         count = particles.size // 2 if self.antithetic else particles.size
         # On a CPU, normals of one axis are made three times faster than those of several; the
-        # barrier keeps XLA from making them anew at each use.
+        # barrier keeps XLA from making them again at each use.
         noise = jax.lax.optimization_barrier(jax.random.normal(key, (count,), particles.dtype))
         if self.antithetic:
             noise = jnp.concatenate([noise, -noise])
         return noise.reshape(particles.shape)
 
     def energy(self, state: DualState) -> Any:
-        """The tilted distribution, with averaged neurons where they are kept, else as they are."""
+        """The tilted distribution, with averaged neurons where they are kept."""
         return select_weights(state.energy, state.average)
 
 
-def checked(players: Any, manifold: AbstractManifold) -> Shallow:
-    """The network of players that are a shallow tilt of the manifold's distribution, fit to be
-    trained.
+def check_players(players: Any, manifold: AbstractManifold) -> Shallow:
+    """The network of a shallow tilt of the manifold's distribution.
 
-    Raises TypeError or ValueError for others.
+    Raises:
+        TypeError: `players` is anything else.
+        ValueError: its shapes, distribution, directions, weights or signs cannot be trained.
     """
     if not (isinstance(players, Tilt) and isinstance(players.network, Shallow)):
         raise TypeError("`players` must be a `Tilt` of a distribution by a `Shallow` network.")

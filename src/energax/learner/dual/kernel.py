@@ -20,7 +20,16 @@ _AT_ONCE = 256
 
 
 class Witness(eqx.Module):
-    """f(x) = scale (mean_j k(x, y_j) - mean_i k(x, x_i)): high where particles y exceed rows x."""
+    """f(x) = scale (mean_j k(x, y_j) - mean_i k(x, x_i)): high where particles y exceed rows x.
+
+    The witness function of the maximum mean discrepancy; k is `feature.kernel` of embedded points.
+
+    Example:
+        >>> parts = jnp.eye(2)[:1], jnp.eye(2)[1:], jnp.array(1.0)
+        >>> f = ex.learner.Witness(*parts, ex.network.Relu(), ex.network.flatten)
+        >>> bool(f(jnp.array([0.0, 1.0])) > 0)
+        True
+    """
 
     rows: Float[Array, " rows dim"]
     particles: Float[Array, " particles dim"]
@@ -42,8 +51,15 @@ def mean_kernel(
 
 
 class KernelState(eqx.Module):
-    """The distribution, rows and particles, as they are and as the kernel sees them, and what
-    stays."""
+    """What `KernelDual` carries from update to update.
+
+    `rows` are embedded, `particles` are not; `within_rows` is the mean kernel of two rows.
+
+    Example:
+        >>> state = ex.learner.KernelState(None, jnp.eye(3), jnp.eye(3), jnp.array(1.0))
+        >>> state.rows.shape
+        (3, 3)
+    """
 
     distribution: PyTree
     rows: Float[Array, " rows dim"]
@@ -52,21 +68,35 @@ class KernelState(eqx.Module):
 
 
 class KernelDual(AbstractLearner):
-    """Particles that descend KL(nu || tau) + radius MMD(nu, data), each along its own witness.
+    """Particles that descend KL(nu || tau) + radius MMD(nu, data), each along the witness function.
 
     The dual of maximum likelihood over the ball of `radius` in the space that `feature.kernel`
-    reproduces. x <- project(x - rate grad excess(x) - h grad E_tau(x) + sqrt(2h) xi) with
-    h = rate MMD / radius: Langevin dynamics of step size h along E_tau + f, where
-    f = radius excess / MMD is the function of the ball that tells particles and rows apart best.
-    At rest the particles follow exp(-f) tau, and f is the maximum-likelihood one.
+    reproduces: no neurons. x <- project(x - rate grad excess(x) - h grad E_tau(x) + sqrt(2h) xi)
+    with h = rate MMD / radius: Langevin dynamics of step size h along E_tau + f, where f = radius
+    excess / MMD is the function of the ball that separates particles from rows best. At rest the
+    particles follow exp(-f) tau, and f is the maximum-likelihood one.
 
-    Players: a distribution of the manifold. Rows are those of the first batch, so give all of them
-    (`batch_size=None`); cost grows as particles x (particles + rows). There are `copies` of each
-    row. Metrics: "loss" is "distance", the MMD.
+    The model to train is the manifold's distribution; `energy` is its tilt by a `Witness`. Rows are
+    those of the first batch, so give all of them (`batch_size=None`); cost grows as particles x
+    (particles + rows). Metrics: "loss" and "distance" are both the MMD.
+
+    Args:
+        radius: above 0 and finite.
+        rate: above 0 and finite.
+        copies: particles for each row, at least 1.
+
+    Raises:
+        ValueError: rows off the manifold, or a setting out of its range.
 
     Trap: the MMD includes each point with itself, of order 1 / particles: below that it is noise.
-    Raises ValueError for rows off the manifold and settings out of range. Source: Domingo-Enrich et
-    al. (2021), the dual of section 3 for F2, and the flow in their released code.
+    Source: Domingo-Enrich et al. (2021), the dual of section 3 for F2, and the flow in their
+    released code.
+
+    Example:
+        >>> sphere = ex.energy.Sphere((3,))
+        >>> learner = ex.learner.KernelDual(sphere, ex.network.Relu(), radius=5.0, rate=0.1)
+        >>> learner.init(sphere.distribution, jnp.eye(3), key=key).particles.shape
+        (3, 3)
     """
 
     manifold: AbstractManifold
@@ -99,8 +129,7 @@ class KernelDual(AbstractLearner):
     def init(
         self, players: Any, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
     ) -> KernelState:
-        """Particles begin as draws of the distribution, so that they and the rows can be told
-        apart."""
+        """Particles begin as draws of the distribution: at the rows the witness would be 0."""
         if not eqx.tree_equal(players, self.manifold.distribution):
             raise ValueError(
                 "`players` must be the distribution of `manifold`: give `manifold.distribution`."

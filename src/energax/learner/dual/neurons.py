@@ -1,4 +1,4 @@
-"""How neurons answer to particles: the half of dual training that the primal reference shares."""
+"""How neurons follow particles: the half of dual training that the primal reference shares."""
 
 import math
 
@@ -12,14 +12,26 @@ from energax.network import Shallow
 
 
 class Neurons(eqx.Module):
-    """Steps of directions and weights, and the ball that the weights stay in.
+    """Step sizes of directions and weights, and the ball that the weights stay in.
 
     Directions move along the sphere, z_j <- normalise(z_j + direction_step c_j P grad Delta_j(z_j))
     with P the projection on the tangent space: neither w_j nor 1/m enters, which is the Wasserstein
-    part of a Wasserstein-Fisher-Rao flow. Weights move as the ball says. `direction_step` 0 fixes
-    the directions: the lazy regime.
+    part of a Wasserstein-Fisher-Rao flow. Weights move as the ball says. Both use the directions
+    before the step.
 
-    Both use the directions before the step. Source: Domingo-Enrich et al. (2021), algorithm 1.
+    Args:
+        direction_step: at least 0; 0 fixes the directions (lazy training).
+        weight_step: at least 0.
+
+    Raises:
+        ValueError: a step is negative or infinite.
+
+    Source: Domingo-Enrich et al. (2021), algorithm 1.
+
+    Example:
+        >>> neurons = ex.learner.Neurons(0.0, 2.0, ex.learner.KernelBall(10.0))
+        >>> float(neurons.weight_step)
+        2.0
     """
 
     direction_step: Float[Array, ""]
@@ -38,7 +50,7 @@ class Neurons(eqx.Module):
         """Raise ValueError for a network that these steps in this ball cannot train."""
         self.ball.check(network, self.direction_step)
 
-    def answered(
+    def step(
         self,
         network: Shallow,
         data: tuple[Float[Array, " size dim"], Float[Array, " size"]],
@@ -47,14 +59,16 @@ class Neurons(eqx.Module):
     ) -> tuple[Shallow, Float[Array, " neurons"], Float[Array, " neurons"]]:
         """The network after one step, and the mean of each feature over data and over model.
 
-        `data` and `model`: embedded points, and their weights, which sum to 1. `pace` multiplies
-        both step sizes.
+        Args:
+            data: embedded points, and their weights, which sum to 1.
+            model: the same of the model.
+            pace: multiplies both step sizes.
         """
 
         # Differentiated in columns: their gradient is a matrix product in the layout that CPUs
         # multiply fastest.
         def gap(columns: Array) -> tuple[Array, tuple[Array, Array]]:
-            means = [_means(network, columns, *cloud) for cloud in (data, model)]
+            means = [_means(network, columns, *points) for points in (data, model)]
             return jnp.sum(means[1] - means[0]), (means[0], means[1])
 
         slope, (of_data, of_model) = jax.grad(gap, has_aux=True)(network.directions.T)
@@ -65,22 +79,22 @@ class Neurons(eqx.Module):
         pace = jnp.asarray(pace, z.dtype)
         z = z + pace * self.direction_step.astype(z.dtype) * signs * along
         z = z / jnp.linalg.norm(z, axis=1, keepdims=True)
-        weights = self.ball.moved(
+        weights = self.ball.move_weights(
             network, of_model - of_data, pace * self.weight_step.astype(z.dtype)
         )
         after = Shallow(z, weights, network.signs, network.feature, network.embedding)
         return after, of_data, of_model
 
-    def watched(
+    def measure(
         self,
         network: Shallow,
         of_data: Float[Array, " neurons"],
         of_model: Float[Array, " neurons"],
     ) -> dict[str, Float[Array, ""]]:
-        """The numbers of `network` before the step that gave these means.
+        """The metrics of `network` before the step that gave these means.
 
-        "loss": f on data less f on the model; "variation": mean weight; "distance": sup over the
-        unit ball of its own neurons of what tells model from data.
+        "loss": f on data less f on the model; "variation": mean weight; "distance":
+        `AbstractBall.distance` of model and data.
         """
         weights = network.weights * network.signs.astype(of_data.dtype)
         data, model = jnp.mean(weights * of_data), jnp.mean(weights * of_model)
@@ -102,11 +116,11 @@ def _means(
     return shares @ network.feature(points @ columns)
 
 
-def embedded(network: Shallow, rows: Float[Array, " size *shape"]) -> Float[Array, " size dim"]:
+def embed(network: Shallow, rows: Float[Array, " size *shape"]) -> Float[Array, " size dim"]:
     """Rows as the neurons see them."""
     return jax.vmap(network.embedding)(rows)
 
 
-def evenly(rows: Float[Array, " size dim"]) -> tuple[Array, Float[Array, " size"]]:
-    """Rows, each with the share 1 / size."""
+def weigh_evenly(rows: Float[Array, " size dim"]) -> tuple[Array, Float[Array, " size"]]:
+    """Rows, each with the weight 1 / size."""
     return rows, jnp.full(len(rows), 1 / len(rows), rows.dtype)

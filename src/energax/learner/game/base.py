@@ -1,4 +1,4 @@
-"""A game of two players: what each of them minimises, while the other one stands still."""
+"""A game of two players: what each of them minimises, while the other is held constant."""
 
 import abc
 from typing import Any
@@ -10,7 +10,12 @@ from energax.objective import Aux
 
 
 class Players(eqx.Module):
-    """The energy that is wanted, and the rival that it learns against."""
+    """The energy that is trained, and the rival that it learns against.
+
+    Example:
+        >>> rival = ex.network.ArrayMLP((2,), (2,), 8, 1, key=key)
+        >>> players = ex.learner.Players(ex.energy.Gaussian(jnp.zeros(2)), rival)
+    """
 
     energy: PyTree
     rival: PyTree
@@ -19,8 +24,8 @@ class Players(eqx.Module):
 class AbstractRules(eqx.Module):
     """What each player minimises: no joint loss is needed, a game may have none.
 
-    At each update the energy moves first, then the rival answers the energy as it now is. Each loss
-    is differentiated in its own player's weights alone.
+    At each update the energy moves first, then the rival responds to the energy as it now is. Each
+    loss is differentiated in its own player's weights alone.
     """
 
     @abc.abstractmethod
@@ -39,7 +44,7 @@ class AbstractRules(eqx.Module):
         *,
         key: PRNGKeyArray,
     ) -> tuple[Float[Array, ""], Aux]:
-        """What the energy minimises; the memory that it leaves is what its rival sees."""
+        """What the energy minimises; the rival sees the memory that it returns."""
 
     @abc.abstractmethod
     def rival_loss(

@@ -1,4 +1,4 @@
-"""Noise-contrastive estimation whose noise learns to be hard to tell apart."""
+"""Noise-contrastive estimation whose noise learns to look like the data."""
 
 import math
 
@@ -15,16 +15,28 @@ Batch = Float[Array, " batch *shape"]
 
 
 class FlowContrastive(AbstractMemorylessRules):
-    """The energy tells data from the draws of a flow; the flow makes that hard.
+    """The energy discriminates data from draws of a flow; the flow learns to make that hard.
 
     Energy, with a free constant (`Normalised`): the loss of `NoiseContrastiveEstimation` with the
     rival q as noise, `ratio` draws for each row. Rival: minus that loss, through its draws and its
     density, plus `anchor` times its mean negative log-likelihood of the data.
 
-    Trap: the noise moves, so log Z is a moving target: a rival that outruns the energy leaves its
-    constant behind. Start from a flow fitted to the data, move it slowly, and keep the anchor: its
-    gradient is that of maximum likelihood, whose optimum is the game's own. Source: Gao et al.
-    (2020), eq. 8, where the flow has no anchor.
+    Args:
+        ratio: at least 1.
+        anchor: at least 0. Its gradient is that of maximum likelihood, which has the same optimum.
+
+    Raises:
+        ValueError: a setting is out of range.
+
+    Trap: the noise moves, so log Z is a moving target: a rival faster than the energy leaves its
+    constant behind. Start from a flow fitted to the data, move it slowly, and keep the anchor.
+    Source: Gao et al. (2020), eq. 8, where the flow has no anchor.
+
+    Example:
+        >>> rules, normal = ex.learner.FlowContrastive(), ex.energy.Gaussian(jnp.zeros(1))
+        >>> _, aux = rules.energy_loss(normal, normal, jnp.zeros((4, 1)), None, key=key)
+        >>> float(aux.metrics["energy_data"])
+        0.0
     """
 
     ratio: int = eqx.field(static=True, default=1)

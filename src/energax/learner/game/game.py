@@ -21,7 +21,16 @@ from energax.learner.update import (
 
 
 class GameState(eqx.Module):
-    """Both players, the running average of the energy's weights, and what updates carry."""
+    """What a `Game` carries from update to update.
+
+    `average` is the running average of the energy's weights, None where none is kept.
+
+    Example:
+        >>> game = ex.learner.Game(ex.learner.LearnedStein(), optax.sgd(0.1), optax.sgd(0.1))
+        >>> players = ex.learner.Players(ex.energy.Gaussian(jnp.zeros(2)), jax.nn.tanh)
+        >>> int(game.init(players, jnp.zeros((4, 2)), key=key).updates)
+        0
+    """
 
     energy: PyTree
     rival: PyTree
@@ -33,16 +42,26 @@ class GameState(eqx.Module):
 
 
 class Game(AbstractLearner):
-    """An energy and a rival that take turns: one step of the energy, `rounds` steps of the rival.
+    """An energy and a rival that take turns: one step of the energy, then `rounds` of the rival.
 
-    Each has its own Optax optimiser. `ema_decay` keeps a running average of the energy's weights as
-    in `Descent`: games circle their solution, the average lies nearer to it.
+    Metrics are those of the energy's rules and "grad_norm"; the rival's, from its last round, begin
+    with "rival_", so that where both fail in one update the energy is named first.
 
-    The energy's metrics are those of its rules and "grad_norm"; the rival's, from its last round,
-    begin with "rival_", so that where both fail in one update the energy is named.
+    Args:
+        rules: what each player minimises.
+        rounds: steps of the rival at each update, at least 1.
+        ema_decay: as in `Descent`, for the energy: games circle their solution, and the average is
+            nearer to it.
 
-    Trap: a loss here says nothing about progress; two players may sink together. Watch a measure of
+    Raises:
+        ValueError: `rounds` or `ema_decay` is out of range.
+
+    Trap: the losses do not show progress; both players may get worse together. Watch a measure of
     the energy itself.
+
+    Example:
+        >>> rules = ex.learner.LearnedStein(penalty=0.5)
+        >>> game = ex.learner.Game(rules, optax.adam(1e-3), optax.adam(1e-3), rounds=5)
     """
 
     rules: AbstractRules
@@ -85,15 +104,15 @@ class Game(AbstractLearner):
         moving, optimiser = apply_update(self.optimiser, grad, state.optimiser, moving)
         average = update_average(self.ema_decay, state.average, moving, state.updates)
         energy = eqx.combine(moving, still)
-        rival, rival_optimiser, answer = self._answered(
+        rival, rival_optimiser, rival_metrics = self._step_rival(
             state.rival, state.rival_optimiser, energy, batch, aux.memory, key=then
         )
-        metrics = aux.metrics | {"grad_norm": optax.tree.norm(grad)} | answer
+        metrics = aux.metrics | {"grad_norm": optax.tree.norm(grad)} | rival_metrics
         updates = state.updates + 1
         after = GameState(energy, rival, average, optimiser, rival_optimiser, aux.memory, updates)
         return after, metrics
 
-    def _answered(
+    def _step_rival(
         self,
         rival: PyTree,
         optimiser: PyTree,

@@ -18,8 +18,12 @@ Field = Callable[[Array], Array]
 def divergence(
     field: Field, x: Float[Array, "*shape"], projections: int | None, *, key: PRNGKeyArray
 ) -> Float[Array, ""]:
-    """tr df/dx of a field f: exact (None, one pass for each number of x), or the mean of v'(df/dx)v
-    over `projections` random sign vectors v."""
+    """tr df/dx of a field f: exact, or by random directions.
+
+    Args:
+        projections: None for the exact trace, one pass for each number of x; else the mean of
+            v'(df/dx)v over so many random sign vectors v.
+    """
     if projections is None:
         directions = jnp.eye(x.size, dtype=x.dtype)
     else:
@@ -34,16 +38,30 @@ def divergence(
 
 
 class LearnedStein(AbstractMemorylessRules):
-    """A critic f raises mean[s . f + tr df/dx] over data, s = -dE/dx; the energy lowers it.
+    """The learned Stein discrepancy: a critic finds where the model's score is wrong.
 
-    Rival, a field from example to example: minus that mean, plus `penalty` times mean |f|^2. The
-    best critic is (s - score of the data) / (2 penalty), where mean and penalty together are
+    A critic f, a field from example to example, raises mean[s . f + tr df/dx] over data with s =
+    -dE/dx; the energy lowers it. Rival's loss: minus that mean, plus `penalty` times mean |f|^2.
+    The best critic is (s - score of the data) / (2 penalty), where mean and penalty together are
     D_F / (2 penalty), with D_F = E_data[|s - score of the data|^2] / 2. There the energy's gradient
     is that of D_F / (2 penalty): score matching without a second derivative of E in x.
 
-    Trap: like every score it is blind to the shares of distant modes. A critic that lags behind
-    pulls the energy where it was wrong before: give it several rounds. Source: Grathwohl et al.
-    (2020), eq. 8-10; Song and Kingma (2021), eq. 30.
+    Args:
+        penalty: above 0.
+        projections: at least 1, random directions for the trace; None: the exact trace.
+
+    Raises:
+        ValueError: a setting is out of range.
+
+    Trap: like every score it is blind to the weights of distant modes. A critic that lags trains
+    the energy where it was wrong before: give it several rounds.
+    Source: Grathwohl et al. (2020), eq. 8-10; Song and Kingma (2021), eq. 30.
+
+    Example:
+        >>> rules, rows = ex.learner.LearnedStein(), jnp.zeros((4, 2))
+        >>> normal = ex.energy.Gaussian(jnp.zeros(2))
+        >>> float(rules.energy_loss(normal, jnp.tanh, rows, None, key=key)[0])
+        2.0
     """
 
     penalty: float = 0.5

@@ -1,4 +1,4 @@
-"""Weighted draws of a model: fresh ones of its base distribution, or chains that live on."""
+"""Weighted draws of a model: fresh ones of its base distribution, or persistent chains."""
 
 import abc
 
@@ -21,13 +21,13 @@ class WeightedSamples(eqx.Module):
     log_distribution: Float[Array, " size"]
 
 
-def shares(energy: Energy, cloud: WeightedSamples) -> Float[Array, " size"]:
-    """The weight exp(-E(x)) / distribution(x) of each point, summing to 1.
+def normalise_weights(energy: Energy, samples: WeightedSamples) -> Float[Array, " size"]:
+    """The weights exp(-E(x)) / distribution(x) of all points, scaled to sum to 1.
 
-    The mean of F under p is sum(share * F); its gradient in the weights of E, through the shares,
-    is the mean of dF less the covariance of F and dE.
+    The mean of F under p is sum(weight * F); its gradient in the parameters of E, through the
+    weights, is the mean of dF less the covariance of F and dE.
     """
-    return jax.nn.softmax(-jax.vmap(energy)(cloud.x) - cloud.log_distribution)
+    return jax.nn.softmax(-jax.vmap(energy)(samples.x) - samples.log_distribution)
 
 
 class AbstractSource(eqx.Module):
@@ -45,10 +45,21 @@ class AbstractSource(eqx.Module):
 
 
 class FromDistribution(AbstractSource):
-    """`ratio` fresh draws of `distribution` for each row of data: exact up to their weights.
+    """`ratio` fresh draws of `distribution` for each row of data, weighted to be the model's.
 
-    Nothing is carried, nothing has to mix. Trap: where the model is far from the distribution few
-    draws carry all the weight; "cloud_size" tells how many count.
+    Nothing is carried and nothing has to mix. Metrics: "effective_size", the effective number of
+    draws.
+
+    Raises:
+        ValueError: `ratio` is below 1.
+
+    Trap: where the model is far from the distribution, few draws carry all the weight.
+
+    Example:
+        >>> normal = ex.energy.Gaussian(jnp.zeros(2))
+        >>> found = ex.learner.FromDistribution(normal, 4)(normal, jnp.zeros((8, 2)), None, key=key)
+        >>> found[0].x.shape
+        (32, 2)
     """
 
     distribution: AbstractDistribution
@@ -65,18 +76,29 @@ class FromDistribution(AbstractSource):
         self, energy: Energy, rows: Batch, memory: None, *, key: PRNGKeyArray
     ) -> tuple[WeightedSamples, None, dict[str, Float[Array, ""]]]:
         x = jax.lax.stop_gradient(draws(self.distribution, self.ratio * len(rows), key=key))
-        cloud = WeightedSamples(
+        samples = WeightedSamples(
             x, jax.vmap(lambda x: log_density(stop_gradient(self.distribution), x))(x)
         )
-        size = 1 / jnp.sum(shares(stop_gradient(energy), cloud) ** 2)
-        return cloud, None, {"cloud_size": size}
+        size = 1 / jnp.sum(normalise_weights(stop_gradient(energy), samples) ** 2)
+        return samples, None, {"effective_size": size}
 
 
 class FromChains(AbstractSource):
-    """As many chains as there are rows, from a buffer of `size`, walk `steps` steps.
+    """As many chains as there are rows, from a buffer of `size`; each update makes `steps` steps.
 
-    A fraction `reinit_probability` of them starts again from `distribution`: see
-    `PersistentContrastiveDivergence`.
+    Args:
+        distribution: where chains start.
+        size: at least the batch size.
+        reinit_probability: in [0, 1], the share of chains that start again at each update; see
+            `PersistentContrastiveDivergence`.
+
+    Raises:
+        ValueError: a setting is out of range.
+
+    Example:
+        >>> normal = ex.energy.Gaussian(jnp.zeros(2))
+        >>> source = ex.learner.FromChains(ex.sampler.Langevin(0.1), normal, steps=5, size=16)
+        >>> memory = source.init(jnp.zeros((8, 2)), key=key)
     """
 
     sampler: AbstractSampler
@@ -106,5 +128,5 @@ class FromChains(AbstractSource):
         choose, move = jax.random.split(key)
         slots, old = memory.draw(self.distribution, len(rows), self.reinit_probability, key=choose)
         x, health = walk(self.sampler, energy, old.x, self.steps, key=move)
-        cloud = WeightedSamples(x, -jax.vmap(stop_gradient(energy))(x))
-        return cloud, memory.update(slots, x, old.age), health
+        samples = WeightedSamples(x, -jax.vmap(stop_gradient(energy))(x))
+        return samples, memory.update(slots, x, old.age), health

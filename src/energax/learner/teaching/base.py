@@ -1,4 +1,4 @@
-"""Three players: the energy that is wanted, a generator, and an encoder that inverts it."""
+"""The three players of teaching, their optimisers, and what an update learns from."""
 
 import equinox as eqx
 import optax
@@ -8,7 +8,13 @@ from energax.network import Encoder, NoisyGenerator
 
 
 class TeachingPlayers(eqx.Module):
-    """Who moves in teaching; None for an energy or an encoder that takes no part."""
+    """The energy, the generator and the encoder; the energy or the encoder may be None.
+
+    Example:
+        >>> generator = ex.network.NoisyGenerator(lambda z: 2 * z, latent=2)
+        >>> ex.learner.TeachingPlayers(ex.energy.Gaussian(jnp.zeros(2)), generator).encoder is None
+        True
+    """
 
     energy: PyTree
     generator: NoisyGenerator
@@ -16,7 +22,11 @@ class TeachingPlayers(eqx.Module):
 
 
 class Optimisers(eqx.Module):
-    """An Optax optimiser for each player: its own rate, schedule, ema_decay and clipping."""
+    """An Optax optimiser for each player, with its own learning rate, schedule and clipping.
+
+    Example:
+        >>> optimisers = ex.learner.Optimisers(optax.adam(1e-4), optax.adam(1e-3), optax.adam(1e-3))
+    """
 
     energy: optax.GradientTransformation = eqx.field(static=True)
     generator: optax.GradientTransformation = eqx.field(static=True)
@@ -31,9 +41,10 @@ class LatentNoise(eqx.Module):
 
 
 class TeachingBatch(eqx.Module):
-    """What an update teaches from: `rows` with the `z` that was inferred for each (None: nothing
-    infers), and `x`, the revised draws, with the `latent_noise` that they began from. All are
-    constants.
+    """What an update learns from, all of it held constant.
+
+    `z` was inferred for `rows` (None: there is no posterior); `x` are the refined draws, which
+    began from `latent_noise`.
     """
 
     rows: Float[Array, " batch *shape"]

@@ -1,4 +1,4 @@
-"""Latent vectors of data rows: where they come from, and what an encoder learns from them."""
+"""Latent vectors of data rows: how they are inferred, and what an encoder learns from them."""
 
 import abc
 from typing import Any
@@ -19,8 +19,8 @@ Latents = Float[Array, " batch latent"]
 Chains = Float[Array, " size latent"]
 
 
-def rows_of(batch: Any) -> Float[Array, " batch *shape"]:
-    """The rows of a batch, with or without a number beside each."""
+def select_rows(batch: Any) -> Float[Array, " batch *shape"]:
+    """The rows of a batch, with or without labels."""
     return batch.x if type(batch) is Labelled else batch
 
 
@@ -33,10 +33,11 @@ def infer(
     *,
     key: PRNGKeyArray,
 ) -> tuple[Latents, Metrics]:
-    """Chains on z that no gradient flows through, one for each row, which is kept: where they end.
+    """Run a chain on z for each row, which is held constant; no gradient flows through.
 
-    In the metrics: the mean slope where they end, and the root mean square move. Both are 0, and
-    the starts come back, for chains of no steps.
+    Returns:
+        Where the chains end, and the metrics: mean norm of the gradient there, and root mean square
+        move. With 0 `steps` the starts come back, and both metrics are 0.
     """
     frozen, starts = stop_gradient(generator), jax.lax.stop_gradient(starts)
     ends, slope = starts, jnp.zeros((), starts.dtype)
@@ -54,20 +55,20 @@ def infer(
     return ends, {"latent_grad_norm": slope, "latent_displacement": moved}
 
 
-def size_of(player: str, made: Float[Array, " batch *shape"]) -> Metrics:
-    """Root mean square of what a player draws, under a name that begins with its own."""
+def measure_size(player: str, made: Float[Array, " batch *shape"]) -> Metrics:
+    """The root mean square of what a player draws, as a metric named after the player."""
     return {f"{player}_size": jax.lax.stop_gradient(jnp.sqrt(jnp.mean(made**2)))}
 
 
-def imitation_loss(
+def encoder_log_loss(
     encoder: Encoder, x: Float[Array, "*shape"], z: Float[Array, " latent"]
 ) -> Array:
-    """-log q(z | x), z held constant: to say of x what a chain, or the prior, said."""
+    """-log q(z | x) with z held constant: the encoder learns to predict z from x."""
     return -encoder.log_density(jax.lax.stop_gradient(z), x)
 
 
 class AbstractPosterior(eqx.Module):
-    """How a data row gets its latent vector, and what its encoder minimises there."""
+    """How a data row gets its latent vector, and what the encoder minimises there."""
 
     @abc.abstractmethod
     def init(self, players: TeachingPlayers, batch: Any, *, key: PRNGKeyArray) -> PyTree:
@@ -77,7 +78,7 @@ class AbstractPosterior(eqx.Module):
     def __call__(
         self, players: TeachingPlayers, batch: Any, memory: PyTree, *, key: PRNGKeyArray
     ) -> tuple[Latents, PyTree, Metrics]:
-        """A latent vector for each row, held constant; the memory; and how the chains fared."""
+        """A latent vector for each row, held constant; the memory; the health of the chains."""
 
     @abc.abstractmethod
     def cost(
@@ -89,11 +90,11 @@ class AbstractPosterior(eqx.Module):
         *,
         key: PRNGKeyArray,
     ) -> Float[Array, ""]:
-        """What the encoder minimises at a data row x that was given z, in nats."""
+        """What the encoder minimises at a data row x whose latent vector is z, in nats."""
 
 
-class AbstractTaught(AbstractPosterior):
-    """A posterior of chains, which the encoder imitates: it learns to say where they end."""
+class AbstractMarkovPosterior(AbstractPosterior):
+    """A posterior by chains, whose ends the encoder learns to predict."""
 
     def cost(
         self,
@@ -104,27 +105,36 @@ class AbstractTaught(AbstractPosterior):
         *,
         key: PRNGKeyArray,
     ) -> Float[Array, ""]:
-        return imitation_loss(encoder, x, z)
+        return encoder_log_loss(encoder, x, z)
 
 
-def _check(steps: int, least: int) -> None:
+def _check_steps(steps: int, least: int) -> None:
     if steps < least:
         raise ValueError(f"`steps` must be at least {least}; got {steps}.")
 
 
-class FromEncoder(AbstractTaught):
-    """Chains start at the encoder's draw, and the encoder learns to say where they end.
+class FromEncoder(AbstractMarkovPosterior):
+    """Chains start at the encoder's draw, and the encoder learns to predict where they end.
 
-    Trap: without `steps` the encoder is told what it said itself: the mean of its gradient on data
-    is 0, and it learns from the generator's draws alone, as in wake-sleep.
+    Args:
+        steps: at least 0.
+
+    Raises:
+        ValueError: `steps` is below 0.
+
+    Trap: with 0 `steps` the encoder's target is its own draw: the mean of its gradient on data is
+    0, and it learns from the generator's draws alone, as in wake-sleep.
     Source: Cui and Han (2023), eq. 10 and 15.
+
+    Example:
+        >>> posterior = ex.learner.FromEncoder(ex.sampler.Langevin(0.1), steps=10)
     """
 
     sampler: AbstractSampler
     steps: int = eqx.field(static=True, default=10)
 
     def __check_init__(self):
-        _check(self.steps, 0)
+        _check_steps(self.steps, 0)
 
     def init(self, players: TeachingPlayers, batch: Any, *, key: PRNGKeyArray) -> None:
         return None
@@ -133,10 +143,10 @@ class FromEncoder(AbstractTaught):
         self, players: TeachingPlayers, batch: Any, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Latents, None, Metrics]:
         born, move = jax.random.split(key)
-        rows = rows_of(batch)
-        starts = encoded(players.encoder, rows, key=born)
+        rows = select_rows(batch)
+        starts = sample_encoder(players.encoder, rows, key=born)
         z, health = infer(self.sampler, players.generator, rows, starts, self.steps, key=move)
-        return z, None, size_of("encoder", starts) | health
+        return z, None, measure_size("encoder", starts) | health
 
 
 class Variational(AbstractPosterior):
@@ -144,6 +154,9 @@ class Variational(AbstractPosterior):
 
     KL(q(z | x) || p(z)) - E_q[log p(x | z)] at each row, differentiated through the draw: with the
     generator's own loss, a variational autoencoder. Source: Kingma and Welling (2014), eq. 10.
+
+    Example:
+        >>> posterior = ex.learner.Variational()
     """
 
     def init(self, players: TeachingPlayers, batch: Any, *, key: PRNGKeyArray) -> None:
@@ -152,8 +165,8 @@ class Variational(AbstractPosterior):
     def __call__(
         self, players: TeachingPlayers, batch: Any, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Latents, None, Metrics]:
-        z = encoded(players.encoder, rows_of(batch), key=key)
-        return jax.lax.stop_gradient(z), None, size_of("encoder", z)
+        z = sample_encoder(players.encoder, select_rows(batch), key=key)
+        return jax.lax.stop_gradient(z), None, measure_size("encoder", z)
 
     def cost(
         self,
@@ -170,17 +183,26 @@ class Variational(AbstractPosterior):
         return apart - generator.log_likelihood(x, z)
 
 
-class FromPrior(AbstractTaught):
-    """Chains start from N(0, I) at each update: no encoder is needed, one that is there imitates.
+class FromPrior(AbstractMarkovPosterior):
+    """Chains start from N(0, I) at each update; an encoder is not needed, but may learn from them.
+
+    Args:
+        steps: at least 1.
+
+    Raises:
+        ValueError: `steps` is below 1.
 
     Source: Nijkamp et al. (2020), short-run inference.
+
+    Example:
+        >>> posterior = ex.learner.FromPrior(ex.sampler.Langevin(0.1), steps=20)
     """
 
     sampler: AbstractSampler
     steps: int = eqx.field(static=True, default=20)
 
     def __check_init__(self):
-        _check(self.steps, 1)
+        _check_steps(self.steps, 1)
 
     def init(self, players: TeachingPlayers, batch: Any, *, key: PRNGKeyArray) -> None:
         return None
@@ -189,19 +211,32 @@ class FromPrior(AbstractTaught):
         self, players: TeachingPlayers, batch: Any, memory: None, *, key: PRNGKeyArray
     ) -> tuple[Latents, None, Metrics]:
         born, move = jax.random.split(key)
-        rows = rows_of(batch)
+        rows = select_rows(batch)
         starts = jax.random.normal(born, (len(rows), players.generator.latent), rows.dtype)
         z, health = infer(self.sampler, players.generator, rows, starts, self.steps, key=move)
         return z, None, health
 
 
-class PersistentPosterior(AbstractTaught):
-    """A chain for each of `size` rows of data that goes on where the last visit left it.
+class PersistentPosterior(AbstractMarkovPosterior):
+    """A persistent chain for each of `size` rows of data, continued at each visit of the row.
 
-    Batches are `Labelled`, the label of a row its number, from 0. A row that is twice in a batch
-    keeps what its first copy found. Source: Han et al. (2017), alternating back-propagation.
+    Batches are `Labelled`, the label of a row being its index, from 0. A row that is twice in a
+    batch keeps what its first copy found.
 
-    Trap: the memory is `size` latent vectors; each is as old as the row's last visit.
+    Args:
+        size: number of rows, at least 1; the memory is `size` latent vectors.
+        steps: at least 1.
+
+    Raises:
+        ValueError: a setting is out of range.
+        TypeError: `init` or a call gets rows without labels.
+
+    Trap: each latent vector is as old as the row's last visit.
+    Source: Han et al. (2017), alternating back-propagation.
+
+    Example:
+        >>> ex.learner.PersistentPosterior(ex.sampler.Langevin(0.1), size=1000).steps
+        10
     """
 
     sampler: AbstractSampler
@@ -209,18 +244,18 @@ class PersistentPosterior(AbstractTaught):
     steps: int = eqx.field(static=True, default=10)
 
     def __check_init__(self):
-        _check(self.steps, 1)
+        _check_steps(self.steps, 1)
         if self.size < 1:
             raise ValueError(f"`size` must be at least 1; got {self.size}.")
 
     def init(self, players: TeachingPlayers, batch: Any, *, key: PRNGKeyArray) -> Chains:
-        _numbers(batch)
+        _row_numbers(batch)
         return jax.random.normal(key, (self.size, players.generator.latent), batch.x.dtype)
 
     def __call__(
         self, players: TeachingPlayers, batch: Any, memory: Chains, *, key: PRNGKeyArray
     ) -> tuple[Latents, Chains, Metrics]:
-        number = _numbers(batch)
+        number = _row_numbers(batch)
         starts = memory.at[number].get(mode="fill", fill_value=jnp.nan)
         z, health = infer(self.sampler, players.generator, batch.x, starts, self.steps, key=key)
         # All copies of a row write the same: which one is last does not matter.
@@ -228,16 +263,16 @@ class PersistentPosterior(AbstractTaught):
         return z, memory.at[number].set(z[first]), health
 
 
-def encoded(
+def sample_encoder(
     encoder: Encoder | None, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
 ) -> Latents:
-    """A draw of the encoder for each row."""
+    """A draw of the encoder for each row. Raises ValueError where the encoder is None."""
     if encoder is None:
         raise ValueError("`encoder` of the players is None: a chain cannot start at its draw.")
     return jax.vmap(lambda x, k: encoder.sample(x, key=k))(rows, jax.random.split(key, len(rows)))
 
 
-def _numbers(batch: Any) -> Int[Array, " batch"]:
+def _row_numbers(batch: Any) -> Int[Array, " batch"]:
     if type(batch) is not Labelled:
         raise TypeError(
             f"`batch` must be Labelled rows; got {type(batch).__name__}: train on Labelled(rows, "

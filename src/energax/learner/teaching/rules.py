@@ -1,4 +1,4 @@
-"""What each of the three players minimises, while the other two stand still."""
+"""What each of the three players minimises, while the other two are held constant."""
 
 from collections import OrderedDict
 from typing import Any
@@ -11,7 +11,12 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from energax.energy import Energy, stop_gradient
 from energax.learner.base import Metrics
 from energax.learner.teaching.base import LatentNoise, TeachingBatch, TeachingPlayers
-from energax.learner.teaching.posterior import AbstractPosterior, imitation_loss, rows_of, size_of
+from energax.learner.teaching.posterior import (
+    AbstractPosterior,
+    encoder_log_loss,
+    measure_size,
+    select_rows,
+)
 from energax.network import Encoder, NoisyGenerator
 from energax.objective.likelihood import contrast, walk
 from energax.sampler import AbstractSampler
@@ -21,31 +26,45 @@ Loss = tuple[Float[Array, ""], Metrics]
 
 
 class TeachingRules(eqx.Module):
-    """Two chains teach: one of the energy revises draws of the generator, one infers z of the data.
+    """The three losses of teaching: two chains give the targets of all three players.
 
-    x+ is where a chain of `steps` steps ends that begins at g(z) + s e, its z kept (at g(z) unless
-    `blurred`); z+ is what `posterior` finds for a row x. Both are held constant. In nats,
+    x+ is where a chain of `steps` steps of the energy ends that begins at g(z) + s e and keeps its
+    z; z+ is what `posterior` infers for a row x. Both are held constant. In nats,
 
         generator: mean -log p(x | z+) + `generator_weight` mean -log p(x+ | z)
         encoder:   mean -log q(z+ | x) + `encoder_weight` mean -log q(z | x+)
         energy:    mean E(x) - mean E(x+), and `penalty` times the spread of E over both.
 
-    Its family: no `posterior` is cooperative learning (Xie et al. 2018, algorithm 1, where
-    `generator_weight` is s^2 and `Teaching` does not revise `resample`); `Variational` with 0
-    `steps` and `pathwise_weight` 1 the divergence triangle, which has no chains (generator: KL(q ||
-    p) + KL(p || energy and q), as `pathwise_loss` says); no encoder takes a posterior without one;
-    no energy takes 0 `steps`.
+    Special cases: without a `posterior`, cooperative learning (Xie et al. 2018, algorithm 1, where
+    `generator_weight` is s^2 and `Teaching` has `resample` False); `Variational` with 0 `steps` and
+    `pathwise_weight` 1, the divergence triangle, which has no chains (generator: KL(q || p) + KL(p
+    || energy and q), as `pathwise_loss` says). Without an encoder, take a posterior that needs
+    none; without an energy, 0 `steps`.
 
-    Trap: x+ keeps the z of its start, so that a chain on x that forgets where it began gives g(z)
-    no reason to depend on z. Where all players are right, a linear g of slope w, and chains that
-    shrink their start by r, feel a pull of `generator_weight` (1 - r) w / s^2 towards the mean. The
-    same holds of the encoder's second term. Keep `steps` few, the chain cold, or `generator_weight`
-    small.
+    Args:
+        sampler: the chain on x; its temperature is that of the energy's loss.
+        posterior: how z+ is inferred; None for no inference.
+        steps: at least 0, of the chain on x.
+        add_noise: chains on x begin at g(z) + s e; False: at g(z).
+
+    Raises:
+        ValueError: `steps` or a weight is below 0.
+
+    Trap: x+ keeps the z of its start, so that a chain on x that forgets its start gives g(z) no
+    reason to depend on z. Where all players are right, g is linear with slope w, and chains shrink
+    their start by r, g is pulled towards the mean by `generator_weight` (1 - r) w / s^2; so is the
+    encoder's second term. Keep `steps` few, the chain cold, or `generator_weight` small.
 
     Source: Cui and Han (2023), eq. 7, 10, 15. Where we differ: their eq. 13 takes p(z | x+) for the
     distribution of the kept z, which it is not; their code has |x - g|^2 in place of -log p, and
     divides the energy's loss by the temperature of the chain; both are one factor, which Adam does
     not see.
+
+    Example:
+        >>> chain = ex.sampler.Langevin(0.1)
+        >>> rules = ex.learner.TeachingRules(chain, ex.learner.FromEncoder(chain), steps=10)
+        >>> rules.encoder_weight
+        0.1
     """
 
     sampler: AbstractSampler
@@ -55,7 +74,7 @@ class TeachingRules(eqx.Module):
     encoder_weight: float = eqx.field(static=True, default=0.1)
     pathwise_weight: float = eqx.field(static=True, default=0.0)
     penalty: float = eqx.field(static=True, default=0.0)
-    blurred: bool = eqx.field(static=True, default=True)
+    add_noise: bool = eqx.field(static=True, default=True)
 
     def __check_init__(self):
         if self.steps < 0:
@@ -65,7 +84,11 @@ class TeachingRules(eqx.Module):
                 raise ValueError(f"`{name}` must be at least 0; got {getattr(self, name)}.")
 
     def check(self, players: TeachingPlayers) -> None:
-        """Raise ValueError where a player is missing that these rules need."""
+        """Refuse players that these rules cannot train.
+
+        Raises:
+            ValueError: the energy or the encoder is None where it is needed.
+        """
         if players.energy is None and (self.steps > 0 or self.pathwise_weight > 0):
             raise ValueError(
                 "`energy` of the players is None: its chains need `steps=0` and "
@@ -77,21 +100,21 @@ class TeachingRules(eqx.Module):
                 "`encoder` of the players is None: `pathwise_weight` must be 0 without one."
             )
 
-    def prepared(
+    def prepare(
         self, players: TeachingPlayers, batch: Any, memory: PyTree, *, key: PRNGKeyArray
     ) -> tuple[TeachingBatch, PyTree, Metrics]:
-        """Both chains: what an update teaches from, the posterior's memory, and their health."""
+        """Run both chains: the batch to learn from, the memory of the posterior, the health."""
         born, revise, infer = jax.random.split(key, 3)
-        rows = rows_of(batch)
-        latent_noise = self.latent_noise(players.generator, rows, key=born)
-        x, health = self.revised(players, latent_noise, key=revise)
+        rows = select_rows(batch)
+        latent_noise = self.draw_noise(players.generator, rows, key=born)
+        x, health = self.refine(players, latent_noise, key=revise)
         z, metrics = None, OrderedDict(health)
         if self.posterior is not None:
             z, memory, health = self.posterior(players, batch, memory, key=infer)
             metrics |= health
         return TeachingBatch(rows, z, latent_noise, x), memory, metrics
 
-    def latent_noise(
+    def draw_noise(
         self, generator: NoisyGenerator, rows: Float[Array, " batch *shape"], *, key: PRNGKeyArray
     ) -> LatentNoise:
         """What as many draws of the generator as there are rows are made of."""
@@ -99,22 +122,22 @@ class TeachingRules(eqx.Module):
         z = jax.random.normal(first, (len(rows), generator.latent), rows.dtype)
         return LatentNoise(z, jax.random.normal(then, rows.shape, rows.dtype))
 
-    def starts(self, generator: NoisyGenerator, latent_noise: LatentNoise) -> Batch:
+    def make_starts(self, generator: NoisyGenerator, latent_noise: LatentNoise) -> Batch:
         """Where the chains of the energy begin: the generator's draws, held constant."""
         made = jax.vmap(generator)(latent_noise.z)
         return jax.lax.stop_gradient(
-            blurred(made, generator, latent_noise) if self.blurred else made
+            add_generator_noise(made, generator, latent_noise) if self.add_noise else made
         )
 
-    def revised(
+    def refine(
         self, players: TeachingPlayers, latent_noise: LatentNoise, *, key: PRNGKeyArray
     ) -> tuple[Batch, Metrics]:
-        """Where the chains of the energy end that begin at the generator's draws: x+."""
-        starts = self.starts(players.generator, latent_noise)
-        x, health = self.walked(players, starts, key=key)
-        return x, size_of("generator", starts) | health
+        """x+: where the chains of the energy end that begin at the generator's draws."""
+        starts = self.make_starts(players.generator, latent_noise)
+        x, health = self.run_chains(players, starts, key=key)
+        return x, measure_size("generator", starts) | health
 
-    def walked(
+    def run_chains(
         self, players: TeachingPlayers, starts: Batch, *, key: PRNGKeyArray
     ) -> tuple[Batch, Metrics]:
         """Where chains of the energy end that begin at `starts`, and their health."""
@@ -123,19 +146,19 @@ class TeachingRules(eqx.Module):
         return walk(self.sampler, players.energy, starts, self.steps, key=key)
 
     def generator_loss(
-        self, generator: NoisyGenerator, players: TeachingPlayers, taught: TeachingBatch
+        self, generator: NoisyGenerator, players: TeachingPlayers, given: TeachingBatch
     ) -> Loss:
-        """Rows from the z inferred for them, and revised draws from their own z."""
+        """Rows given the z inferred for them, and refined draws given their own z."""
         likelihood = jax.vmap(generator.log_likelihood)
-        loss, parts = jnp.zeros((), taught.rows.dtype), {}
-        if taught.z is not None:
-            parts["generator_data"] = -jnp.mean(likelihood(taught.rows, taught.z))
+        loss, parts = jnp.zeros((), given.rows.dtype), {}
+        if given.z is not None:
+            parts["generator_data"] = -jnp.mean(likelihood(given.rows, given.z))
             loss += parts["generator_data"]
         if self.generator_weight > 0:
-            loss -= self.generator_weight * jnp.mean(likelihood(taught.x, taught.latent_noise.z))
+            loss -= self.generator_weight * jnp.mean(likelihood(given.x, given.latent_noise.z))
         if self.pathwise_weight > 0:
             loss += self.pathwise_weight * self.pathwise_loss(
-                generator, players, taught.latent_noise
+                generator, players, given.latent_noise
             )
         return loss, parts
 
@@ -146,7 +169,7 @@ class TeachingRules(eqx.Module):
 
         Up to a constant KL(p(z) p(x | z) || p_E(x) q(z | x)). Source: Han et al. (2019), eq. 8.
         """
-        made = blurred(jax.vmap(generator)(latent_noise.z), generator, latent_noise)
+        made = add_generator_noise(jax.vmap(generator)(latent_noise.z), generator, latent_noise)
         cost = jax.vmap(stop_gradient(players.energy))(made)
         guess = jax.vmap(stop_gradient(players.encoder).log_density)(latent_noise.z, made)
         return jnp.mean(cost - guess + jax.vmap(generator.log_likelihood)(made, latent_noise.z))
@@ -155,33 +178,33 @@ class TeachingRules(eqx.Module):
         self,
         encoder: Encoder,
         players: TeachingPlayers,
-        taught: TeachingBatch,
+        given: TeachingBatch,
         *,
         key: PRNGKeyArray,
     ) -> Loss:
-        """The z inferred for rows, and the z that revised draws began from."""
-        loss, parts = jnp.zeros((), taught.rows.dtype), {}
-        if self.posterior is not None and taught.z is not None:
+        """The z inferred for rows, and the z that refined draws began from."""
+        loss, parts = jnp.zeros((), given.rows.dtype), {}
+        if self.posterior is not None and given.z is not None:
             cost, still = self.posterior.cost, stop_gradient(players.generator)
 
             def one(x: Array, z: Array, k: PRNGKeyArray) -> Array:
                 return cost(encoder, still, x, z, key=k)
 
-            keys = jax.random.split(key, len(taught.rows))
-            parts["encoder_data"] = jnp.mean(jax.vmap(one)(taught.rows, taught.z, keys))
+            keys = jax.random.split(key, len(given.rows))
+            parts["encoder_data"] = jnp.mean(jax.vmap(one)(given.rows, given.z, keys))
             loss += parts["encoder_data"]
         if self.encoder_weight > 0:
-            said = jax.vmap(lambda x, z: imitation_loss(encoder, x, z))(
-                taught.x, taught.latent_noise.z
+            said = jax.vmap(lambda x, z: encoder_log_loss(encoder, x, z))(
+                given.x, given.latent_noise.z
             )
             loss += self.encoder_weight * jnp.mean(said)
         return loss, parts
 
     def energy_loss(self, energy: Energy, rows: Batch, x: Batch) -> Loss:
-        """Rows against revised draws."""
+        """Rows against refined draws."""
         return contrast(energy, rows, x, self.penalty)
 
 
-def blurred(made: Batch, generator: NoisyGenerator, latent_noise: LatentNoise) -> Batch:
+def add_generator_noise(made: Batch, generator: NoisyGenerator, latent_noise: LatentNoise) -> Batch:
     """g(z) + s e."""
     return made + generator.std.astype(made.dtype) * latent_noise.noise

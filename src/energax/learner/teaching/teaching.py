@@ -13,7 +13,7 @@ from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 from energax.energy import weights
 from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.teaching.base import Optimisers, TeachingBatch, TeachingPlayers
-from energax.learner.teaching.posterior import rows_of
+from energax.learner.teaching.posterior import select_rows
 from energax.learner.teaching.rules import TeachingRules
 from energax.learner.update import (
     apply_update,
@@ -25,7 +25,16 @@ from energax.learner.update import (
 
 
 class TeachingState(eqx.Module):
-    """The three players, the running average of the energy's weights, and what updates carry."""
+    """What `Teaching` carries from update to update.
+
+    `average` is the running average of the energy's weights and `chains` the persistent chains on
+    x, each None where not kept; `memory` is the posterior's.
+
+    Example:
+        >>> state = ex.learner.TeachingState(None, None, None, None, (), None, None, jnp.array(0))
+        >>> int(state.updates)
+        0
+    """
 
     energy: PyTree
     generator: PyTree
@@ -38,28 +47,41 @@ class TeachingState(eqx.Module):
 
     @property
     def players(self) -> TeachingPlayers:
-        """The players."""
+        """The energy, the generator and the encoder."""
         return TeachingPlayers(self.energy, self.generator, self.encoder)
 
 
 class Teaching(AbstractLearner):
-    """An energy, a generator and an encoder that teach one another by their chains.
+    """Dual-MCMC teaching: an energy, a generator and an encoder learn from one another's chains.
 
-    At each update: chains of the energy revise the generator's draws, chains on z infer the rows;
-    the generator learns from both, then the encoder, then the energy, for which the generator as it
-    now is makes the draws of the *same* z anew and chains revise them anew. With `resample` False
-    it takes those of before instead, at half the cost of the chains on x. With `reinit_probability`
-    below 1 its chains live on: they begin at the rows of the first batch, and before each walk a
-    share `reinit_probability` of them starts again from the generator's draws, as in persistent
-    contrastive divergence: the bias of short chains goes, and with it most of what the generator
-    tells the energy. `ema_decay` keeps a running average of the energy's weights as in `Descent`.
+    At each update chains of the energy refine the generator's draws and chains on z infer the rows.
+    The generator learns from both, then the encoder, then the energy: for the latter, the updated
+    generator draws again from the same z, and chains refine those draws.
 
     Metrics are listed in the order in which things happen, so that of all that fail in one update
     the first player is named: health of the chains, then "generator_...", "encoder_...", and the
-    energy's own, with its "grad_norm". "weight_norm" is the length of weights after the step.
+    energy's own, with its "grad_norm". "weight_norm" is the norm of the weights after the step.
 
-    Trap: as in a `Game`, no loss tells of progress. Source: Cui and Han (2023), in the order of
-    their released code, where `reinit_probability` is 1.
+    Args:
+        resample: False: the energy learns from the first draws, which halves the chains on x.
+        ema_decay: as in `Descent`, for the energy's weights.
+        reinit_probability: below 1 the chains on x that the energy learns from are persistent. They
+            begin at the rows of the first batch; before each update this share of them starts again
+            from the generator's draws, as in persistent contrastive divergence. The bias of short
+            chains goes, and with it most of what the generator teaches the energy.
+
+    Raises:
+        ValueError: a setting is out of range, or `reinit_probability` is below 1 without `resample`
+            or without steps.
+
+    Trap: as in a `Game`, the losses do not show progress.
+    Source: Cui and Han (2023), in the order of their released code, where `reinit_probability` is
+    1.
+
+    Example:
+        >>> chain, adam = ex.sampler.Langevin(0.1), optax.adam(1e-3)
+        >>> rules = ex.learner.TeachingRules(chain, ex.learner.FromEncoder(chain))
+        >>> learner = ex.learner.Teaching(rules, ex.learner.Optimisers(adam, adam, adam))
     """
 
     rules: TeachingRules
@@ -91,7 +113,7 @@ class Teaching(AbstractLearner):
             None if self.ema_decay is None else moving,
             tuple(made.init(weights(part)[0]) for made, part in zip(makers, parts, strict=True)),
             None if posterior is None else posterior.init(players, rows, key=key),
-            rows_of(rows) if self.reinit_probability < 1 else None,
+            select_rows(rows) if self.reinit_probability < 1 else None,
             jnp.zeros((), jnp.int32),
         )
         return copy_arrays(state)
@@ -101,14 +123,14 @@ class Teaching(AbstractLearner):
     ) -> tuple[TeachingState, Metrics]:
         prepare, teach, redo = jax.random.split(key, 3)
         players, (of_energy, of_generator, of_encoder) = state.players, state.optimisers
-        taught, memory, metrics = self.rules.prepared(players, batch, state.memory, key=prepare)
-        generator, of_generator, told = stepped(
+        given, memory, metrics = self.rules.prepare(players, batch, state.memory, key=prepare)
+        generator, of_generator, own = update_player(
             self.optimisers.generator,
-            lambda generator: self.rules.generator_loss(generator, players, taught),
+            lambda generator: self.rules.generator_loss(generator, players, given),
             players.generator,
             of_generator,
         )
-        metrics |= named("generator_", told)
+        metrics |= add_prefix("generator_", own)
         players = TeachingPlayers(players.energy, generator, players.encoder)
         encoder, energy, average, chains = (
             players.encoder,
@@ -117,45 +139,45 @@ class Teaching(AbstractLearner):
             state.chains,
         )
         if encoder is not None:
-            encoder, of_encoder, told = stepped(
+            encoder, of_encoder, own = update_player(
                 self.optimisers.encoder,
-                lambda encoder: self.rules.encoder_loss(encoder, players, taught, key=teach),
+                lambda encoder: self.rules.encoder_loss(encoder, players, given, key=teach),
                 encoder,
                 of_encoder,
             )
-            metrics |= named("encoder_", told)
+            metrics |= add_prefix("encoder_", own)
         if energy is not None:
-            x, chains = self._against(players, taught, chains, key=redo)
-            energy, of_energy, told = stepped(
+            x, chains = self._draw_negatives(players, given, chains, key=redo)
+            energy, of_energy, own = update_player(
                 self.optimisers.energy,
-                lambda energy: self.rules.energy_loss(energy, taught.rows, x),
+                lambda energy: self.rules.energy_loss(energy, given.rows, x),
                 energy,
                 of_energy,
             )
             average = update_average(self.ema_decay, average, weights(energy)[0], state.updates)
-            metrics |= told
+            metrics |= own
         optimisers = (of_energy, of_generator, of_encoder)
         after, updates = (energy, generator, encoder), state.updates + 1
         return TeachingState(*after, average, optimisers, memory, chains, updates), metrics
 
-    def _against(
+    def _draw_negatives(
         self,
         players: TeachingPlayers,
-        taught: TeachingBatch,
+        given: TeachingBatch,
         chains: Array | None,
         *,
         key: PRNGKeyArray,
     ) -> tuple[Array, Array | None]:
-        """What the energy is told from the rows, and the chains that live on."""
+        """The draws that the energy learns from, and the persistent chains."""
         if not self.resample:
-            return taught.x, None
+            return given.x, None
         if chains is None:
-            return self.rules.revised(players, taught.latent_noise, key=key)[0], None
+            return self.rules.refine(players, given.latent_noise, key=key)[0], None
         choose, move = jax.random.split(key)
-        anew = jax.random.bernoulli(choose, self.reinit_probability, (len(chains),))
-        born = self.rules.starts(players.generator, taught.latent_noise)
-        starts = jax.vmap(jnp.where)(anew, born, chains)
-        x, _ = self.rules.walked(players, starts, key=move)
+        restart = jax.random.bernoulli(choose, self.reinit_probability, (len(chains),))
+        born = self.rules.make_starts(players.generator, given.latent_noise)
+        starts = jax.vmap(jnp.where)(restart, born, chains)
+        x, _ = self.rules.run_chains(players, starts, key=move)
         return x, x
 
     def energy(self, state: TeachingState) -> Any:
@@ -163,13 +185,13 @@ class Teaching(AbstractLearner):
         return select_weights(state.energy, state.average)
 
 
-def stepped(
+def update_player(
     optimiser: optax.GradientTransformation,
     loss: Callable[[PyTree], tuple[Array, Metrics]],
     player: PyTree,
     memory: PyTree,
 ) -> tuple[PyTree, PyTree, Metrics]:
-    """A player after one step down its loss, its optimiser's memory, and what there is to tell."""
+    """A player after one step down its loss, the optimiser's memory, and the metrics."""
     moving, still = weights(player)
 
     def of_weights(moving: PyTree) -> tuple[Array, Metrics]:
@@ -177,12 +199,14 @@ def stepped(
 
     (value, parts), grad = jax.value_and_grad(of_weights, has_aux=True)(moving)
     moving, memory = apply_update(optimiser, grad, memory, moving)
-    told = OrderedDict(loss=value)
-    told |= parts
-    told |= {"grad_norm": optax.tree.norm(grad), "weight_norm": optax.tree.norm(moving)}
-    return eqx.combine(moving, still), memory, told
+    metrics = OrderedDict(loss=value)
+    metrics |= parts
+    metrics |= {"grad_norm": optax.tree.norm(grad), "weight_norm": optax.tree.norm(moving)}
+    return eqx.combine(moving, still), memory, metrics
 
 
-def named(prefix: str, told: Metrics) -> Metrics:
-    """The same with `prefix` before each name that does not begin with it."""
-    return OrderedDict((prefix + name.removeprefix(prefix), value) for name, value in told.items())
+def add_prefix(prefix: str, metrics: Metrics) -> Metrics:
+    """The metrics with `prefix` before each name that does not begin with it."""
+    return OrderedDict(
+        (prefix + name.removeprefix(prefix), value) for name, value in metrics.items()
+    )

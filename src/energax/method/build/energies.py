@@ -65,8 +65,10 @@ def make_energy(options: Network, ground: Groundwork, *, key: PRNGKeyArray) -> A
 
     Without a base (`--base none`), the network alone.
     """
-    if ground.energy is not None:
+    if isinstance(ground.energy, AbstractEnergy):
         return ground.energy
+    if ground.energy is not None:
+        return Neural(ground.energy, ground.base.shape)
     net = make_network(options, ground.base.shape, ground.transform, key=key)
     return Tilt(ground.base, net) if ground.tilted else Neural(net, ground.base.shape)
 

@@ -8,7 +8,7 @@ class Published:
     """KL in nats by iteration; means over the last 500, SM being twice the Fisher divergence.
 
     `word`: where they come from. `variation`: mean weight at the end. `below`: the first iteration
-    with KL below 0.03. `early`: mean weight at iteration 200. None or absent: not told.
+    with KL below 0.03. `early`: mean weight at iteration 200. None or absent: not published.
     """
 
     word: str

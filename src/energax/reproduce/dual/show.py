@@ -31,10 +31,10 @@ def write(out: Path, name: str, runs: Runs) -> list[Path]:
         draft.write_text(table(name, runs))
     with draft_file(out / "curves.csv") as draft:
         curves(runs).write_csv(draft)
-    told = [
+    results = [
         {"setting": dataclasses.asdict(setting), "runs": list(runs[setting])} for setting in runs
     ]
-    write_json(out / "results.json", {"name": name, "results": told})
+    write_json(out / "results.json", {"name": name, "results": results})
     written = [out / "table.md", out / "curves.csv", out / "results.json"]
     groups: dict[str, list[Line]] = {}
     for setting, records in runs.items():
@@ -67,16 +67,16 @@ def curves(runs: Runs) -> pl.DataFrame:
 
 
 def _line(name: str, setting: Setting, records: list[Record]) -> Line:
-    told: dict[str, dict[int, float]] = {}
+    published: dict[str, dict[int, float]] = {}
     known = RESULTS.get((name, setting.word))
     if known is not None:
-        told["kl"] = known.kl
+        published["kl"] = known.kl
         for measure, value in (("sm", known.last_sm), ("variation", known.variation)):
             if value is not None:
-                told[measure] = {max(known.kl): value}
+                published[measure] = {max(known.kl): value}
     source = "" if known is None else known.word
     values = {measure: np.array([record[measure] for record in records]) for measure in MEASURES}
-    return Line(setting.label, np.array(records[0]["iteration"]), values, told, source)
+    return Line(setting.label, np.array(records[0]["iteration"]), values, published, source)
 
 
 def _sphere(path: Path, setting: Setting, record: Record, kept: Path) -> None:

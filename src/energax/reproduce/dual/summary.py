@@ -1,4 +1,4 @@
-"""The chapter of this paper, and one line for each of its runs."""
+"""The experiments of this paper, and one line for each of its runs."""
 
 from energax.reproduce.dual import plan, running, show
 from energax.reproduce.experiment import Experiment, Record

@@ -12,9 +12,9 @@ from energax.reproduce.experiment import Records, Runs, fine, markdown, short, s
 COLUMNS = (50, 100, 200, 500, 1000, 2000, 4000)
 """Iterations whose KL has a column, where the runs are long enough."""
 BELOW = 0.03
-"""The KL whose first crossing is told."""
+"""The KL whose first crossing is reported."""
 EARLY = 200
-"""The iteration whose mean weight tells the plateau of a teacher with near directions."""
+"""The iteration whose mean weight shows the plateau of a teacher with near directions."""
 
 _WORDS = (
     "SM: twice the Fisher divergence. Weight: mean weight of the neurons. Last 500: means over the "
@@ -72,12 +72,12 @@ def _main(name: str, runs: Runs) -> str:
 def _ours(setting: Setting, records: Records, columns: Sequence[int]) -> list[str]:
     cells = [setting.label, "ours"]
     for column in columns:
-        told = [at(r, "kl", column) for r in records if column in r["iteration"]]
-        cells.append(spread(told) if told else "")
+        found = [at(r, "kl", column) for r in records if column in r["iteration"]]
+        cells.append(spread(found) if found else "")
     for measure in ("kl", "sm", "variation"):
         cells.append(spread([last(record, measure) for record in records]))
-    told = [at(r, "variation", EARLY) for r in records if EARLY in r["iteration"]]
-    cells.append(spread(told) if told else "")
+    found = [at(r, "variation", EARLY) for r in records if EARLY in r["iteration"]]
+    cells.append(spread(found) if found else "")
     crossed = [first for first in map(first_below, records) if first is not None]
     never = len(records) - len(crossed)
     cells.append((spread(crossed) if crossed else "") + (f" ({never} never)" if never else ""))

@@ -1,4 +1,4 @@
-"""The laws that the rows come from: two neurons each, as in the authors' released code."""
+"""The distributions that the rows come from: two neurons each, as in the authors' released code."""
 
 import numpy as np
 
@@ -26,7 +26,7 @@ DIRECTIONS: dict[str, tuple[str, str]] = {
 }
 """Word to two directions, not yet of unit length: angles 2.55, 1.575, 1.37 and 2.87 radians.
 
-Source: Domingo-Enrich et al. (2021), released code. "bimodal" and "monomodal" live in R^3; those in
+Source: Domingo-Enrich et al. (2021), released code. "bimodal" and "monomodal" are in R^3; those in
 R^15 share their first direction.
 """
 

@@ -1,4 +1,4 @@
-"""Images on [-1, 1], features that tell them apart, and rows that are no such images."""
+"""Images on [-1, 1], features that discriminate them, and rows that are no such images."""
 
 import dataclasses
 import functools
@@ -37,7 +37,7 @@ class Rows:
     test_labels: Int[np.ndarray, " m"]
 
 
-def pooled(pixels: np.ndarray, pool: int) -> Float[np.ndarray, " n side side"]:
+def pool_pixels(pixels: np.ndarray, pool: int) -> Float[np.ndarray, " n side side"]:
     """Means over `pool` x `pool` squares of pixels of 0 .. 255, on [-1, 1]."""
     side = SIDE // pool
     squares = pixels.reshape(len(pixels), side, pool, side, pool).astype(np.float32)
@@ -49,7 +49,7 @@ def images(name: Images, pool: int) -> Rows:
     """All rows of a data set. Raises InputError where its files are not here."""
     rows = {"mnist": data.mnist, "fashion-mnist": data.fashion_mnist}[name]()
     labels = [np.asarray(part.label) for part in rows.labelled]
-    return Rows(pooled(rows.train, pool), pooled(rows.test, pool), *labels)
+    return Rows(pool_pixels(rows.train, pool), pool_pixels(rows.test, pool), *labels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,13 +77,13 @@ def judge(name: Images, pool: int) -> Judge:
     found = run.state.energy.network
 
     @eqx.filter_jit
-    def seen(x: Array) -> tuple[Array, Array]:
+    def classify(x: Array) -> tuple[Array, Array]:
         return jax.vmap(found.features)(x), jnp.argmax(jax.vmap(found)(x), axis=1)
 
     def features(x: np.ndarray) -> np.ndarray:
-        return np.asarray(seen(jnp.asarray(x, jnp.float32))[0])
+        return np.asarray(classify(jnp.asarray(x, jnp.float32))[0])
 
-    right = float(np.mean(np.asarray(seen(jnp.asarray(rows.test))[1]) == rows.test_labels))
+    right = float(np.mean(np.asarray(classify(jnp.asarray(rows.test))[1]) == rows.test_labels))
     floor = frechet_distance(features(rows.train[:OUTSIDE]), features(rows.test))
     return Judge(features, right, float(floor.value))
 

@@ -34,8 +34,8 @@ def _lines(runs: Runs, figure: str) -> list[list[str]]:
             if not lines:
                 lines.append(["players", "score", *kinds])
             label = setting.label + (f" ({lost} diverged)" if lost else "")
-            told = [_cell(records, score, kind, figure) for kind in kinds]
-            lines.append([label, score, *told])
+            figures = [_cell(records, score, kind, figure) for kind in kinds]
+            lines.append([label, score, *figures])
     return lines or [["players", "score"]]
 
 

@@ -36,11 +36,11 @@ def scores(state: Any) -> dict[str, Score]:
         case TeachingState(generator=generator, encoder=encoder) if encoder is not None:
 
             @eqx.filter_jit
-            def missed(x: Array) -> Array:
+            def square_errors(x: Array) -> Array:
                 guess = jax.vmap(lambda row: generator(encoder(row)[0]))(x)
                 return jnp.mean((guess - x) ** 2, axis=(1, 2))
 
-            found["reconstruction"] = lambda x: np.asarray(missed(jnp.asarray(x)))
+            found["reconstruction"] = lambda x: np.asarray(square_errors(jnp.asarray(x)))
     return found
 
 
@@ -54,15 +54,15 @@ def detections(setting: Setting, scores: dict[str, Score]) -> dict[str, Any]:
     """As "detection", by score and kind of row from outside: value and ends of each figure."""
     inside = images(setting.data, setting.pool).test[-OUTSIDE:]
     outside = outsiders(setting.data, setting.pool)
-    told: dict[str, dict[str, Any]] = {}
+    figures: dict[str, dict[str, Any]] = {}
     for name, score in scores.items():
         known = score(inside)
         found = {
             word: detection(known, score(rows), replicates=REPLICATES)
             for word, rows in outside.items()
         }
-        told[name] = {
+        figures[name] = {
             word: {figure: list(ends.values()) for figure, ends in dataclasses.asdict(each).items()}
             for word, each in found.items()
         }
-    return {"detection": told}
+    return {"detection": figures}

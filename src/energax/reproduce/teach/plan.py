@@ -4,7 +4,7 @@ import dataclasses
 from typing import Literal
 
 Images = Literal["fashion-mnist", "mnist"]
-Posterior = Literal["encoder", "prior", "kept", "variational", "none"]
+Posterior = Literal["encoder", "prior", "persistent", "variational", "none"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,10 +12,10 @@ class Setting:
     """One line of tables. All networks are perceptrons with two hidden layers of `width`.
 
     `pool`: images are means over squares of this side.
-    `chain` and `latent_chain`: steps on x and on z; with `through`, the generator sees the energy
-    by its slope instead. `learner` "pcd" is one energy alone, by persistent chains, "plane" no
-    energy but principal components. `scored`: is it
-    measured by what it says of rows from outside the data?
+    `chain` and `latent_chain`: steps on x and on z; with `pathwise_weight`, the generator follows
+    the energy's gradient instead. `learner` "pcd" is one energy alone, by persistent chains,
+    "plane" no energy but principal components. `scored`: is it measured by how well it detects rows
+    from outside the data?
     """
 
     word: str
@@ -29,9 +29,9 @@ class Setting:
     posterior: Posterior = "encoder"
     chain: int = 30
     latent_chain: int = 10
-    synthetic: float = 1.0
-    imitation: float = 0.1
-    through: float = 0.0
+    generator_weight: float = 1.0
+    encoder_weight: float = 0.1
+    pathwise_weight: float = 0.0
     latent: int = 32
     steps: int = 1000
     scored: bool = False
@@ -72,16 +72,16 @@ def _grid(data: Images) -> list[Setting]:
         change(other("noise10", "noise, z 10, x 30"), posterior="prior"),
         change(other("noise30", "noise, z 30, x 30"), posterior="prior", latent_chain=30),
         change(other("encoder30", "encoder, z 30, x 30"), latent_chain=30),
-        change(other("kept", "kept chains, no encoder"), posterior="kept"),
+        change(other("kept", "kept chains, no encoder"), posterior="persistent"),
         other("variational", "variational encoder, x 30", silent),
         change(other("cooperative", "cooperative: nothing infers"), posterior="none"),
         change(
             other("triangle", "divergence triangle: no chains", silent),
             chain=0,
-            synthetic=0.0,
-            through=1.0,
+            generator_weight=0.0,
+            pathwise_weight=1.0,
         ),
-        change(other("no-energy", "no energy"), chain=0, synthetic=0.0),
+        change(other("no-energy", "no energy"), chain=0, generator_weight=0.0),
     ]
 
 

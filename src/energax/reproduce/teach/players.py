@@ -20,13 +20,13 @@ DIM = 14 * 14
 """Of the images at whose size the step on x was chosen: with more pixels slopes of one fall."""
 
 
-def trio(setting: Setting, shape: tuple[int, ...], *, key: PRNGKeyArray) -> TeachingPlayers:
+def make_players(setting: Setting, shape: tuple[int, ...], *, key: PRNGKeyArray) -> TeachingPlayers:
     """All three; None for an energy or an encoder that takes no part."""
     keys = jax.random.split(key, 3)
     made = network.ArrayMLP((setting.latent,), shape, setting.width, ends=jnp.tanh, key=keys[1])
     guess = network.MLP(shape, setting.width, out=2 * setting.latent, key=keys[2])
-    walks = setting.posterior in ("prior", "kept", "none")
-    alone = setting.chain == 0 and setting.through == 0
+    walks = setting.posterior in ("prior", "persistent", "none")
+    alone = setting.chain == 0 and setting.pathwise_weight == 0
     return TeachingPlayers(
         None if alone else scalar(setting, shape, key=keys[0]),
         network.NoisyGenerator(made, setting.latent, NOISE),
@@ -57,7 +57,9 @@ def rules(setting: Setting, shape: tuple[int, ...]) -> learner.TeachingRules:
     posterior = {
         "encoder": lambda: learner.FromEncoder(walk_z, setting.latent_chain),
         "prior": lambda: learner.FromPrior(walk_z, setting.latent_chain),
-        "kept": lambda: learner.PersistentPosterior(walk_z, setting.rows, setting.latent_chain),
+        "persistent": lambda: learner.PersistentPosterior(
+            walk_z, setting.rows, setting.latent_chain
+        ),
         "variational": learner.Variational,
         "none": lambda: None,
     }[setting.posterior]()
@@ -65,11 +67,11 @@ def rules(setting: Setting, shape: tuple[int, ...]) -> learner.TeachingRules:
         walk(setting, shape),
         posterior,
         setting.chain,
-        setting.synthetic,
-        setting.imitation,
-        setting.through,
+        setting.generator_weight,
+        setting.encoder_weight,
+        setting.pathwise_weight,
         _penalty(setting),
-        blurred=False,
+        add_noise=False,
     )
 
 

@@ -42,7 +42,7 @@ def run(setting: Setting, seed: int) -> tuple[dict[str, Any], dict[str, np.ndarr
     if setting.learner == "pcd":
         beginners = players.scalar(setting, shape, key=born)
     else:
-        beginners = players.trio(setting, shape, key=born)
+        beginners = players.make_players(setting, shape, key=born)
     state, seconds = train_players(setting, learner, beginners, known, key=go)
     record: dict[str, Any] = {"seed": seed, "seconds": seconds}
     if setting.scored:
@@ -56,7 +56,7 @@ def train_players(
 ) -> tuple[Any, float]:
     """The state after all updates, and the median seconds of one, compiling left out."""
     every: Any = rows
-    if setting.posterior == "kept":
+    if setting.posterior == "persistent":
         every = Labelled(rows, jnp.arange(len(rows)))
     size = min(players.BATCH, len(rows))
     run = train.start(learner, beginners, every, key=key, batch_size=size)
@@ -75,7 +75,7 @@ def train_players(
 
 
 def measure(
-    setting: Setting, trio: TeachingPlayers, *, key: PRNGKeyArray
+    setting: Setting, networks: TeachingPlayers, *, key: PRNGKeyArray
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Distances of draws before and after the chain, energies and errors along both chains.
 
@@ -84,23 +84,23 @@ def measure(
     born, revise, infer = jax.random.split(key, 3)
     rows = images(setting.data, setting.pool)
     z = jax.random.normal(born, (DRAWS, setting.latent))
-    starts = _each(trio.generator, z)
+    starts = _each(networks.generator, z)
     stages, energies = [starts], []
     if setting.chain > 0:
         chain = players.walk(setting, starts.shape[1:])
-        ends, energies = refine(chain, trio, starts, setting.chain, key=revise)
+        ends, energies = refine(chain, networks, starts, setting.chain, key=revise)
         stages.append(ends)
-    seen = judge(setting.data, setting.pool).features
-    target = seen(rows.test)
-    told = [seen(np.asarray(jnp.clip(stage, -1, 1))) for stage in stages]
-    codes, missed = infer(setting, trio, jnp.asarray(rows.test[:REBUILT]), key=infer)
+    features_of = judge(setting.data, setting.pool).features
+    target = features_of(rows.test)
+    found = [features_of(np.asarray(jnp.clip(stage, -1, 1))) for stage in stages]
+    codes, errors = infer_codes(setting, networks, jnp.asarray(rows.test[:REBUILT]), key=infer)
     record = {
-        "frechet": [_value(frechet_distance(part, target)) for part in told],
-        "kernel": [_value(kernel_distance(part, target)) for part in told],
+        "frechet": [_value(frechet_distance(part, target)) for part in found],
+        "kernel": [_value(kernel_distance(part, target)) for part in found],
         "energies": [float(value) for value in energies],
-        "missed": [float(value) for value in missed],
+        "errors": [float(value) for value in errors],
     }
-    kept = {"before": stages[0], "after": stages[-1]} | _codes_shown(trio, codes)
+    kept = {"before": stages[0], "after": stages[-1]} | _codes_shown(networks, codes)
     kept["rows"] = jnp.asarray(rows.test)
     return record, {name: np.asarray(part[:SHOWN], np.float32) for name, part in kept.items()}
 
@@ -112,21 +112,26 @@ def _each(player: Any, batch: Array) -> Any:
 
 @eqx.filter_jit
 def refine(
-    chain: sampler.Langevin, trio: TeachingPlayers, starts: Array, steps: int, *, key: PRNGKeyArray
+    chain: sampler.Langevin,
+    networks: TeachingPlayers,
+    starts: Array,
+    steps: int,
+    *,
+    key: PRNGKeyArray,
 ) -> tuple[Array, Array]:
     """Where chains of the energy end, and the mean energy before each step and after the last."""
 
     def before(state: State, info: Info) -> Array:
         return info.energy
 
-    state, energies = sampler.chains(chain, trio.energy, starts, steps, key=key, keep=before)
-    last = jnp.mean(jax.vmap(trio.energy)(state.x))
+    state, energies = sampler.chains(chain, networks.energy, starts, steps, key=key, keep=before)
+    last = jnp.mean(jax.vmap(networks.energy)(state.x))
     return state.x, jnp.append(jnp.mean(energies, axis=0), last)
 
 
 @eqx.filter_jit
-def infer(
-    setting: Setting, trio: TeachingPlayers, rows: Array, *, key: PRNGKeyArray
+def infer_codes(
+    setting: Setting, networks: TeachingPlayers, rows: Array, *, key: PRNGKeyArray
 ) -> tuple[Array, Array]:
     """z of rows at the start and at the end of chains, (2, rows, latent), and the mean squared
     error of a pixel at the start and after each step.
@@ -136,30 +141,33 @@ def infer(
     steps = max(10, setting.latent_chain)
     first, *keys = jax.random.split(key, len(rows) + 1)
     starts = jax.random.normal(first, (len(rows), setting.latent))
-    if trio.encoder is not None:
-        starts = jax.vmap(trio.encoder)(rows)[0]
+    if networks.encoder is not None:
+        starts = jax.vmap(networks.encoder)(rows)[0]
 
-    def missed(x: Array, z: Array) -> Array:
-        return jnp.mean((trio.generator(z) - x) ** 2)
+    def square_error(x: Array, z: Array) -> Array:
+        return jnp.mean((networks.generator(z) - x) ** 2)
 
     def one(x: Array, z: Array, k: PRNGKeyArray) -> tuple[Array, Array]:
-        chain, target = sampler.Langevin(players.LATENT_STEP), LatentPosterior(trio.generator, x)
+        chain, target = (
+            sampler.Langevin(players.LATENT_STEP),
+            LatentPosterior(networks.generator, x),
+        )
         state, errors = sampler.run(
-            chain, target, z, steps, key=k, keep=lambda state, info: missed(x, state.x)
+            chain, target, z, steps, key=k, keep=lambda state, info: square_error(x, state.x)
         )
         return state.x, errors
 
     ends, errors = jax.vmap(one)(rows, starts, jnp.stack(keys))
-    begun = jnp.mean(jax.vmap(missed)(rows, starts))
-    return jnp.stack([starts, ends]), jnp.append(begun, jnp.mean(errors, axis=0))
+    first = jnp.mean(jax.vmap(square_error)(rows, starts))
+    return jnp.stack([starts, ends]), jnp.append(first, jnp.mean(errors, axis=0))
 
 
-def _codes_shown(trio: TeachingPlayers, codes: Array) -> dict[str, Array]:
+def _codes_shown(networks: TeachingPlayers, codes: Array) -> dict[str, Array]:
     """Reconstructions before and after the chain, and a line from the first code to the second."""
     share = jnp.linspace(0.0, 1.0, SHOWN)[:, None]
     line = codes[1, :1] * (1 - share) + codes[1, 1:2] * share
-    parts = {"begun": codes[0, :SHOWN], "ended": codes[1, :SHOWN], "between": line}
-    return {name: _each(trio.generator, z) for name, z in parts.items()}
+    parts = {"started": codes[0, :SHOWN], "ended": codes[1, :SHOWN], "between": line}
+    return {name: _each(networks.generator, z) for name, z in parts.items()}
 
 
 def _value(found: Estimate) -> float:

@@ -13,7 +13,7 @@ from energax.reproduce.teach.images import Judge, judge
 from energax.reproduce.teach.plan import TITLES, Images
 from energax.run.rows import write_sheet
 
-SHEET = ("rows", "begun", "ended", "before", "after", "between")
+SHEET = ("rows", "started", "ended", "before", "after", "between")
 """Lines of a sheet: test rows, what the encoder makes of them, and the chain on z; draws of the
 generator, and the chain on x; a straight line between the codes of the first two rows."""
 
@@ -23,17 +23,19 @@ def write(out: Path, name: str, runs: Runs) -> list[Path]:
     outliers = name == "teaching-outliers"
     with draft_file(out / "table.md") as draft:
         draft.write_text(outlier_table.table(runs) if outliers else table.table(runs, judges(runs)))
-    told = [
+    results = [
         {"setting": dataclasses.asdict(setting), "runs": list(runs[setting])} for setting in runs
     ]
-    write_json(out / "results.json", {"name": name, "results": told})
+    write_json(out / "results.json", {"name": name, "results": results})
     written = [out / "table.md", out / "results.json"]
     if not outliers:
         rows = {title: panels(runs, data) for data, title in TITLES.items()}
         with draft_file(out / "figure.png") as draft:
             ablations_figure(draft, rows)
         written.append(out / "figure.png")
-    return written + [_sheet(out, setting.word) for setting in runs if _kept(out, setting.word)]
+    return written + [
+        _sheet(out, setting.word) for setting in runs if _has_images(out, setting.word)
+    ]
 
 
 def judges(runs: Runs) -> dict[tuple[Images, int], Judge]:
@@ -69,11 +71,11 @@ def panels(runs: Runs, data: Images) -> list[Panel]:
     return [
         Panel("steps on x in training", "Fréchet distance", distances, spread=True),
         Panel("step on x", "mean energy", along(("base",), "energies")),
-        Panel("step on z", "squared error of a pixel", along(inferring, "missed"), log=True),
+        Panel("step on z", "squared error of a pixel", along(inferring, "errors"), log=True),
     ]
 
 
-def _kept(out: Path, word: str) -> bool:
+def _has_images(out: Path, word: str) -> bool:
     return (out / "runs" / f"{word}-0.npz").exists()
 
 

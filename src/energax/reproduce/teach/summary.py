@@ -1,4 +1,4 @@
-"""The chapter of this paper, and one line for each of its runs."""
+"""The experiments of this paper, and one line for each of its runs."""
 
 from energax.reproduce.experiment import Experiment, Record
 from energax.reproduce.teach import plan, running, show
@@ -11,11 +11,11 @@ def summarise(record: Record) -> str:
         parts.append(
             "Fréchet distance " + " to ".join(f"{value:.3g}" for value in record["frechet"])
         )
-    if record.get("missed"):
-        missed = record["missed"]
-        parts.append(f"squared error {missed[0]:.3g} to {missed[-1]:.3g}")
+    if record.get("errors"):
+        errors = record["errors"]
+        parts.append(f"squared error {errors[0]:.3g} to {errors[-1]:.3g}")
     for score, found in record.get("detection", {}).items():
-        shares = ", ".join(f"{name} {100 * told['auroc'][0]:.1f}" for name, told in found.items())
+        shares = ", ".join(f"{name} {100 * each['auroc'][0]:.1f}" for name, each in found.items())
         parts.append(f"AUROC of {score}: {shares}")
     return "; ".join(parts) + "."
 

@@ -84,17 +84,17 @@ ORDERS: tuple[_Order, ...] = (
     (
         "Encoder and 10 steps on z beat 30 from noise, squared error",
         ("base", "noise30"),
-        lambda of: of["base"]["missed"][-1] < of["noise30"]["missed"][-1],
+        lambda of: of["base"]["errors"][-1] < of["noise30"]["errors"][-1],
     ),
     (
         "30 steps from noise beat 10, squared error",
         ("noise10", "noise30"),
-        lambda of: of["noise30"]["missed"][-1] < of["noise10"]["missed"][-1],
+        lambda of: of["noise30"]["errors"][-1] < of["noise10"]["errors"][-1],
     ),
     (
         "The squared error falls along the chain on z",
         ("base",),
-        lambda of: of["base"]["missed"][-1] < of["base"]["missed"][0],
+        lambda of: of["base"]["errors"][-1] < of["base"]["errors"][0],
     ),
     (
         "The energy falls at every step on x",
@@ -135,17 +135,17 @@ def table(runs: Runs, judges: Mapping[tuple[Images, int], Judge]) -> str:
             if lines:
                 parts += [f"## {TITLES[data]}, {heading}\n", markdown([_HEAD, *lines])]
     parts += ["## Published orders\n", orders(runs)]
-    return "\n".join([*parts, "## Published numbers\n", f"{_SCALES}\n", published(runs)])
+    return "\n".join([*parts, "## Published numbers\n", f"{_SCALES}\n", list_published(runs)])
 
 
-def published(runs: Runs) -> str:
+def list_published(runs: Runs) -> str:
     """The numbers of the paper for the settings that were run."""
     lines = [["setting", "Fréchet (Inception)", "squared error", "ms per update, on a GPU"]]
     labels = {_ending(setting): setting.label for setting in runs}
     for word, known in RESULTS.items():
         if word in labels:
             pace = None if known.seconds is None else 1000 * known.seconds
-            cells = [known.frechet, known.missed, pace]
+            cells = [known.frechet, known.errors, pace]
             lines.append([labels[word], *("" if n is None else short(n) for n in cells)])
     return markdown(lines)
 
@@ -155,7 +155,7 @@ def orders(runs: Runs) -> str:
     sets: list[Images] = [data for data in TITLES if any(setting.data == data for setting in runs)]
     lines = [["order", *(TITLES[data] for data in sets)]]
     for words, needed, holds in ORDERS:
-        lines.append([words, *(_counted(by_seed(runs, data), needed, holds) for data in sets)])
+        lines.append([words, *(_count_seeds(by_seed(runs, data), needed, holds) for data in sets)])
     return markdown(lines)
 
 
@@ -169,7 +169,7 @@ def by_seed(runs: Runs, data: Images) -> dict[int, dict[str, Record]]:
     return found
 
 
-def _counted(seeds: dict[int, Any], needed: tuple[str, ...], holds: Callable) -> str:
+def _count_seeds(seeds: dict[int, Any], needed: tuple[str, ...], holds: Callable) -> str:
     these = [of for of in seeds.values() if all(word in of for word in needed)]
     return f"{sum(holds(of) for of in these)} of {len(these)}" if these else ""
 
@@ -199,7 +199,7 @@ def _line(setting: Setting, every: Records) -> list[str]:
         of("kernel", 0),
         of("kernel", 1) if walked else "",
         f"{of('energies', 0)} to {of('energies', -1)}" if walked else "",
-        of("missed", 0),
-        of("missed", -1),
+        of("errors", 0),
+        of("errors", -1),
         spread([1000 * record["seconds"] for record in records]),
     ]

@@ -1,19 +1,22 @@
-"""The commands on one small run from beginning to end, and how they read."""
+"""The commands on one small run from beginning to end."""
 
 import json
 import re
 import shlex
+import shutil
 
 import numpy as np
 import polars as pl
 import pytest
-import tyro
-from commands import TINY, energax, moons
-from energax.recipe import Train, load
-from energax.recipe.folder import Folder
-from energax.recipe.score import DEQUANTISATIONS, scored
+from commands import energax, moons, tiny
 
-from energax import cli
+from energax.cli.report import Report
+from energax.cli.train import Train
+from energax.method import METHODS
+from energax.model import load, score_rows
+from energax.model.scoring import DEQUANTISATIONS
+from energax.options import leaves
+from energax.run.folder import Folder
 
 COLUMNS = ("height", "width")
 
@@ -23,11 +26,12 @@ def run(tmp_path_factory):
     """A run on a table with names and units, trained, evaluated and reported."""
     folder = tmp_path_factory.mktemp("cli")
     pl.DataFrame(moons(), schema=COLUMNS).write_csv(folder / "moons.csv")
-    words = ["train", folder / "moons.csv", *TINY, "--steps", "40", "--out", folder / "run"]
+    words = ["train", folder / "moons.csv", *tiny(), "--steps", "40", "--out", folder / "run"]
     said = energax(*words, "--evaluate")
     assert said.status == 0, said
-    assert said.err == "", "a command in a pipe is quiet"
+    assert said.err == "", "nothing goes wrong"
     assert re.search(r"^Report: .*report\.html$", said.out, re.M), said
+    (folder / "said.txt").write_text(said.out)
     return folder / "run"
 
 
@@ -35,12 +39,35 @@ def read(path):
     return json.loads(path.read_text())
 
 
-def test_run_folder_is_whole(run):
+def test_each_stage_is_a_line_where_there_is_no_terminal(run):
+    lines = (run.parent / "said.txt").read_text().splitlines()
+    stages = [line.removesuffix(" ...") for line in lines if line.endswith(" ...")]
+    assert stages == [
+        f"reading {run.parent / 'moons.csv'}",
+        "fitting the base",
+        "compiling",
+        "training, 40 updates",
+        "drawing samples",
+        "estimating log Z",
+        "scoring test rows",
+        "fitting baselines",
+        "writing the report",
+    ]
+
+
+def test_the_library_says_nothing_of_its_stages(run, capsys):
+    load(run)
+    score_rows(load(run), moons(20).astype(np.float32))
+    assert capsys.readouterr().out == ""
+
+
+def test_run_folder_is_complete(run):
     assert sorted(path.name for path in run.iterdir()) == [
         "base.safetensors",
         "checkpoints",
         "config.json",
         "evaluation.json",
+        "log_z.json",
         "metrics.jsonl",
         "report.html",
         "samples.npz",
@@ -51,11 +78,15 @@ def test_run_folder_is_whole(run):
 
 def test_config_holds_all_that_repeats_the_run(run):
     config = read(run / "config.json")
-    assert set(config) == {"command", "data", "settings", "temperature", "versions", "machine"}
+    assert set(config) == {
+        "version", "method", "options", "schema",
+        "command", "data", "temperature", "versions", "machine",
+    }  # fmt: skip
+    assert (config["version"], config["method"]) == (1, "nce")
     assert config["data"]["source"] == str(run.parent / "moons.csv")
-    assert config["data"]["columns"] == list(COLUMNS)
+    assert config["schema"]["columns"] == list(COLUMNS)
     assert config["data"]["train"] + config["data"]["test"] == 300
-    assert re.fullmatch("[0-9a-f]{64}", config["data"]["digest"])
+    assert re.fullmatch("[0-9a-f]{64}", config["schema"]["digest"])
     assert {"energax", "jax", "jaxlib", "python"} <= set(config["versions"])
 
 
@@ -65,8 +96,8 @@ def test_recorded_command_repeats_the_run_bit_for_bit(run, tmp_path):
     assert energax(*command[1:], "--out", again, "--no-evaluate").status == 0
     weights = [(path / "weights.safetensors").read_bytes() for path in (run, again)]
     assert weights[0] == weights[1]
-    settings = [read(path / "config.json")["settings"] for path in (run, again)]
-    assert settings[0] == settings[1]
+    options = [read(path / "config.json")["options"] for path in (run, again)]
+    assert options[0] == options[1]
 
 
 def figures(record):
@@ -128,18 +159,38 @@ def test_mean_score_of_the_test_rows_is_the_reported_likelihood(run, tmp_path):
     )
 
 
-def test_log_density_is_empty_where_log_z_is_not_certified(run, tmp_path):
-    kept = (run / "evaluation.json").read_text()
-    record = json.loads(kept)
-    record["test_log_likelihood"]["certified"] = False
-    (run / "evaluation.json").write_text(json.dumps(record))
+def not_certified(path):
+    content = read(path)
+    path.write_text(json.dumps(content | {"certified": False}))
+
+
+EMPTY = {
+    "log Z is not certified": (not_certified, "log Z is not certified"),
+    "log Z is not measured": (
+        lambda path: path.unlink(),
+        "log Z is not measured yet, `energax evaluate` does that",
+    ),
+    "log Z was not attempted": (
+        lambda path: path.write_text('{"why": "Not attempted: no base."}'),
+        "Not attempted: no base",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", EMPTY)
+def test_log_density_is_empty_and_energies_are_there_where(what, run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run")
+    harm, why = EMPTY[what]
+    harm(copy / "log_z.json")
     np.save(tmp_path / "rows.npy", moons(20))
-    said = energax("score", run, tmp_path / "rows.npy", "--out", tmp_path / "s.csv")
-    (run / "evaluation.json").write_text(kept)
-    assert "log_density is empty" in said.out
+    said = energax("score", copy, tmp_path / "rows.npy", "--out", tmp_path / "s.csv")
+    assert said.status == 0, said
+    assert f"; log_density is empty: {why}." in said.out
     found = pl.read_csv(tmp_path / "s.csv")
     assert found["log_density"].null_count() == 20
     assert found["energy"].null_count() == 0
+    said = energax("score", copy, tmp_path / "rows.npy", "--out", tmp_path / "s.npy")
+    assert np.isnan(np.load(tmp_path / "s.npy")[:, 1]).all()
 
 
 def test_sample_gives_rows_in_the_users_units(run, tmp_path):
@@ -163,47 +214,43 @@ def test_kept_samples_are_in_the_users_units(run):
         assert abs(saved["draws"][:, 0].mean() - 100) < 20
 
 
-@pytest.mark.parametrize("command", ["train", "sample", "score", "evaluate", "report", "data"])
-def test_help_explains_each_option_with_its_default(command):
-    said = energax(command, "--help")
-    assert said.status == 0
-    assert "None" not in said.out
-    _, _, options = said.out.partition("\n options ")
-    texts = re.split(r"\n  (?=--?\w)", options)[1:]
-    assert len(texts) >= 1
-    for text in texts:
-        plain = " ".join(text.split())
-        assert re.search(r"\((default: .+|required)\)|show this help", plain), plain
-
-
-def test_energax_alone_shows_the_help():
-    said = energax()
-    assert said.status == 0
-    for command in ("train", "sample", "score", "evaluate", "report", "data"):
-        assert f"• {command}" in said.out
-
-
 def test_ctrl_c_outside_training_and_faults_of_ours(run, monkeypatch):
     def stopped(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.Report, "__call__", stopped)
+    monkeypatch.setattr(Report, "__call__", stopped)
     said = energax("report", run)
     assert (said.status, said.err) == (130, "energax: Stopped.\n")
     # A fault of ours is not dressed up as the user's: it is raised, traceback and all.
-    monkeypatch.setattr(cli.Report, "__call__", lambda _: 1 / 0)
+    monkeypatch.setattr(Report, "__call__", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         energax("report", run)
 
 
-def test_parsed_defaults_are_those_of_the_class():
-    assert tyro.cli(Train, args=[], config=(tyro.conf.DisallowNone,)) == Train()
+def test_a_traceback_is_shown_where_it_is_wanted(tmp_path):
+    said = energax("--debug", "report", tmp_path / "none")
+    assert said.status == 2
+    assert "Traceback" in said.err
+    assert said.err.endswith(f"energax: {tmp_path / 'none'} is not a run folder: it holds no "
+                             "config.json.\n")  # fmt: skip
+
+
+def test_defaults_of_the_command_hold_without_any_word(monkeypatch):
+    """`energax train` alone: the method that suits the data, at its preset."""
+    done = []
+    monkeypatch.setattr("energax.run.new_run", lambda *given: done.append(given) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        energax("train")
+    ((source, rows, method, share, out),) = done
+    assert (source, share, out) == ("digits", Train().test_fraction, None)
+    assert method == METHODS["nce"].preset_for(rows)
+    assert {leaf.default for leaf in leaves(Train) if leaf.name == "test-fraction"} == {share}
 
 
 def test_python_says_the_same_as_the_command(run, tmp_path):
     model, rows = load(run), moons(20)
     np.save(tmp_path / "rows.npy", rows)
     energax("score", run, tmp_path / "rows.npy", "--out", tmp_path / "s.npy")
-    energies, _ = scored(model, model.energy, rows.astype(np.float32))
+    energies = score_rows(model, rows.astype(np.float32)).energies
     assert len(energies) == 1 < DEQUANTISATIONS
     np.testing.assert_allclose(np.load(tmp_path / "s.npy")[:, 0], energies[0], rtol=1e-4)
