@@ -5,9 +5,8 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# The test processes are the threads.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The test processes are the threads: those of BLAS would wait for each other.
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
 # Nearly all the time of small tests is compilation. Plain programs, quickly made, take a tenth of
 # it; one LLVM module each, not 32 for as many threads, halves that again.
 os.environ.setdefault(
@@ -18,6 +17,7 @@ os.environ.setdefault(
 import jax
 import pytest
 from jaxtyping import install_import_hook
+from threadpoolctl import threadpool_limits
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -26,6 +26,7 @@ jax.config.update("jax_disable_most_optimizations", True)
 jax.config.update("jax_traceback_in_locations_limit", 0)
 
 install_import_hook("energax", "beartype.beartype")
+threadpool_limits(1)  # plugins of pytest have loaded NumPy, which no longer reads the variables
 
 MAPS = Path("/proc/self/maps")
 MANY_MAPS = 30_000

@@ -8,6 +8,7 @@ import itertools
 import math
 from unittest.mock import patch
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,16 +39,17 @@ SIGNS = np.array(list(itertools.product([-1.0, 1.0], repeat=3)))
 
 def over_signs(objective):
     """The mean of a loss over all directions of signs."""
-    found = []
-    for signs in SIGNS:
-        with patch.object(jax.random, "rademacher", lambda *_, signs=signs: jnp.asarray(signs)):
-            found.append(float(loss(objective, tangled, POINTS)))
-    return np.mean(found)
+
+    def along(signs):
+        with patch.object(jax.random, "rademacher", lambda *_: signs):
+            return loss(objective, tangled, POINTS)
+
+    return np.mean(jax.jit(jax.vmap(along))(jnp.asarray(SIGNS)))
 
 
 def matched():
     """Score matching by its exact trace."""
-    return float(loss(ImplicitScoreMatching(), tangled, POINTS))
+    return float(jax.jit(lambda: loss(ImplicitScoreMatching(), tangled, POINTS))())
 
 
 def one_copy(s=0.7, wider=2**0.5):
@@ -56,7 +58,7 @@ def one_copy(s=0.7, wider=2**0.5):
 
     def value(objective, *drawn):
         with patch.object(jax.random, "normal", side_effect=[jnp.asarray(z) for z in drawn]):
-            return float(loss(objective, tangled, POINTS))
+            return float(jax.jit(lambda: loss(objective, tangled, POINTS))())
 
     contrast = value(
         ConditionalNoiseContrastiveEstimation(wider * s), (first + then) / math.sqrt(2)
@@ -69,28 +71,31 @@ def many_copies(s=0.7, copies=4):
     z, others = np.random.default_rng(2).normal(size=POINTS.shape), np.random.default_rng(3)
     others = others.normal(size=(copies, *POINTS.shape))
     with patch.object(jax.random, "normal", side_effect=[jnp.asarray(z[None]), others]):
-        found = float(loss(EnergyDiscrepancy(s, copies), tangled, POINTS))
-    ranked = []
-    for row, noisy, around in zip(POINTS, POINTS + s * z, others.swapaxes(0, 1), strict=True):
-        distribution, given = (
-            Gaussian(jnp.asarray(noisy), s),
-            Recovery(tangled, jnp.asarray(noisy), s),
-        )
-        drawn = jnp.asarray(noisy + s * around)
-        with patch("energax.objective.contrast.draws", lambda *_, key, drawn=drawn: drawn):
+        found = float(jax.jit(lambda: loss(EnergyDiscrepancy(s, copies), tangled, POINTS))())
+
+    def ranked(row, noisy, around):
+        distribution, given = Gaussian(noisy, s), Recovery(tangled, noisy, s)
+        with patch("energax.objective.contrast.draws", lambda *_, key: noisy[None] + s * around):
             objective = RankingNoiseContrastiveEstimation(distribution, copies)
-            ranked.append(float(loss(objective, given, row[None])))
-    return found, np.mean(ranked) - math.log(copies)
+            return loss(objective, given, row[None])
+
+    parts = map(jnp.asarray, (POINTS, POINTS + s * z, others.swapaxes(0, 1)))
+    return found, np.mean(jax.jit(jax.vmap(ranked))(*parts)) - math.log(copies)
 
 
 def autoencoder(noise=0.4):
     """Denoising score matching of an autoencoder; its error of reconstruction / (2 s^4)."""
     build, key = jax.random.split(jax.random.key(0))
-    energy = DenoisingAutoencoder((3,), 6, noise, key=build)
-    noisy = POINTS + noise * jax.random.normal(key, POINTS.shape)
-    error = jnp.sum((jax.vmap(energy.reconstruct)(noisy) - POINTS) ** 2) / len(POINTS)
-    found = DenoisingScoreMatching(noise)(energy, jnp.asarray(POINTS), None, key=key)[0]
-    return float(found), float(error / (2 * noise**4))
+
+    @jax.jit
+    def sides():
+        energy = DenoisingAutoencoder((3,), 6, noise, key=build)
+        noisy = POINTS + noise * jax.random.normal(key, POINTS.shape)
+        error = jnp.sum((jax.vmap(energy.reconstruct)(noisy) - POINTS) ** 2) / len(POINTS)
+        found = DenoisingScoreMatching(noise)(energy, jnp.asarray(POINTS), None, key=key)[0]
+        return found, error / (2 * noise**4)
+
+    return tuple(map(float, sides()))
 
 
 def divergence(a, s):
@@ -103,19 +108,31 @@ def fisher(a, s):
     return (1 - a / s) ** 2 / (2 * a)
 
 
-VARIANCES = [(a, s) for a in (0.3, 0.9, 1.7) for s in (0.5, 0.8, 2.0)]
+VARIANCES = np.array(list(itertools.product((0.3, 0.9, 1.7), (0.5, 0.8, 2.0)))).T
 
 
 def de_bruijn():
     """A9: speed of KL under the same noise on both sides; D."""
-    speed = [-jax.grad(lambda t, a=a, s=s: divergence(a + t, s + t))(0.0) for a, s in VARIANCES]
-    return np.array(speed), np.array([fisher(a, s) for a, s in VARIANCES])
+    a, s = VARIANCES
+    speed = jax.jit(jax.grad(lambda t: jnp.sum(divergence(a + t, s + t))))(jnp.zeros(a.shape))
+    return -np.asarray(speed), fisher(a, s)
 
 
 def dynamics():
     """A14: speed of KL where da/dt = 2 - 2 a / s, that is dx = -dE/dx dt + sqrt(2) dW; 2 D."""
-    speed = [-jax.grad(divergence)(a, s) * (2 - 2 * a / s) for a, s in VARIANCES]
-    return np.array(speed), np.array([2 * fisher(a, s) for a, s in VARIANCES])
+    a, s = VARIANCES
+    speed = jax.jit(jax.grad(lambda a: jnp.sum(divergence(a, s))))(jnp.asarray(a))
+    return -np.asarray(speed) * (2 - 2 * a / s), 2 * fisher(a, s)
+
+
+def over_variances(function):
+    """Its values at each pair of variances, in one program."""
+    return np.asarray(jax.jit(jax.vmap(function))(*map(jnp.asarray, VARIANCES)))
+
+
+def normal(variance):
+    """N(0, variance), whose width may be traced."""
+    return eqx.tree_at(lambda g: g.std, Gaussian(jnp.zeros(1)), jnp.sqrt(variance)[None])
 
 
 def two(variance):
@@ -125,26 +142,29 @@ def two(variance):
 
 def critic(penalty=0.3):
     """A15: what the best critic of a learned Stein discrepancy reaches; D / (2 penalty)."""
-    rules, found = LearnedStein(penalty), []
-    for a, s in VARIANCES:
+    rules = LearnedStein(penalty)
+
+    def reached(a, s):
         slope = (1 / a - 1 / s) / (2 * penalty)
-        distribution = Gaussian(jnp.zeros(1), s**0.5)
-        args = (lambda x, slope=slope: slope * x), distribution, two(a), None
-        found.append(-float(rules.rival_loss(*args, key=jax.random.key(0))[0]))
-    return np.array(found), np.array([fisher(a, s) / (2 * penalty) for a, s in VARIANCES])
+        args = (lambda x: slope * x), normal(s), two(a), None
+        return -rules.rival_loss(*args, key=jax.random.key(0))[0]
+
+    return over_variances(reached), fisher(*VARIANCES) / (2 * penalty)
 
 
 def bound():
     """A13: by how much the adversarial bound exceeds the mean log-likelihood; KL(rival | model)."""
-    found = []
-    for q, s in VARIANCES:
-        distribution, rival = Gaussian(jnp.zeros(1), s**0.5), Gaussian(jnp.zeros(1), q**0.5)
-        args = rival, distribution, two(1.1), None
-        with patch("energax.learner.game.adversarial.draws", lambda *_, key, q=q: two(q)):
-            loss = AdversarialLikelihood().rival_loss(*args, key=jax.random.key(0))[0]
+
+    def excess(q, s):
+        distribution, rival = normal(s), normal(q)
+        with patch("energax.learner.game.adversarial.draws", lambda *_, key: two(q)):
+            loss = AdversarialLikelihood().rival_loss(
+                rival, distribution, two(1.1), None, key=jax.random.key(0)
+            )[0]
         # mean E(data) and the mean of log p = -E - log Z leave only log Z.
-        found.append(float(loss + distribution.log_z()))
-    return np.array(found), np.array([divergence(q, s) for q, s in VARIANCES])
+        return loss + distribution.log_z()
+
+    return over_variances(excess), divergence(*VARIANCES)
 
 
 IDENTITIES = {
