@@ -35,6 +35,9 @@ CONFIG, TRANSFORM, BASE, WEIGHTS, LOG_Z = (
 )
 """The files of a model."""
 
+ENDS = ("forward", "reverse", "from_rows", "bridge")
+"""The estimates that `log_z.json` keeps."""
+
 
 def describe(method: AbstractMethod, schema: Schema) -> dict[str, Any]:
     """The part of `config.json` that a model is rebuilt from."""
@@ -172,8 +175,9 @@ def write_log_z(path: Path, log_z: LogZ | str) -> None:
 
 def _to_dict(log_z: LogZ) -> dict[str, Any]:
     ends = {
-        name: [_finite(part) for part in (end.value, end.error, end.size)]
-        for name, end in (("forward", log_z.forward), ("reverse", log_z.reverse))
+        name: None if end is None else [_finite(part) for part in (end.value, end.error, end.size)]
+        for name in ENDS
+        for end in [getattr(log_z, name)]
     }
     sides = {name: _finite(getattr(log_z, name)) for name in ("lower", "upper")}
     plain = {name: getattr(log_z, name) for name in ("level", "certified", "why")}
@@ -191,15 +195,15 @@ def _read_log_z(path: Path) -> LogZ | str | None:
     if found.keys() == {"why"}:
         return found["why"]
     try:
-        ends = {name: _estimate(found.pop(name)) for name in ("forward", "reverse")}
+        ends = {name: _estimate(found.pop(name)) for name in ENDS}
         lower, upper = _float(found.pop("lower")), _float(found.pop("upper"))
         return LogZ(**ends, lower=lower, upper=upper, **found)
     except (KeyError, TypeError) as reason:
         raise InputError(f"{path} is damaged ({reason}): measure the model again.") from reason
 
 
-def _estimate(parts: list[float | None]) -> Estimate:
-    return Estimate(*(jnp.asarray(_float(part)) for part in parts))
+def _estimate(parts: list[float | None] | None) -> Estimate | None:
+    return None if parts is None else Estimate(*(jnp.asarray(_float(part)) for part in parts))
 
 
 def _float(value: float | None) -> float:
