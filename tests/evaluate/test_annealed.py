@@ -221,9 +221,9 @@ def test_resampling_is_in_proportion(key):
 
 def test_the_reverse_run_starts_from_resampled_particles(key):
     """Where moves cannot balance two modes, only resampling can: half of the particles come to the
-    mode that holds 1%, and would put the reverse end three nats too low."""
-    means, factors = np.array([[-4.0, 0.0], [4.0, 0.0]]), 0.1 * np.stack([np.eye(2)] * 2)
-    target = GaussianMixture(np.log([0.99, 0.01]), means, factors)
+    mode that holds 10%, and would put the reverse end a nat too low."""
+    means, factors = np.array([[-4.0, 0.0], [4.0, 0.0]]), 0.03 * np.stack([np.eye(2)] * 2)
+    target = GaussianMixture(np.log([0.9, 0.1]), means, factors)
     base, rows = Gaussian(jnp.zeros(2), 4.0), draws(target, SIZE, key=key)
     found = annealed_log_z(target, base, rows, particles=512, settle=16, key=key)
     assert found.certified, found.why

@@ -44,10 +44,9 @@ def annealed_log_z(
     anything is measured.
 
     Both ends come from `base` and share what it does not see. So the reverse run is repeated from
-    `rows`, and from hot starts, base draws spread up to 8 times as wide, all moved `settle` times:
-    none may end where the forward run does not come, unless that place surely holds less than 1% of
-    the mass. Last, bridge sampling between a mixture fitted to the settled rows and the energy must
-    give the same log Z.
+    `rows`, and from hot starts, base draws spread up to 8 times as wide, all moved half as often:
+    almost none may end where the forward run does not come. Last, bridge sampling between the
+    energy and a mixture fitted to the settled rows must give the same log Z.
 
     Args:
         base: its log Z is known; the nearer to the energy, the better.

@@ -1,5 +1,7 @@
 """log Z by bridge sampling: from draws of the model and of a distribution fitted to it."""
 
+import warnings
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,6 +9,7 @@ import numpy as np
 from jaxtyping import ArrayLike, Float, Int, PRNGKeyArray
 from scipy.optimize import brentq
 from scipy.special import expit
+from sklearn.exceptions import ConvergenceWarning
 
 from energax.energy import AbstractEnergy, GaussianMixture, draws, fit_mixture
 from energax.evaluate.base import Estimate
@@ -92,7 +95,9 @@ def fit_proposal(x: Float[np.ndarray, " size *shape"], *, seed: int = 0) -> Gaus
     components = int(np.clip(different // (SHARE * flat.shape[1]), 1, COMPONENTS))
     spread = np.linalg.eigvalsh(np.atleast_2d(np.cov(flat, rowvar=False)))
     ridge = max(1e-3 * spread[0], 1e-6 * spread[-1], _SMALLEST)
-    return fit_mixture(np.asarray(x), components, ridge=ridge, seed=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # any mixture is a fair proposal
+        return fit_mixture(np.asarray(x), components, ridge=ridge, seed=seed)
 
 
 def mix(first: GaussianMixture, second: GaussianMixture, share: float = 0.2) -> GaussianMixture:
@@ -126,6 +131,7 @@ def bridge_log_z(
         family: A number for each: draws of one family are not independent.
     """
     fresh = draws(proposal, 4 * len(x), key=key)
-    there, here = (np.asarray(_work(energy, proposal, y), np.float64) for y in (fresh, x))
+    work = np.asarray(_work(energy, proposal, jnp.concatenate([fresh, x])), np.float64)
+    there, here = np.split(work, [len(fresh)])
     found = bennett_ratio(there, here, upper_family=family)
     return Estimate(proposal.log_z() + found.value, found.error, found.size)

@@ -17,6 +17,14 @@ PARTS = 8
 """Places that are kept of each chain while it settles."""
 
 
+def combine_values(
+    values: Float[np.ndarray, " size"], family: Int[np.ndarray, " size"]
+) -> Estimate:
+    """log Z from what each draw of a reverse run alone would give: -log mean exp(-value)."""
+    mean = log_mean(-values, family)
+    return Estimate(-mean.value, mean.error, mean.size)
+
+
 @dataclasses.dataclass(frozen=True)
 class Settled:
     """Chains at the energy: where they were at `PARTS` times, and what shows if they drift.
@@ -71,9 +79,8 @@ class Annealing:
         Draws of one `family` are not independent of each other.
         """
         gone = walk(self.path, self.kernel, self.schedule.reverse(start.dtype), start, key=key)
-        mean = log_mean(gone.log_weight, family)
-        each = np.asarray(self.path.base.log_z() - gone.log_weight, np.float64)
-        return Estimate(self.path.base.log_z() - mean.value, mean.error, mean.size), each
+        values = np.asarray(self.path.base.log_z() - gone.log_weight, np.float64)
+        return combine_values(values, family), values
 
     def settle(
         self,

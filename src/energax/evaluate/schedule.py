@@ -1,12 +1,12 @@
 """Times and step sizes of annealing: found by a pilot run, then frozen."""
 
 import dataclasses
+import math
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.evaluate.anneal import JITTER, Kernel, Protocol, walk
 from energax.evaluate.path import AbstractPath
@@ -98,29 +98,27 @@ def resample(log_weight: np.ndarray, *, key: PRNGKeyArray) -> np.ndarray:
     return np.minimum(np.searchsorted(ladder, teeth * ladder[-1]), size - 1)
 
 
-@eqx.filter_jit
-def _settle(
+def _adapt(
     path: AbstractPath,
     kernel: Kernel,
-    place: tuple[Float[Array, " size *shape"], Float[Array, ""]],
-    time: Float[Array, ""],
-    moves: Int[Array, ""],
+    place: tuple[Float[Array, " size *shape"], float],
+    time: float,
+    moves: int,
     *,
     key: PRNGKeyArray,
-) -> tuple[Float[Array, " size *shape"], Float[Array, ""], Float[Array, " size"]]:
-    """Moves at one time, the step size following the acceptance (Robbins and Monro 1951)."""
+) -> tuple[Float[Array, " size *shape"], float, np.ndarray]:
+    """Moves at one time, the step size following the acceptance (Robbins and Monro 1951).
 
-    def body(
-        index: Int[Array, ""], now: tuple[Float[Array, "..."], Float[Array, ""]]
-    ) -> tuple[Float[Array, "..."], Float[Array, ""]]:
-        x, step = now
-        move = jax.random.fold_in(key, index)
-        usual = jnp.asarray(True), jnp.asarray(1 - JITTER, x.dtype)
-        state, info = kernel(path, time, step, x, *usual, key=move)
-        return state.x, step * jnp.exp(jnp.mean(info.acceptance) - ACCEPTANCE)
-
-    x, step = jax.lax.fori_loop(0, moves, body, place)
-    return x, step, jax.vmap(path.gap)(x)
+    Returns also the gap of each particle at the end.
+    """
+    x, step = place
+    gap = np.empty(0)
+    for now in jax.random.split(key, moves):
+        once = _protocol(0.0, np.array([time]), np.array([step]), np.zeros(1), x.dtype)
+        moved = walk(path, kernel, once, x, key=now)
+        x, gap = moved.x, np.asarray(moved.gap[0], np.float64)
+        step *= math.exp(float(moved.acceptance[0]) - ACCEPTANCE)
+    return x, step, gap
 
 
 def _next_time(time: float, log_weight: np.ndarray, gap: np.ndarray) -> float:
@@ -157,25 +155,21 @@ def pilot(
     nothing measured here enters a result. After `limit` times it goes to t = 1 at once.
     """
     first, *keys = jax.random.split(key, 2 * limit + 1)
-    dtype = x.dtype
-    step = jnp.asarray(len(x[0].ravel()) ** -0.25, dtype)
-    x, step, gap = _settle(
-        path, kernel, (x, step), jnp.zeros((), dtype), jnp.asarray(MOVES), key=first
-    )
-    times, steps, log_weight = [0.0], [float(step)], np.zeros(len(x))
+    step = math.prod(x.shape[1:]) ** -0.25
+    x, step, gap = _adapt(path, kernel, (x, step), 0.0, MOVES, key=first)
+    times, steps, log_weight = [0.0], [step], np.zeros(len(x))
     for move, draw in zip(keys[::2], keys[1::2], strict=True):
-        slope = np.asarray(gap, np.float64)
-        now = _next_time(times[-1], log_weight, slope) if len(times) < limit else 1.0
+        now = _next_time(times[-1], log_weight, gap) if len(times) < limit else 1.0
         if not now > times[-1]:
             now = 1.0
-        log_weight = log_weight - (now - times[-1]) * slope
+        log_weight = log_weight - (now - times[-1]) * gap
         if effective_size(log_weight) < len(x) / 2:
             x, log_weight = x[resample(log_weight, key=draw)], np.zeros(len(x))
         # On the way the step size follows its neighbour's: a quarter of the moves is enough.
-        moves = jnp.asarray(MOVES if now == 1.0 else MOVES // 4)
-        x, step, gap = _settle(path, kernel, (x, step), jnp.asarray(now, dtype), moves, key=move)
+        moves = MOVES if now == 1.0 else MOVES // 4
+        x, step, gap = _adapt(path, kernel, (x, step), now, moves, key=move)
         times.append(now)
-        steps.append(float(step))
+        steps.append(step)
         if now == 1.0:
             break
     return Schedule(np.array(times), np.array(steps))

@@ -243,7 +243,8 @@ def question(
         hidden: share of the mass that annealing is known to miss at most.
     """
     ask, look, span = jax.random.split(key, 3)
-    asking = Questioning(energy, annealing, found, len(wide), len(rested.energy), hidden)
+    moves = max(PARTS, len(rested.energy) // 2)
+    asking = Questioning(energy, annealing, found, len(wide), moves, hidden)
     found, proposal = asking.ask_rows(rows, key=ask)
     if not found.certified:
         return found
