@@ -16,14 +16,15 @@ def draft_file(path: Path) -> Iterator[Path]:
     """A draft beside `path` that takes its place when the block ends well, and else is removed.
 
     What is written survives a power cut: the file is on disk before it gets its name, and the name
-    before the block is left.
+    before the block is left. An OSError of the disk names `path`.
     """
     draft = path.with_name(f".{path.name}.draft")
     try:
-        yield draft
-        sync(draft)
-        draft.replace(path)
-        sync(path.parent)
+        with _name_failures(path, draft):
+            yield draft
+            sync(draft)
+            draft.replace(path)
+            sync(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -32,20 +33,36 @@ def draft_file(path: Path) -> Iterator[Path]:
 def draft_folder(path: Path) -> Iterator[Path]:
     """A draft folder that becomes `path` when the block ends well, and else is removed.
 
+    Another process may make `path` meanwhile: each has a draft of its own, and the first wins.
     Raises InputError where `path` exists.
     """
+    taken = InputError(f"{path} exists already: choose another name.")
     if path.exists():
-        raise InputError(f"{path} exists already: choose another name.")
-    draft = path.with_name(f".{path.name}.draft")
+        raise taken
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     try:
         draft.mkdir(parents=True)
         yield draft
         sync(draft)
-        draft.rename(path)
+        try:
+            draft.rename(path)
+        except OSError as failure:
+            raise taken if path.exists() else failure from failure
         sync(path.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _name_failures(path: Path, draft: Path) -> Iterator[None]:
+    """Let an OSError name `path`: that of a write into an open file names none."""
+    try:
+        yield
+    except OSError as failure:
+        if failure.filename in (None, str(draft), draft):
+            failure.filename = str(path)
+        raise
 
 
 def sync(path: Path) -> None:
@@ -57,15 +74,26 @@ def sync(path: Path) -> None:
         os.close(number)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """A file of bytes."""
+    with draft_file(path) as draft:
+        draft.write_bytes(content)
+
+
 def write_text(path: Path, text: str) -> None:
     """A text file."""
-    with draft_file(path) as draft:
-        draft.write_text(text)
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, content: Any) -> None:
     """Strict JSON: numbers that are not finite raise ValueError."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def append_line(path: Path, line: str) -> None:
+    """One more line of a text file; after a crash, the last one may be incomplete."""
+    with _name_failures(path, path), path.open("a") as file:
+        file.write(line + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

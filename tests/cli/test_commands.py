@@ -79,7 +79,7 @@ def test_run_folder_is_complete(run):
 def test_config_holds_all_that_repeats_the_run(run):
     config = read(run / "config.json")
     assert set(config) == {
-        "version", "method", "options", "schema",
+        "version", "method", "options", "schema", "energy",
         "command", "data", "temperature", "versions", "machine",
     }  # fmt: skip
     assert (config["version"], config["method"]) == (1, "nce")

@@ -19,7 +19,7 @@ from energax.method import (
 )
 from energax.model.base import Model
 from energax.model.players import list_auxiliary
-from energax.model.saving import replace_energy
+from energax.model.saving import name_energy, replace_energy
 from energax.objective import coverage_warning
 from energax.options import replace
 from energax.progress import stage
@@ -79,7 +79,10 @@ def finish(
     blank, _ = method.build(ground, key=jax.random.key(0)) if others else (None, None)
     players = replace_energy(blank, energy, others)
     base = build.find_base(energy, ground.base)
-    return Model(energy, base, ground.transform, rows.schema, method, players)
+    own = name_energy(ground.energy)
+    return Model(
+        energy, base, ground.transform, rows.schema, method, players=players, own_energy=own
+    )
 
 
 def as_dataset(rows: Any, labels: Any, levels: int | None) -> Dataset:

@@ -36,13 +36,14 @@ CONFIG, TRANSFORM, BASE, WEIGHTS, LOG_Z = (
 """The files of a model."""
 
 
-def describe(method: AbstractMethod, schema: Schema) -> dict[str, Any]:
-    """The part of `config.json` that a model is rebuilt from."""
+def describe(method: AbstractMethod, schema: Schema, energy: str | None = None) -> dict[str, Any]:
+    """The part of `config.json` that a model is rebuilt from; `energy`: the user's own."""
     return {
         "version": VERSION,
         "method": spell_method(type(method)),
         "options": dataclasses.asdict(method),
         "schema": schema.to_dict(),
+        "energy": energy,
     }
 
 
@@ -112,13 +113,15 @@ def load(path: Path | str, *, energy: Any = None) -> Model:
         path: The folder.
         energy: An energy of the structure of the one that was trained, where it was the user's own.
 
-    Raises InputError where the folder is no model, is unfinished, damaged or of another version.
+    Raises InputError where the folder is no model, is unfinished, damaged or of another version,
+    or where `energy` is missing.
     """
     folder = Path(path)
+    _check_energy(folder, energy)
     method, ground = read_method(folder), read_groundwork(folder, energy=energy)
     blank, _ = method.build(ground, key=jax.random.key(0))
-    energy = blank.energy if isinstance(blank, Players | TeachingPlayers) else blank
-    moving, still = weights(energy)
+    untrained = blank.energy if isinstance(blank, Players | TeachingPlayers) else blank
+    moving, still = weights(untrained)
     averaged = method.training.ema_decay > 0
     like = {"energy": moving} | ({"average": moving} if averaged else {})
     others = {name: part for name, part in list_auxiliary(blank).items() if part is not None}
@@ -132,7 +135,27 @@ def load(path: Path | str, *, energy: Any = None) -> Model:
         method,
         replace_energy(blank, trained, found),
         _read_log_z(folder / LOG_Z),
+        name_energy(energy),
     )
+
+
+def name_energy(energy: Any) -> str | None:
+    """What `config.json` calls an energy of the user's own: its class."""
+    return None if energy is None else f"{type(energy).__module__}:{type(energy).__qualname__}"
+
+
+def _check_energy(path: Path, energy: Any) -> None:
+    name = read_entry(path, "energy")
+    if name is not None and energy is None:
+        raise InputError(
+            f"{path} was trained with an energy of the user's own, {name}: load it in Python, by "
+            "`energax.load(path, energy=...)`, with an energy of the same structure."
+        )
+    if name is None and energy is not None:
+        raise InputError(
+            f"{path} was trained with a network, not with an energy of the user's own: load it "
+            "without `energy`."
+        )
 
 
 def replace_energy(players: Any, energy: Any, others: dict[str, PyTree]) -> PyTree:
@@ -148,7 +171,7 @@ def replace_energy(players: Any, energy: Any, others: dict[str, PyTree]) -> PyTr
 def save(model: Model, path: Path) -> None:
     """Write a model into a new folder. Raises InputError where the folder exists."""
     with draft_folder(path) as draft:
-        write_json(draft / CONFIG, describe(model.method, model.schema))
+        write_json(draft / CONFIG, describe(model.method, model.schema, model.own_energy))
         write_json(draft / TRANSFORM, data.to_json(model.transform))
         train.write_weights(draft / BASE, {"base": model.base})
         train.write_weights(draft / WEIGHTS, list_weights(model))

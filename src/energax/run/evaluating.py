@@ -9,7 +9,7 @@ import numpy as np
 from energax import model
 from energax.data import Dataset
 from energax.errors import InputError
-from energax.files import draft_file, write_json
+from energax.files import write_bytes, write_json
 from energax.model import Measured, saving
 from energax.run.folder import Folder, shell_command
 
@@ -44,8 +44,7 @@ def write_arrays(path: Any, **arrays: np.ndarray) -> None:
     # In memory first: NumPy hides the reason of a full disk.
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
-    with draft_file(path) as draft:
-        draft.write_bytes(content.getvalue())
+    write_bytes(path, content.getvalue())
 
 
 def read_measured(folder: Folder, rows: Dataset) -> Measured:

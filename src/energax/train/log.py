@@ -9,6 +9,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from energax.files import append_line, write_text
+
 
 class Log:
     """A log of metrics, `metrics.jsonl`: strict JSON, a line for each chunk.
@@ -27,15 +29,12 @@ class Log:
 
     def write(self, line: dict[str, int | float]) -> None:
         """Append one line. Raises ValueError for a number that is not finite."""
-        with self._path.open("a") as file:
-            file.write(json.dumps(line, allow_nan=False) + "\n")
+        append_line(self._path, json.dumps(line, allow_nan=False))
 
     def rewind(self, step: int) -> None:
         """Remove the lines after `step`, and a last line that is incomplete."""
         kept = [line for line in self.read() if line["step"] <= step]
-        draft = self._path.with_suffix(".draft")
-        draft.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        draft.replace(self._path)
+        write_text(self._path, "".join(json.dumps(line) + "\n" for line in kept))
 
     def read(self) -> list[dict[str, int | float]]:
         """All complete lines, oldest first; empty where nothing was written."""

@@ -13,6 +13,7 @@ import safetensors.numpy
 from jaxtyping import Array, PyTree
 
 from energax.errors import InputError
+from energax.files import write_bytes
 from energax.train.loop import Run
 
 
@@ -115,8 +116,6 @@ class Checkpoints:
 def write_weights(path: Path, parts: dict[str, PyTree]) -> None:
     """Write the arrays of named parts to a safetensors file, under `part.path`.
 
-    The file is written beside its place and moved there, so it is complete or absent.
-
     Example:
         >>> import pathlib, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -124,12 +123,7 @@ def write_weights(path: Path, parts: dict[str, PyTree]) -> None:
         ...     ex.train.write_weights(path, {"energy": ex.energy.Gaussian(jnp.zeros(2))})
     """
     arrays = {name: np.asarray(leaf) for name, leaf in name_arrays(parts).items()}
-    draft = path.with_suffix(".draft")
-    try:
-        draft.write_bytes(safetensors.numpy.save(arrays))
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_bytes(path, safetensors.numpy.save(arrays))
 
 
 def read_weights(path: Path, like: dict[str, PyTree]) -> dict[str, PyTree]:
