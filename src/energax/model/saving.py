@@ -1,7 +1,5 @@
 """A model as a folder: what it is as JSON, its arrays as safetensors. Nothing is unpickled."""
 
-import dataclasses
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -12,79 +10,43 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from energax import data, train
-from energax.data import Schema
+from energax.content import FLAG, TEXT, list_of, number, optional, read_sealed, write_sealed
 from energax.energy import weights
 from energax.errors import InputError
 from energax.evaluate import Estimate, LogZ
 from energax.files import draft_folder, read_json, write_json
 from energax.learner import Players, TeachingPlayers
-from energax.method import AbstractMethod, Groundwork, build, find_method, spell_method
+from energax.method import Groundwork, build
 from energax.model.base import Model
-from energax.model.players import list_auxiliary
-from energax.options import from_dict
-
-VERSION = 1
-"""Of the layout of `config.json`; another one is refused."""
-
-CONFIG, TRANSFORM, BASE, WEIGHTS, LOG_Z = (
-    "config.json",
-    "transform.json",
-    "base.safetensors",
-    "weights.safetensors",
-    "log_z.json",
+from energax.model.config import (
+    BASE,
+    CONFIG,
+    TRANSFORM,
+    describe,
+    list_facts,
+    read_entry,
+    read_method,
+    read_schema,
+    read_transform,
 )
-"""The files of a model."""
+from energax.model.players import list_auxiliary
+from energax.options import Range
+from energax.train.arrays import check_numbers, fill_arrays, read_arrays
 
+WEIGHTS, LOG_Z = "weights.safetensors", "log_z.json"
+"""The files of a model that are there when it is trained, or measured."""
 
-def describe(method: AbstractMethod, schema: Schema, energy: str | None = None) -> dict[str, Any]:
-    """The part of `config.json` that a model is rebuilt from; `energy`: the user's own."""
-    return {
-        "version": VERSION,
-        "method": spell_method(type(method)),
-        "options": dataclasses.asdict(method),
-        "schema": schema.to_dict(),
-        "energy": energy,
-    }
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """The content of a `config.json`. Raises InputError where absent or of another version."""
-    file = path / CONFIG
-    if not file.is_file():
-        raise InputError(f"{path} is not a run folder: it holds no {CONFIG}.")
-    found = read_json(file)
-    if found.get("version") != VERSION:
-        raise InputError(
-            f"{file} is of another version ({json.dumps(found.get('version'))}, this energax reads "
-            f"{VERSION}): train the run again, or use the energax that wrote it."
-        )
-    return found
-
-
-def read_entry(path: Path, name: str) -> Any:
-    """One entry of the `config.json` of a folder. Raises InputError where it lacks it."""
-    found = read_config(path)
-    if name not in found:
-        raise InputError(f"{path / CONFIG} is damaged: it lacks {name!r}.")
-    return found[name]
-
-
-def read_method(path: Path) -> AbstractMethod:
-    """The method of a folder, every option checked."""
-    name = read_entry(path, "method")
-    if not isinstance(name, str):
-        raise InputError(f"{path / CONFIG} is damaged: {name!r} is no method.")
-    return from_dict(find_method(name), read_entry(path, "options"), str(path / CONFIG))
-
-
-def read_schema(path: Path) -> Schema:
-    """What the rows of a folder's model are."""
-    found = read_entry(path, "schema")
-    names = {field.name for field in dataclasses.fields(Schema)}
-    shape = found.get("shape") if isinstance(found, dict) and found.keys() == names else None
-    if not isinstance(shape, list) or not all(isinstance(n, int) and n > 0 for n in shape):
-        raise InputError(f"{path / CONFIG} is damaged: its schema describes no rows.")
-    return Schema.from_dict(found)
+END = list_of(optional(number()), 3)
+MEASURED = {
+    "forward": END,
+    "reverse": END,
+    "lower": optional(number()),
+    "upper": optional(number()),
+    "level": number(Range(0, 1, open_low=True, open_high=True)),
+    "certified": FLAG,
+    "why": TEXT,
+}
+"""What `log_z.json` holds, where log Z was attempted."""
 
 
 def read_base(path: Path) -> Any:
@@ -98,7 +60,7 @@ def read_groundwork(path: Path, rows: int = 1, energy: Any = None) -> Groundwork
     method, schema = read_method(path), read_schema(path)
     return Groundwork(
         read_base(path),
-        data.from_json(read_json(path / TRANSFORM)),
+        read_transform(path),
         rows,
         schema.labels or 0,
         tilted=method.base.kind != "none",
@@ -117,24 +79,29 @@ def load(path: Path | str, *, energy: Any = None) -> Model:
     or where `energy` is missing.
     """
     folder = Path(path)
+    # Every file by itself first: what is wrong with one is named before what no longer fits.
+    method, schema = read_method(folder), read_schema(folder)
+    transform, log_z = read_transform(folder), _read_log_z(folder / LOG_Z)
+    arrays = read_arrays(folder / WEIGHTS, list_facts(folder))
+    check_numbers(folder / WEIGHTS, arrays)
     _check_energy(folder, energy)
-    method, ground = read_method(folder), read_groundwork(folder, energy=energy)
+    ground = read_groundwork(folder, energy=energy)
     blank, _ = method.build(ground, key=jax.random.key(0))
     untrained = blank.energy if isinstance(blank, Players | TeachingPlayers) else blank
     moving, still = weights(untrained)
     averaged = method.training.ema_decay > 0
     like = {"energy": moving} | ({"average": moving} if averaged else {})
     others = {name: part for name, part in list_auxiliary(blank).items() if part is not None}
-    found = train.read_weights(folder / WEIGHTS, like | others)
+    found = fill_arrays(like | others, arrays, source=str(folder / WEIGHTS))
     trained = eqx.combine(found["average" if averaged else "energy"], still)
     return Model(
         trained,
         build.find_base(trained, ground.base),
-        ground.transform,
-        read_schema(folder),
+        transform,
+        schema,
         method,
         replace_energy(blank, trained, found),
-        _read_log_z(folder / LOG_Z),
+        log_z,
         name_energy(energy),
     )
 
@@ -174,7 +141,7 @@ def save(model: Model, path: Path) -> None:
         write_json(draft / CONFIG, describe(model.method, model.schema, model.own_energy))
         write_json(draft / TRANSFORM, data.to_json(model.transform))
         train.write_weights(draft / BASE, {"base": model.base})
-        train.write_weights(draft / WEIGHTS, list_weights(model))
+        train.write_weights(draft / WEIGHTS, list_weights(model), list_facts(draft))
         if model.measured_log_z is not None:
             write_log_z(draft / LOG_Z, model.measured_log_z)
 
@@ -190,7 +157,7 @@ def list_weights(model: Model) -> dict[str, PyTree]:
 
 def write_log_z(path: Path, log_z: LogZ | str) -> None:
     """log Z with its interval, or why there is none."""
-    write_json(path, {"why": log_z} if isinstance(log_z, str) else _to_dict(log_z))
+    write_sealed(path, {"why": log_z} if isinstance(log_z, str) else _to_dict(log_z))
 
 
 def _to_dict(log_z: LogZ) -> dict[str, Any]:
@@ -210,15 +177,14 @@ def _finite(value: Any) -> float | None:
 def _read_log_z(path: Path) -> LogZ | str | None:
     if not path.exists():
         return None
-    found = read_json(path)
-    if found.keys() == {"why"}:
+    attempted = len(read_json(path)) > 2
+    spec = MEASURED if attempted else {"why": TEXT}
+    found = read_sealed(path, spec, "measure the model again")
+    if not attempted:
         return found["why"]
-    try:
-        ends = {name: _estimate(found.pop(name)) for name in ("forward", "reverse")}
-        lower, upper = _float(found.pop("lower")), _float(found.pop("upper"))
-        return LogZ(**ends, lower=lower, upper=upper, **found)
-    except (KeyError, TypeError) as reason:
-        raise InputError(f"{path} is damaged ({reason}): measure the model again.") from reason
+    ends = {name: _estimate(found.pop(name)) for name in ("forward", "reverse")}
+    lower, upper = _float(found.pop("lower")), _float(found.pop("upper"))
+    return LogZ(**ends, lower=lower, upper=upper, **found)
 
 
 def _estimate(parts: list[float | None]) -> Estimate:
