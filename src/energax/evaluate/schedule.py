@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from energax.evaluate.anneal import Kernel, Protocol, walk
+from energax.evaluate.anneal import JITTER, Kernel, Protocol, walk
 from energax.evaluate.path import AbstractPath
 
 ACCEPTANCE = 0.65
@@ -22,6 +22,9 @@ MOVES = 16
 
 ROOM = 512
 """Smallest length that protocols are padded to: up to it they all share one program."""
+
+TINY = 0.02
+"""Shortest step size, as a part of the usual one, of chains that start anywhere."""
 
 LAG = 0.75
 """Variance of the final log-weights, in nats^2, that refining aims at: ESS of about 45%."""
@@ -52,21 +55,28 @@ class Schedule:
         times, steps = self.times[1:-1][::-1], self.steps[1:-1][::-1]
         return _protocol(shifts[0], times, steps, shifts[1:], dtype)
 
-    def hold(self, moves: int, dtype: jnp.dtype) -> Protocol:
-        """`moves` moves at t = 1 and no weight."""
+    def hold(self, moves: int, dtype: jnp.dtype, *, careful: bool = False) -> Protocol:
+        """`moves` moves at t = 1 and no weight. `careful`: no jumps, and steps of all lengths."""
         ones = np.ones(moves)
-        return _protocol(0.0, ones, self.steps[-1] * ones, 0 * ones, dtype)
+        return _protocol(0.0, ones, self.steps[-1] * ones, 0 * ones, dtype, careful=careful)
 
 
 def _protocol(
-    first: float, times: np.ndarray, steps: np.ndarray, shifts: np.ndarray, dtype: jnp.dtype
+    first: float,
+    times: np.ndarray,
+    steps: np.ndarray,
+    shifts: np.ndarray,
+    dtype: jnp.dtype,
+    *,
+    careful: bool = False,
 ) -> Protocol:
     count = len(times)
     room = max(ROOM, 1 << (count - 1).bit_length())
     at, by, after = (
         jnp.asarray(np.pad(a, (0, room - count)), dtype) for a in (times, steps, shifts)
     )
-    return Protocol(jnp.asarray(first, dtype), at, by, after, jnp.asarray(count))
+    start, shortest = (jnp.asarray(a, dtype) for a in (first, TINY if careful else 1 - JITTER))
+    return Protocol(start, at, by, after, jnp.asarray(count), jnp.asarray(not careful), shortest)
 
 
 def _log_sum(terms: np.ndarray) -> float:
@@ -104,7 +114,9 @@ def _settle(
         index: Int[Array, ""], now: tuple[Float[Array, "..."], Float[Array, ""]]
     ) -> tuple[Float[Array, "..."], Float[Array, ""]]:
         x, step = now
-        state, info = kernel(path, time, step, x, key=jax.random.fold_in(key, index))
+        move = jax.random.fold_in(key, index)
+        usual = jnp.asarray(True), jnp.asarray(1 - JITTER, x.dtype)
+        state, info = kernel(path, time, step, x, *usual, key=move)
         return state.x, step * jnp.exp(jnp.mean(info.acceptance) - ACCEPTANCE)
 
     x, step = jax.lax.fori_loop(0, moves, body, place)

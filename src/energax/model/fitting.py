@@ -25,6 +25,9 @@ from energax.options import replace
 from energax.progress import stage
 from energax.train import Run
 
+WITNESSES = 1000
+"""Training rows that a model in memory keeps, to look for modes that its base misses."""
+
 
 def choose_method(name: str | None, rows: Dataset, options: dict[str, Any]) -> AbstractMethod:
     """The method of a name as it suits a data set, with the options that were given.
@@ -79,9 +82,16 @@ def finish(
     blank, _ = method.build(ground, key=jax.random.key(0)) if others else (None, None)
     players = replace_energy(blank, energy, others)
     base = build.find_base(energy, ground.base)
-    own = name_energy(ground.energy)
+    some = np.random.default_rng(0).permutation(len(rows.train))[:WITNESSES]
     return Model(
-        energy, base, ground.transform, rows.schema, method, players=players, own_energy=own
+        energy,
+        base,
+        ground.transform,
+        rows.schema,
+        method,
+        players,
+        witnesses=rows.train[some],
+        own_energy=name_energy(ground.energy),
     )
 
 

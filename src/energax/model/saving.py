@@ -36,10 +36,12 @@ from energax.train.arrays import check_numbers, fill_arrays, read_arrays
 WEIGHTS, LOG_Z = "weights.safetensors", "log_z.json"
 """The files of a model that are there when it is trained, or measured."""
 
+ENDS = ("forward", "reverse", "from_rows", "bridge")
+"""The estimates that `log_z.json` keeps."""
+
 END = list_of(optional(number()), 3)
 MEASURED = {
-    "forward": END,
-    "reverse": END,
+    **dict.fromkeys(ENDS, optional(END)),
     "lower": optional(number()),
     "upper": optional(number()),
     "level": number(Range(0, 1, open_low=True, open_high=True)),
@@ -162,8 +164,9 @@ def write_log_z(path: Path, log_z: LogZ | str) -> None:
 
 def _to_dict(log_z: LogZ) -> dict[str, Any]:
     ends = {
-        name: [_finite(part) for part in (end.value, end.error, end.size)]
-        for name, end in (("forward", log_z.forward), ("reverse", log_z.reverse))
+        name: None if end is None else [_finite(part) for part in (end.value, end.error, end.size)]
+        for name in ENDS
+        for end in [getattr(log_z, name)]
     }
     sides = {name: _finite(getattr(log_z, name)) for name in ("lower", "upper")}
     plain = {name: getattr(log_z, name) for name in ("level", "certified", "why")}
@@ -182,13 +185,13 @@ def _read_log_z(path: Path) -> LogZ | str | None:
     found = read_sealed(path, spec, "measure the model again")
     if not attempted:
         return found["why"]
-    ends = {name: _estimate(found.pop(name)) for name in ("forward", "reverse")}
+    ends = {name: _estimate(found.pop(name)) for name in ENDS}
     lower, upper = _float(found.pop("lower")), _float(found.pop("upper"))
     return LogZ(**ends, lower=lower, upper=upper, **found)
 
 
-def _estimate(parts: list[float | None]) -> Estimate:
-    return Estimate(*(jnp.asarray(_float(part)) for part in parts))
+def _estimate(parts: list[float | None] | None) -> Estimate | None:
+    return None if parts is None else Estimate(*(jnp.asarray(_float(part)) for part in parts))
 
 
 def _float(value: float | None) -> float:
