@@ -1,5 +1,7 @@
 """Failures that carry the sentence the user reads."""
 
+import signal
+
 
 class InputError(ValueError):
     """What was given cannot be used: the message names it, says what was expected and what to do.
@@ -16,4 +18,14 @@ class Diverged(RuntimeError):
 
 
 class Stopped(KeyboardInterrupt):
-    """Work was asked to stop and did, with everything saved: the message says how to go on."""
+    """Work was asked to stop and did: the message says how to go on, where something is left.
+
+    Args:
+        message: The sentence; empty where there is nothing to say.
+        number: The signal that asked: SIGINT (Ctrl-C) or SIGTERM. The command line exits with 128
+            and this number.
+    """
+
+    def __init__(self, message: str = "", number: int = signal.SIGINT):
+        KeyboardInterrupt.__init__(self, message)
+        self.number = number

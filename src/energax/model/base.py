@@ -35,6 +35,7 @@ class Model:
         method: How it was trained, with every option.
         players: All networks of a game or of teaching; None for an energy that learned alone.
         measured_log_z: log Z with its interval, or why there is none; None if not yet measured.
+        own_energy: The class of the energy, where it is the user's own; None for a network.
         witnesses: Training rows, in your units, where mass should be; they are not saved. None for
             a model that was loaded.
     """
@@ -46,6 +47,7 @@ class Model:
     method: AbstractMethod
     players: PyTree = None
     measured_log_z: LogZ | str | None = None
+    own_energy: str | None = None
     witnesses: Rows | None = None
 
     @property

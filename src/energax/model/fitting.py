@@ -19,7 +19,7 @@ from energax.method import (
 )
 from energax.model.base import Model
 from energax.model.players import list_auxiliary
-from energax.model.saving import replace_energy
+from energax.model.saving import name_energy, replace_energy
 from energax.objective import coverage_warning
 from energax.options import replace
 from energax.progress import stage
@@ -91,6 +91,7 @@ def finish(
         method,
         players,
         witnesses=rows.train[some],
+        own_energy=name_energy(ground.energy),
     )
 
 

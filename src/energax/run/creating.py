@@ -14,7 +14,7 @@ from energax import data, train
 from energax.data import Dataset
 from energax.files import draft_folder, write_json
 from energax.method import AbstractMethod, spell_method
-from energax.model import fitting, saving
+from energax.model import config, fitting
 from energax.options import differences, leaves
 from energax.run.folder import Folder, check_new
 
@@ -43,10 +43,9 @@ def create(
     ground = fitting.prepare(method, rows)
     command = reproducing_command(source, method, rows, test_fraction)
     with draft_folder(path) as draft:
-        config = describe(source, test_fraction, rows, method, command)
-        write_json(draft / saving.CONFIG, config)
-        write_json(draft / saving.TRANSFORM, data.to_json(ground.transform))
-        train.write_weights(draft / saving.BASE, {"base": ground.base})
+        write_json(draft / config.CONFIG, describe(source, test_fraction, rows, method, command))
+        write_json(draft / config.TRANSFORM, data.to_json(ground.transform))
+        train.write_weights(draft / config.BASE, {"base": ground.base})
     return Folder(path)
 
 
@@ -85,7 +84,7 @@ def describe(
     source: str, test_fraction: float, rows: Dataset, method: AbstractMethod, command: str
 ) -> dict[str, Any]:
     """The content of config.json: everything needed to repeat the run."""
-    return saving.describe(method, rows.schema) | {
+    return config.describe(method, rows.schema) | {
         "command": command,
         "data": {
             "source": source if source in data.NAMES else str(Path(source).resolve()),
@@ -93,7 +92,6 @@ def describe(
             "train": len(rows.train),
             "test": len(rows.test),
         },
-        "temperature": method.temperature,
         "versions": {name: version(name) for name in PACKAGES}
         | {"python": platform.python_version()},
         "machine": {"backend": jax.default_backend(), "cores": os.cpu_count()},
