@@ -50,8 +50,7 @@ def main() -> None:
 
 
 def _silence() -> None:
-    # What the libraries underneath warn and log says nothing that a user of a command can act on;
-    #
+    # What the libraries underneath warn and log says nothing that a user of a command can act on.
     import logging
     import warnings
 
