@@ -24,7 +24,7 @@ def place(tmp_path, monkeypatch):
 
 END = [0.0, 0.1, 5.0]
 LOG_Z = {"forward": END, "reverse": END, "lower": -1.0, "upper": 1.0}
-LOG_Z |= {"level": 0.95, "certified": True, "why": ""}
+LOG_Z |= {"level": 0.95, "certified": True, "why": "", "from_rows": None, "bridge": None}
 NOTHING = {"value": None, "lower": None, "upper": None, "certified": False, "why": "not measured"}
 RECORD = {"test_log_likelihood": NOTHING, "baselines": {}, "samples_sha256": "0"}
 RECORD |= {"chain_verdict": "healthy", "chain_sampler": "none"}
