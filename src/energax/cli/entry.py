@@ -29,8 +29,8 @@ COMMANDS = {
 """Every command and its line of help; the class of each is in the file of its name."""
 
 _TOO_LARGE = (
-    "Out of memory: choose a smaller --batch-size, --width or --particles, or a method without the "
-    "whole Hessian (ssm in place of sm)."
+    "Out of memory: choose a smaller --batch-size, --width, --chunk-steps or --particles, fewer "
+    "rows or columns, or a method without the whole Hessian (ssm in place of sm)."
 )
 
 
@@ -129,6 +129,6 @@ def explain(failure: BaseException) -> tuple[int, str]:
             place = failure.filename or "A file"
             reason = failure.strerror or failure
             return 2, f"{place} cannot be written or read: {reason}; choose another place."
-    if "RESOURCE_EXHAUSTED" in str(failure):
+    if isinstance(failure, MemoryError) or "RESOURCE_EXHAUSTED" in str(failure):
         return 2, _TOO_LARGE
     raise failure

@@ -39,7 +39,7 @@ def choose_method(name: str | None, rows: Dataset, options: dict[str, Any]) -> A
 def prepare(method: AbstractMethod, rows: Dataset, energy: Any = None) -> Groundwork:
     """What is fitted before training: the transform and the base.
 
-    Raises InputError for options that do not suit the rows.
+    Raises InputError for options that do not suit the rows, or networks too large to be trained.
     """
     method.check_rows(rows)
     with stage("fitting the base"):
@@ -49,7 +49,9 @@ def prepare(method: AbstractMethod, rows: Dataset, energy: Any = None) -> Ground
         )
     tilted = method.base.kind != "none"
     count, labels = len(rows.train), rows.labels or 0
-    return Groundwork(base, transform, count, labels, tilted=tilted, energy=energy)
+    ground = Groundwork(base, transform, count, labels, tilted=tilted, energy=energy)
+    build.check_players(method, ground)
+    return ground
 
 
 def start_run(
@@ -125,6 +127,8 @@ def fit(
     Raises InputError for rows or options that cannot be used, Diverged where training fails.
     """
     known = as_dataset(rows, labels, levels)
+    for caution in known.cautions:
+        warnings.warn(caution.text, stacklevel=2)
     if isinstance(method, AbstractMethod):
         chosen = replace(method, **options) if options else method
     else:

@@ -148,8 +148,8 @@ def _likelihood(
     record = {
         "test_log_likelihood": {
             **{name: figure(getattr(found, name))["value"] for name in ("value", "lower", "upper")},
-            "certified": found.certified,
-            "why": found.why,
+            "certified": found.certified and model.schema.forbidden is None,
+            "why": model.schema.forbidden or found.why,
             "level": log_z.level,
             "error_over_rows": found.error,
             "rows": len(found.rows),

@@ -1,9 +1,12 @@
 """The folder of a new run: its options, and all that is fitted before training."""
 
+import contextlib
 import itertools
 import os
 import platform
 import shlex
+import shutil
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,20 @@ def create(
         write_json(draft / saving.TRANSFORM, data.to_json(ground.transform))
         train.write_weights(draft / saving.BASE, {"base": ground.base})
     return Folder(path)
+
+
+@contextlib.contextmanager
+def remove_unstarted(folder: Folder) -> Iterator[None]:
+    """Remove the folder of a new run where the block fails before the first line of its log.
+
+    What diverges, or is stopped by Ctrl-C, stays.
+    """
+    try:
+        yield
+    except Exception:
+        if folder.diverged is None and not train.Log(folder["metrics.jsonl"]).read():
+            shutil.rmtree(folder.path)
+        raise
 
 
 def free_path(stem: str) -> Path:
