@@ -18,6 +18,7 @@ from energax.method import (
     kind_of,
 )
 from energax.model.base import Model
+from energax.model.learning import find_standstill
 from energax.model.players import list_auxiliary
 from energax.model.saving import replace_energy
 from energax.objective import coverage_warning
@@ -93,11 +94,12 @@ def as_dataset(rows: Any, labels: Any, levels: int | None) -> Dataset:
     )
 
 
-def warn_of_coverage(metrics: dict[str, np.ndarray]) -> None:
-    """Warn, once training has ended, where its noise hardly covered the data."""
+def warn_of_training(metrics: dict[str, np.ndarray]) -> None:
+    """Warn, once training has ended, where its noise hardly covered the data, or nothing moved."""
     means = {name: np.mean(values) for name, values in metrics.items()}
-    if (warning := coverage_warning(means)) is not None:
-        warnings.warn(warning, stacklevel=3)
+    for warning in (coverage_warning(means), find_standstill([means])):
+        if warning is not None:
+            warnings.warn(warning, stacklevel=3)
 
 
 def fit(
@@ -144,6 +146,6 @@ def fit(
         for run, metrics in fitting:
             done = int(run.step)
             if total - done < length:
-                warn_of_coverage(metrics)
+                warn_of_training(metrics)
                 break
     return finish(chosen, ground, known, learner, run.state)

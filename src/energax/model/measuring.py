@@ -15,6 +15,7 @@ from energax.errors import InputError
 from energax.evaluate import Likelihood, LogZ
 from energax.model import baselines
 from energax.model.base import Model
+from energax.model.learning import judge_learning
 from energax.model.quality import box_of, measure_labels, measure_quality
 from energax.model.record import estimate, figure
 from energax.model.sampling import decode_rows, sample_chains
@@ -91,6 +92,7 @@ def measure(
     if model.method.classifies and rows is not None:
         record |= measure_labels(model, tested, np.asarray(rows.labelled[1].label))
     record["baselines"] = _baselines(model, known, tested, each)
+    record |= judge_learning(record)
     if truth is not None:
         record["true_distribution"] = baselines.measure_distribution(truth, tested)
     record["seconds"] = figure(time.perf_counter() - began)
@@ -171,6 +173,11 @@ def _bits(found: Likelihood, model: Model) -> dict[str, Any]:
 
 def summarise(record: dict[str, Any]) -> str:
     """The outcome in one line."""
+    said = _summarise_likelihood(record)
+    return f"{said} {record['learning']}" if "learning" in record else said
+
+
+def _summarise_likelihood(record: dict[str, Any]) -> str:
     found = record["test_log_likelihood"]
     if found["value"] is None:
         return f"No test log-likelihood. {found['why']}"

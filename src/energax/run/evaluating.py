@@ -11,7 +11,9 @@ from energax.data import Dataset
 from energax.errors import InputError
 from energax.files import draft_file, write_json
 from energax.model import Measured, saving
+from energax.model.learning import judge_learning
 from energax.run.folder import Folder, shell_command
+from energax.train import Log
 
 
 def evaluate(
@@ -33,6 +35,7 @@ def evaluate(
     found = model.measure(
         trained, known, particles=particles, level=level, seed=seed, compare=baselines
     )
+    found.record.update(judge_learning(found.record, Log(folder["metrics.jsonl"]).read()))
     write_arrays(folder["samples.npz"], draws=found.samples, chains=found.chains)
     saving.write_log_z(folder[saving.LOG_Z], found.model.log_z)
     write_json(folder["evaluation.json"], found.record)

@@ -10,6 +10,7 @@ from energax.errors import Diverged, InputError, Stopped
 from energax.files import write_json
 from energax.method import AbstractMethod
 from energax.model import fitting, saving
+from energax.model.learning import find_standstill
 from energax.model.players import list_auxiliary
 from energax.objective import coverage_warning
 from energax.progress import announce, stage
@@ -76,8 +77,10 @@ def _train(folder: Folder, method: AbstractMethod, rows: Dataset) -> None:
                     break
     checkpoints.save(run)
     _write(folder, run)
-    if (warning := coverage_warning(log.read()[-1])) is not None:
-        print(f"Warning: {warning}")
+    lines = log.read()
+    for warning in (coverage_warning(lines[-1]), find_standstill(lines)):
+        if warning is not None:
+            print(f"Warning: {warning}")
 
 
 def _restore(folder: Folder, run: Run, checkpoints: Checkpoints, log: Log) -> Run:
