@@ -1,5 +1,6 @@
 """Failures that carry the sentence the user reads."""
 
+import signal
 from collections.abc import Iterable
 
 SHOWN = 8
@@ -29,4 +30,14 @@ class Diverged(RuntimeError):
 
 
 class Stopped(KeyboardInterrupt):
-    """Work was asked to stop and did, with everything saved: the message says how to go on."""
+    """Work was asked to stop and did: the message says how to go on, where something is left.
+
+    Args:
+        message: The sentence; empty where there is nothing to say.
+        number: The signal that asked: SIGINT (Ctrl-C) or SIGTERM. The command line exits with 128
+            and this number.
+    """
+
+    def __init__(self, message: str = "", number: int = signal.SIGINT):
+        KeyboardInterrupt.__init__(self, message)
+        self.number = number

@@ -1,7 +1,10 @@
 """Files that are complete or not there at all: the one place that writes them."""
 
 import contextlib
+import errno
+import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,20 +13,24 @@ from typing import Any
 
 from energax.errors import InputError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of an OSError for a disk, or a quota, without space."""
+
 
 @contextlib.contextmanager
 def draft_file(path: Path) -> Iterator[Path]:
     """A draft beside `path` that takes its place when the block ends well, and else is removed.
 
     What is written survives a power cut: the file is on disk before it gets its name, and the name
-    before the block is left.
+    before the block is left. An OSError of the disk names `path`.
     """
     draft = path.with_name(f".{path.name}.draft")
     try:
-        yield draft
-        sync(draft)
-        draft.replace(path)
-        sync(path.parent)
+        with _name_failures(path, draft):
+            yield draft
+            sync(draft)
+            draft.replace(path)
+            sync(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -32,20 +39,37 @@ def draft_file(path: Path) -> Iterator[Path]:
 def draft_folder(path: Path) -> Iterator[Path]:
     """A draft folder that becomes `path` when the block ends well, and else is removed.
 
+    Another process may make `path` meanwhile: each has a draft of its own, and the first wins.
     Raises InputError where `path` exists.
     """
+    taken = InputError(f"{path} exists already: choose another name.")
     if path.exists():
-        raise InputError(f"{path} exists already: choose another name.")
-    draft = path.with_name(f".{path.name}.draft")
+        raise taken
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        draft.mkdir(parents=True)
-        yield draft
-        sync(draft)
-        draft.rename(path)
-        sync(path.parent)
+        with _name_failures(path, draft):
+            draft.mkdir(parents=True)
+            yield draft
+            sync(draft)
+            try:
+                draft.rename(path)
+            except OSError as failure:
+                raise taken if path.exists() else failure from failure
+            sync(path.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _name_failures(path: Path, draft: Path) -> Iterator[None]:
+    """Let an OSError name `path`, not its draft; that of a write into an open file names none."""
+    try:
+        yield
+    except OSError as failure:
+        if failure.filename is None or Path(failure.filename).is_relative_to(draft):
+            failure.filename = str(path)
+        raise
 
 
 def sync(path: Path) -> None:
@@ -57,10 +81,15 @@ def sync(path: Path) -> None:
         os.close(number)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """A file of bytes."""
+    with draft_file(path) as draft:
+        draft.write_bytes(content)
+
+
 def write_text(path: Path, text: str) -> None:
     """A text file."""
-    with draft_file(path) as draft:
-        draft.write_text(text)
+    write_bytes(path, text.encode())
 
 
 RUN = ("=", "+", "-", "@", "\t", "\r")
@@ -85,17 +114,45 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
+def append_line(path: Path, line: str) -> None:
+    """One more line of a text file; after a crash, the last one may be incomplete."""
+    with _name_failures(path, path), path.open("a") as file:
+        file.write(line + "\n")
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file. Raises InputError where it is missing."""
+    if not path.exists():
+        raise InputError(f"{path} is missing: the folder is incomplete.")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file. Raises InputError where it is missing or damaged."""
     try:
-        found = json.loads(path.read_text())
+        return parse_json(path.read_text())
     except FileNotFoundError as reason:
         raise InputError(f"{path} is missing: the folder is incomplete.") from reason
-    except (json.JSONDecodeError, UnicodeDecodeError) as reason:
-        raise InputError(f"{path} is damaged: it is not JSON ({reason}).") from reason
+    except ValueError as reason:
+        raise InputError(f"{path} is damaged: {reason}.") from reason
+
+
+def parse_json(text: str) -> dict[str, Any]:
+    """The object in a text of strict JSON. Raises ValueError for another text."""
+    try:
+        found = json.loads(text, parse_constant=_parse_number, parse_float=_parse_number)
+    except (json.JSONDecodeError, RecursionError) as reason:
+        raise ValueError(f"it is not JSON ({reason})") from reason
     if type(found) is not dict:
-        raise InputError(f"{path} is damaged: it holds no JSON object.")
+        raise ValueError("it holds no JSON object")
     return found
+
+
+def _parse_number(word: str) -> float:
+    value = float(word)
+    if not math.isfinite(value):
+        raise ValueError(f"it holds the number {word}, which is not finite")
+    return value
 
 
 def check_target(out: Path, suffixes: tuple[str, ...]) -> None:

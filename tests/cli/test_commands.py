@@ -12,6 +12,7 @@ from commands import energax, moons, tiny
 
 from energax.cli.report import Report
 from energax.cli.train import Train
+from energax.content import write_sealed
 from energax.method import METHODS
 from energax.model import load, score_rows
 from energax.model.scoring import DEQUANTISATIONS
@@ -63,6 +64,7 @@ def test_the_library_says_nothing_of_its_stages(run, capsys):
 
 def test_run_folder_is_complete(run):
     assert sorted(path.name for path in run.iterdir()) == [
+        ".lock",
         "base.safetensors",
         "checkpoints",
         "config.json",
@@ -79,10 +81,10 @@ def test_run_folder_is_complete(run):
 def test_config_holds_all_that_repeats_the_run(run):
     config = read(run / "config.json")
     assert set(config) == {
-        "version", "method", "options", "schema",
-        "command", "data", "temperature", "versions", "machine",
+        "version", "method", "options", "schema", "energy",
+        "command", "data", "versions", "machine",
     }  # fmt: skip
-    assert (config["version"], config["method"]) == (1, "nce")
+    assert (config["version"], config["method"]) == (2, "nce")
     assert config["data"]["source"] == str(run.parent / "moons.csv")
     assert config["schema"]["columns"] == list(COLUMNS)
     assert config["data"]["train"] + config["data"]["test"] == 300
@@ -161,7 +163,8 @@ def test_mean_score_of_the_test_rows_is_the_reported_likelihood(run, tmp_path):
 
 def not_certified(path):
     content = read(path)
-    path.write_text(json.dumps(content | {"certified": False}))
+    content.pop("sha256")
+    write_sealed(path, content | {"certified": False})
 
 
 EMPTY = {
@@ -171,7 +174,7 @@ EMPTY = {
         "log Z is not measured yet, `energax evaluate` does that",
     ),
     "log Z was not attempted": (
-        lambda path: path.write_text('{"why": "Not attempted: no base."}'),
+        lambda path: write_sealed(path, {"why": "Not attempted: no base."}),
         "Not attempted: no base",
     ),
 }

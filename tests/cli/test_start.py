@@ -18,7 +18,6 @@ HEAVY = (
     "sklearn",
     "arviz",
     "blackjax",
-    "orbax",
     "matplotlib",
     "equinox",
     "optax",
@@ -26,7 +25,7 @@ HEAVY = (
 )
 """Packages that take long to import."""
 
-OFTEN_LATE = ("pandas", "sklearn", "arviz", "blackjax", "orbax", "matplotlib")
+OFTEN_LATE = ("pandas", "sklearn", "arviz", "blackjax", "matplotlib")
 """Those of them that only some of the work needs."""
 
 

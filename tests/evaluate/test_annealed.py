@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from agreement import agrees
+from blackjax.mcmc.metrics import gaussian_euclidean
 from jaxtyping import Array, Float
 
 from energax.energy import (
@@ -19,8 +20,8 @@ from energax.energy import (
     draws,
 )
 from energax.evaluate import annealed_log_z
-from energax.evaluate.anneal import make_kernel
-from energax.evaluate.annealed import forward_end, reverse_end
+from energax.evaluate.anneal import Kernel, make_kernel
+from energax.evaluate.ends import Annealing
 from energax.evaluate.log_z import LEAST
 from energax.evaluate.path import AbstractPath, LinearPath, TiltPath, make_path
 from energax.evaluate.schedule import Schedule, effective_size, pilot, resample
@@ -61,11 +62,11 @@ def ratios(path, log_z, *, key):
     target = plane()[1]
     first, second, go, back = jax.random.split(key, 4)
     start, end = draws(path.base, SIZE, key=first), draws(target, SIZE, key=second)
-    kernel = make_kernel(path, start, 5, 2)
+    annealing = Annealing(path, make_kernel(path, start, 5, 2), schedule)
+    _, gone = annealing.forward(start, key=go)
+    _, alone = annealing.reverse(end, np.arange(SIZE), key=back)
     truth = float(log_z - path.base.log_z())
-    _, gone = forward_end(path, kernel, schedule, start, key=go)
-    _, come = reverse_end(path, kernel, schedule, end, np.arange(SIZE), key=back)
-    return np.exp(np.asarray(gone.log_weight) - truth), np.exp(np.asarray(come.log_weight) + truth)
+    return np.exp(np.asarray(gone.log_weight) - truth), np.exp(float(log_z) - alone)
 
 
 def test_weights_average_to_the_ratio_of_constants_both_ways(key, precision):
@@ -95,8 +96,9 @@ def test_a_planted_fault_is_caught(fault, key):
 def test_intervals_cover_and_are_certified(key):
     """Over 8 runs a 95% interval may fail; a hull of two ends hardly ever does."""
     base, target = plane()
+    rows = draws(target, SIZE, key=key)
     found = [
-        annealed_log_z(target, base, particles=SIZE, settle=16, key=k)
+        annealed_log_z(target, base, rows, particles=SIZE, settle=16, key=k)
         for k in jax.random.split(key, 8)
     ]
     assert sum(f.lower <= 0 <= f.upper for f in found) >= 7
@@ -107,7 +109,8 @@ def test_intervals_cover_and_are_certified(key):
 def test_64_axes_are_certified_within_a_third_of_a_nat_in_float32(key):
     with jax.enable_x64(False):
         base, target = Gaussian(jnp.zeros(64), 1.1), mixture(64, 3)
-        found = annealed_log_z(target, base, particles=SIZE, limit=128, settle=16, key=key)
+        rows = draws(target, 4 * SIZE, key=key)
+        found = annealed_log_z(target, base, rows, particles=SIZE, limit=128, settle=48, key=key)
     assert found.certified, found.why
     assert found.lower <= 0 <= found.upper
     assert abs(found.value) < 0.3
@@ -118,15 +121,17 @@ def narrow(centre, std):
 
 
 def test_a_base_too_far_away_is_refused(key):
-    base = plane()[0]
-    found = annealed_log_z(narrow(40.0, 0.01), base, particles=SIZE, limit=4, settle=16, key=key)
+    base, far = plane()[0], narrow(40.0, 0.01)
+    rows = draws(far, SIZE, key=key)
+    found = annealed_log_z(far, base, rows, particles=SIZE, limit=4, settle=16, key=key)
     assert not found.certified
     assert "Effective sample size" in found.why
 
 
 def test_an_energy_without_numbers_is_refused(key):
-    base = plane()[0]
-    found = annealed_log_z(narrow(np.nan, 1.0), base, particles=SIZE, limit=4, settle=16, key=key)
+    base, rows = plane()[0], np.zeros((1, 2))
+    broken = narrow(np.nan, 1.0)
+    found = annealed_log_z(broken, base, rows, particles=SIZE, limit=4, settle=16, key=key)
     assert not found.certified
     assert "not finite" in found.why
 
@@ -136,10 +141,10 @@ def test_frozen_chains_are_seen(key):
     base, target = plane()[0], narrow(0.0, 0.02)
     path, start = make_path(base, target), draws(base, SIZE, key=key)
     kernel = make_kernel(path, start, 5, 2)
-    good = pilot(path, kernel, start, 100, key=key).refine(8)
+    good = pilot(path, kernel, start, 100, key=key).refine(16)
     frozen = dataclasses.replace(good, steps=np.full(len(good.times), 1e-9))
     sizes = [
-        float(forward_end(path, kernel, schedule, start, key=key)[0].size)
+        float(Annealing(path, kernel, schedule).forward(start, key=key)[0].size)
         for schedule in (good, frozen)
     ]
     assert sizes[1] < LEAST < sizes[0]
@@ -171,7 +176,8 @@ def test_moves_leave_their_law_as_it_is(key):
     @eqx.filter_jit
     def moved(time, key):
         def body(index, x):
-            return kernel(path, time, 0.6 * one, x, key=jax.random.fold_in(key, index))[0].x
+            usual = jnp.asarray(True), 0.8 * one
+            return kernel(path, time, 0.6 * one, x, *usual, key=jax.random.fold_in(key, index))[0].x
 
         return jax.lax.fori_loop(0, 6, body, x)
 
@@ -213,19 +219,51 @@ def test_resampling_is_in_proportion(key):
     assert np.isclose(effective_size(np.array([0.0, -np.inf])), 1)
 
 
+def test_the_reverse_run_starts_from_resampled_particles(key):
+    """Where moves cannot balance two modes, only resampling can: half of the particles come to the
+    mode that holds 10%, and would put the reverse end a nat too low."""
+    means, factors = np.array([[-4.0, 0.0], [4.0, 0.0]]), 0.03 * np.stack([np.eye(2)] * 2)
+    target = GaussianMixture(np.log([0.9, 0.1]), means, factors)
+    base, rows = Gaussian(jnp.zeros(2), 4.0), draws(target, SIZE, key=key)
+    found = annealed_log_z(target, base, rows, particles=512, settle=16, key=key)
+    assert found.certified, found.why
+    assert abs(float(found.reverse.value)) < 0.5
+
+
 BAD = {
     "`particles` must be at least 2": {"particles": 1},
     "`limit` must be at least 2": {"limit": 0},
+    "`settle` must be at least 8": {"settle": 7},
     "`leaps` and `tries` must be at least 1": {"leaps": 0},
+    r"`rows` must be one or more rows of shape \(2,\)": {"rows": np.zeros((4, 3))},
+    "got shape \\(0, 2\\)": {"rows": np.zeros((0, 2))},
 }
 
 
 @pytest.mark.parametrize("message", BAD)
 def test_nonsense_is_refused(message, key):
+    normal = Gaussian(jnp.zeros(2))
     with pytest.raises(ValueError, match=message):
-        annealed_log_z(Gaussian(jnp.zeros(2)), Gaussian(jnp.zeros(2)), **BAD[message], key=key)
+        annealed_log_z(normal, normal, **{"rows": np.zeros((4, 2))} | BAD[message], key=key)
 
 
 def test_shapes_must_agree(key):
     with pytest.raises(ValueError, match="must have one shape"):
-        annealed_log_z(Gaussian(jnp.zeros(2)), Gaussian(jnp.zeros(3)), key=key)
+        annealed_log_z(Gaussian(jnp.zeros(2)), Gaussian(jnp.zeros(3)), np.zeros((4, 2)), key=key)
+
+
+def test_the_kinetic_energy_of_an_endless_trajectory_is_infinite():
+    """As p'M^-1 p it can overflow to minus infinity in float32, and the proposal is accepted."""
+    rng = np.random.default_rng(0)
+    momenta = rng.choice([-1, 1], (1000, 2)) * 10 ** rng.uniform(20, 30, (1000, 2))
+    with jax.enable_x64(False):
+        kernel = Kernel(jnp.array([[1.0, 0.3], [0.3, 1.2]], jnp.float32), 5, 1)
+        ours, plain = kernel.metric(), gaussian_euclidean(kernel.inverse_mass)
+        found, control = (
+            jax.jit(jax.vmap(m.kinetic_energy))(jnp.asarray(momenta, jnp.float32))
+            for m in (ours, plain)
+        )
+        assert bool(jnp.all(found > 1e38))
+        assert not bool(jnp.all(control > 1e38))
+        small = jnp.array([0.3, -0.7], jnp.float32)
+        assert np.isclose(float(ours.kinetic_energy(small)), float(plain.kinetic_energy(small)))

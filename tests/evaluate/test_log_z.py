@@ -1,5 +1,6 @@
 """log Z on a grid and by plain importance sampling, and when an interval is refused."""
 
+import dataclasses
 import math
 
 import jax
@@ -10,7 +11,16 @@ from agreement import agrees
 
 from energax.energy import Gaussian, GaussianMixture, Neural, UniformBox
 from energax.evaluate import Estimate, certify, importance_log_z, kl_by_quadrature, quadrature
-from energax.evaluate.log_z import combine_ends, find_drift, find_missing_mass, log_mean
+from energax.evaluate.log_z import (
+    bound_share,
+    combine_ends,
+    confirm,
+    find_drift,
+    find_missing_mass,
+    find_unreached,
+    hide,
+    log_mean,
+)
 
 
 def mixture():
@@ -143,6 +153,41 @@ def test_chains_at_rest_are_told_from_drifting_and_frozen_ones():
 
 def test_a_part_that_annealing_misses_is_noticed():
     values = np.random.default_rng(0).normal(0.2, 0.6, 400)
-    assert find_missing_mass(estimate(0.0), values) == ""
+    assert len(find_unreached(estimate(0.0), values)) == 0
     values[:8] += 20
-    assert "2.0% of the target chains" in find_missing_mass(estimate(0.0), values)
+    assert find_unreached(estimate(0.0), values).tolist() == list(range(8))
+    values[9] = np.nan
+    assert 9 in find_unreached(estimate(0.0), values)
+    assert find_missing_mass(0.029) == ""
+    assert "4.0% of the target chains" in find_missing_mass(0.04)
+
+
+def ends(from_rows=None, bridge=None):
+    """A certified interval from -0.1 to 0.1, confirmed or not by other estimates."""
+    sure = combine_ends(estimate(0.0, 0.05), estimate(0.0, 0.05), 512, level=0.95)
+    return confirm(dataclasses.replace(sure, from_rows=from_rows), bridge)
+
+
+def test_other_estimates_confirm_or_refuse():
+    good = ends(estimate(0.3), estimate(0.1))
+    assert good.certified
+    assert "Bridge sampling agrees: 0.10 +- 0.05." in good.why
+    assert "neither base draws, nor rows, nor hot starts" in good.why
+    apart = ends(estimate(0.0), estimate(-0.35))
+    assert not apart.certified
+    assert "gives log Z -0.35 +- 0.05, annealing 0.00: they disagree" in apart.why
+    assert not ends(estimate(0.9), estimate(0.0)).certified
+    assert "too vague" in ends(estimate(0.0), estimate(0.0, 0.4)).why
+    assert "too vague" in ends(estimate(0.0), estimate(math.nan, math.nan)).why
+
+
+def test_mass_that_rows_could_not_show_raises_the_upper_end():
+    """Clopper and Pearson: of 0 in 200 the upper end at 95% is 1 - 0.025^(1/200)."""
+    sure = ends(None, estimate(0.0))
+    share = bound_share(0, 200, 0.95)
+    assert np.isclose(hide(sure, share).upper - sure.upper, -math.log(0.025) / 200)
+    assert hide(sure, share).lower == sure.lower
+    assert bound_share(3, 200, 0.95) > bound_share(0, 200, 0.95)
+    assert np.isclose(bound_share(3, 200, 0.95), 0.0432, atol=2e-4)  # the textbook's value
+    assert bound_share(5, 5, 0.95) == 1
+    assert hide(sure, 1.0).upper > 20

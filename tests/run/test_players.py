@@ -15,12 +15,12 @@ from PIL import Image
 from energax import train
 from energax.energy import weights
 from energax.learner import Players, TeachingPlayers
-from energax.model import find_generator, fitting, interpolate, load, reconstruct
+from energax.model import config, find_generator, fitting, interpolate, load, reconstruct
 from energax.model.latent import mix
 from energax.model.players import list_auxiliary
 from energax.run import Folder
 from energax.train import Checkpoints
-from energax.train.save import name_arrays
+from energax.train.arrays import name_arrays
 
 KEY = jax.random.key(3)
 
@@ -108,7 +108,7 @@ def test_weights_without_the_other_players_are_refused(runs, tmp_path):
     shutil.copytree(runs("teaching --network mlp"), run)
     file, model = run / "weights.safetensors", load(run)
     parts = {"energy": weights(model.trained)[0], "average": weights(model.trained)[0]}
-    train.write_weights(file, parts)
+    train.write_weights(file, parts, config.list_facts(run))
     said = refused(energax("sample", run, "--by", "generator", "--out", tmp_path / "x.csv"))
     assert str(file) in said
 

@@ -8,7 +8,9 @@ from importlib.metadata import version
 
 from energax.cli.cache import FLAG, keep_programs
 from energax.cli.parser import parse
+from energax.cli.signals import find_signal, ignore, listen
 from energax.errors import Diverged, InputError, Stopped
+from energax.files import FULL
 from energax.suggest import suggest
 
 COMMANDS = {
@@ -36,23 +38,25 @@ _TOO_LARGE = (
 
 def main() -> None:
     """Run the command of this process's arguments, and exit with its status."""
+    listen()
     arguments = sys.argv[1:]
     if arguments[:1] != ["--debug"]:
         _silence()
     # So that `--method module:Class` finds a file in the current folder.
     sys.path.append(os.getcwd())
-    sys.exit(run(keep_programs(arguments)))
+    status = run(keep_programs(arguments))
+    ignore()
+    sys.exit(status)
 
 
 def _silence() -> None:
     # What the libraries underneath warn and log says nothing that a user of a command can act on;
-    # on a full disk, Orbax's threads print many tracebacks beside the failure they raise.
+    #
     import logging
     import warnings
 
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
-    sys.unraisablehook = lambda _: None
 
 
 def help_text() -> str:
@@ -70,7 +74,8 @@ def help_text() -> str:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command: 0, or 1 (a fault of ours), 2 (input), 3 (divergence), 130 (Ctrl-C).
+    """Run one command: 0, or 1 (a fault of ours), 2 (input), 3 (divergence), 130 (Ctrl-C) or 143
+    (SIGTERM).
 
     The message of a failure is one sentence on standard error; `--debug`, first of all, shows the
     traceback too. Without arguments, shows the help.
@@ -119,16 +124,22 @@ def explain(failure: BaseException) -> tuple[int, str]:
             return 2, str(failure)
         case Diverged():
             return 3, str(failure)
-        case Stopped() | KeyboardInterrupt():
-            return 130, str(failure) or "Stopped."
+        case Stopped():
+            return 128 + failure.number, str(failure) or "Stopped."
+        case KeyboardInterrupt():
+            return 130, "Stopped."
         case BrokenPipeError():
             # Whoever read the output has left; nothing more can be said to them.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 0, "The reader of the output left."
         case OSError():
-            place = failure.filename or "A file"
-            reason = failure.strerror or failure
+            place, reason = failure.filename or "A file", failure.strerror or failure
+            if failure.errno in FULL:
+                return 2, f"{place} cannot be written: {reason}; free some, then try again."
             return 2, f"{place} cannot be written or read: {reason}; choose another place."
     if isinstance(failure, MemoryError) or "RESOURCE_EXHAUSTED" in str(failure):
         return 2, _TOO_LARGE
+    if (number := find_signal()) is not None:
+        # A library made another exception of it.
+        return 128 + number, "Stopped."
     raise failure

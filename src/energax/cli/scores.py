@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from energax.files import draft_file
+from energax.files import write_bytes
 
 Each = Float[np.ndarray, " size"]
 
@@ -25,8 +25,7 @@ def write_scores(path: Path, energies: Each, log_densities: Each | None) -> None
             empty = np.full_like(energies, np.nan)
             both = [energies, empty if log_densities is None else log_densities]
             np.save(content, np.stack(both, axis=1))
-    with draft_file(path) as draft:
-        draft.write_bytes(content.getvalue())
+    write_bytes(path, content.getvalue())
 
 
 def _frame(energies: Each, log_densities: Each | None) -> pl.DataFrame:

@@ -68,15 +68,21 @@ class Train:
 
     def __call__(self) -> None:
         if self.resume is not None:
-            with stage("reading the run"):
-                folder = run.Folder(self.resume)
-                rows = None if folder.finished else folder.dataset()
+            folder, rows = run.Folder(self.resume), None
         else:
             rows = read_data(self.data, self.test_fraction)
             method = choose(self.method, rows)
             check_options(self.options, method)
             chosen = replace(method.preset_for(rows), **self.options)
             folder = run.new_run(self.data, rows, chosen, self.test_fraction, self.out)
+        with run.hold_run(folder):
+            if rows is None and not folder.finished:
+                with stage("reading the run"):
+                    rows = folder.dataset()
+            self._complete(folder, rows)
+
+    def _complete(self, folder: "run.Folder", rows: "data.Dataset | None") -> None:
+        """Train, evaluate and report."""
         with nullcontext() if self.resume else run.remove_unstarted(folder):
             run.train(folder, rows)
         if not self.evaluate:

@@ -164,7 +164,7 @@ def from_json(record: dict[str, Any]) -> AbstractTransform:
         if kind in _KINDS:
             arrays = {name: np.asarray(v) for name, v in settings.items() if type(v) is list}
             return _KINDS[kind](**(settings | arrays))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise InputError(f"The record of the transform {kind!r} is damaged: {error}") from error
     known = ", ".join([*_KINDS, "pipeline"])
     raise InputError(f"The transform {kind!r} is not known; known are {known}.")

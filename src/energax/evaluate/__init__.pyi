@@ -4,6 +4,7 @@ from .annealed import annealed_log_z as annealed_log_z
 from .base import Estimate as Estimate
 from .baseline import Baseline as Baseline
 from .baseline import fit_baselines as fit_baselines
+from .bennett import bennett_ratio as bennett_ratio
 from .chain import Health as Health
 from .chain import health as health
 from .detect import Detection as Detection

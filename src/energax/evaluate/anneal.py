@@ -1,19 +1,22 @@
 """Annealed walks of many particles: one compiled program, forward, backward or standing still."""
 
+import math
+
 import blackjax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from blackjax.mcmc.metrics import Metric, gaussian_euclidean
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from energax.energy import draws, score
 from energax.evaluate.path import AbstractPath
 from energax.sampler import FromBlackjax, Info, State
 
 JITTER = 0.2
-"""Relative half-width of the random step size: a fixed one resonates with a near-Gaussian
-distribution."""
+"""By how much at most a random step size is longer or shorter: a fixed one resonates with a
+near-Gaussian distribution."""
 
 DENSE = 256
 """Largest number of axes for which the mass matrix of the moves is a full matrix."""
@@ -41,16 +44,38 @@ class Kernel(eqx.Module):
         path: AbstractPath,
         time: Float[Array, ""],
         x: Float[Array, "*shape"],
+        allowed: Bool[Array, ""],
         *,
         key: PRNGKeyArray,
     ) -> Float[Array, "*shape"]:
         """Stay, or go to one of `tries` fresh base draws, with odds exp(-t gap) for each seat.
 
+        Where it is not `allowed`, stay.
+
         Reference: iterated sampling importance resampling, Andrieu, Lee and Vihola (2018).
         """
         offer, pick = jax.random.split(key)
         seats = jnp.concatenate([x[None], draws(path.base, self.tries, key=offer)])
-        return seats[jax.random.categorical(pick, -time * jax.vmap(path.gap)(seats))]
+        odds = -time * jax.vmap(path.gap)(seats)
+        return seats[jnp.where(allowed, jax.random.categorical(pick, odds), 0)]
+
+    def metric(self) -> Metric:
+        """BlackJAX's metric, its kinetic energy as a sum of squares.
+
+        p'M^-1 p, as it has it, can overflow to minus infinity: an endless trajectory is accepted.
+        """
+        found = gaussian_euclidean(self.inverse_mass)
+        if self.inverse_mass.ndim == 1:
+            return found
+        factor = jnp.linalg.cholesky(self.inverse_mass)
+
+        def kinetic_energy(
+            momentum: Float[Array, "*shape"], position: object = None
+        ) -> Float[Array, ""]:
+            del position
+            return 0.5 * jnp.sum((factor.T @ momentum.ravel()) ** 2)
+
+        return found._replace(kinetic_energy=kinetic_energy)
 
     def __call__(
         self,
@@ -58,17 +83,24 @@ class Kernel(eqx.Module):
         time: Float[Array, ""],
         step_size: Float[Array, ""],
         x: Float[Array, " size *shape"],
+        jumps: Bool[Array, ""],
+        shortest: Float[Array, ""],
         *,
         key: PRNGKeyArray,
     ) -> tuple[State, Info]:
-        """One transition of every particle at time t, its step size drawn within `JITTER`."""
+        """One transition of every particle at time t.
+
+        `jumps`: may they go to base draws? Step sizes are between `shortest` and 1 + `JITTER` times
+        `step_size`, their logarithms uniform.
+        """
         energy = path.at(time)
-        fixed = {"inverse_mass_matrix": self.inverse_mass, "num_integration_steps": self.leaps}
+        fixed = {"inverse_mass_matrix": self.metric(), "num_integration_steps": self.leaps}
 
         def one(x: Float[Array, "*shape"], key: PRNGKeyArray) -> tuple[State, Info]:
             leave, shake, first, go = jax.random.split(key, 4)
-            x = self.jump(path, time, x, key=leave)
-            factor = jax.random.uniform(shake, (), x.dtype, 1 - JITTER, 1 + JITTER)
+            x = self.jump(path, time, x, jumps, key=leave)
+            ends = jnp.log(shortest), math.log1p(JITTER)
+            factor = jnp.exp(jax.random.uniform(shake, (), x.dtype, *ends))
             sampler = FromBlackjax(blackjax.hmc, fixed | {"step_size": step_size * factor})
             return sampler.step(energy, sampler.init(energy, x, key=first), key=go)
 
@@ -100,6 +132,7 @@ class Protocol(eqx.Module):
 
     Move k is made at `times[k]` with `steps[k]`; after it `shifts[k]` is added to time. Entries
     from `count` on are padding, so that protocols of any length share one compiled program.
+    `jumps`: may the moves go to base draws? `shortest`: of the random step sizes, times `steps`.
     """
 
     first: Float[Array, ""]
@@ -107,6 +140,8 @@ class Protocol(eqx.Module):
     steps: Float[Array, " room"]
     shifts: Float[Array, " room"]
     count: Int[Array, ""]
+    jumps: Bool[Array, ""]
+    shortest: Float[Array, ""]
 
 
 class Walk(eqx.Module):
@@ -146,6 +181,8 @@ def walk(
             protocol.times[index],
             protocol.steps[index],
             now.x,
+            protocol.jumps,
+            protocol.shortest,
             key=jax.random.fold_in(key, index),
         )
         slope = gap(state.x)

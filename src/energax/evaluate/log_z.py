@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import logsumexp
 from jaxtyping import ArrayLike, Float, Int, PRNGKeyArray
-from scipy.stats import norm
+from scipy.stats import beta, norm
 
 from energax.energy import AbstractDistribution, AbstractEnergy, draws
 from energax.evaluate.base import Estimate
@@ -23,21 +23,32 @@ SHARE = 0.05
 APART = 0.5
 """Widest gap between the two ends, beyond their errors, that is still called agreement, in nats."""
 
+NEAR = 0.02
+"""Widest gap to an estimate by another method, beyond its error, in nats."""
+
+VAGUE = 0.3
+"""Standard error, in nats, above which an estimate confirms nothing."""
+
 FROZEN = 0.1
 """Acceptance below which chains hardly move."""
 
 DRIFT = 4.0
 """Standard errors of drift that chains at rest exceed about once in 10,000 runs."""
 
-HIDDEN = 0.01
-"""Share of the model, unseen by the forward run, that is forgiven: log Z is then 0.01 too low."""
+HIDDEN = 0.03
+"""Largest share of the model that the forward run may miss: the upper end is raised for it."""
+
+FEW = 0.01
+"""Largest share of rows that it may miss: rows need not be where the model has its mass."""
 
 
 @dataclasses.dataclass(frozen=True)
 class LogZ:
     """log Z in nats, between `lower` and `upper` at confidence `level`, if `certified`.
 
-    `forward` is low on average and `reverse` high; `why` says what certifies or what forbids.
+    `forward` is low on average and `reverse` high; `from_rows` is a second reverse estimate, which
+    started from rows, and `bridge` that of another method, bridge sampling: None where it did not
+    come to them. `why` says what certifies and what that takes for granted, or what forbids.
 
     Trap: an interval that is not certified is there to explain the refusal, not to be quoted.
 
@@ -54,6 +65,8 @@ class LogZ:
     level: float
     certified: bool
     why: str
+    from_rows: Estimate | None = None
+    bridge: Estimate | None = None
 
     @property
     def value(self) -> float:
@@ -128,6 +141,42 @@ def combine_ends(
     return LogZ(forward, reverse, lower, upper, level, not why, why or good)
 
 
+def confirm(log_z: LogZ, bridge: Estimate) -> LogZ:
+    """The interval, if a reverse run from rows and bridge sampling agree with it; else refused.
+
+    The first must be within `APART` of the interval, the second within `NEAR`, beyond its error.
+    """
+    found = dataclasses.replace(log_z, bridge=bridge)
+    z = float(norm.ppf((1 + log_z.level) / 2))
+    ends = {
+        "The reverse run from the rows": (found.from_rows, APART),
+        "Bridge sampling with a mixture fitted to settled rows and hot starts": (bridge, NEAR),
+    }
+    for name, (end, slack) in ends.items():
+        if end is None:
+            continue
+        value, error = float(end.value), float(end.error)
+        apart = max(log_z.lower - value, value - log_z.upper) - z * error
+        said = f"{name} gives log Z {value:.2f} +- {error:.2f}, annealing {log_z.value:.2f}: "
+        if not error <= VAGUE:
+            return refuse(found, said + "too vague to confirm it. Raise the particles.")
+        if apart > slack:
+            return refuse(found, said + "they disagree.")
+    value, error = float(bridge.value), float(bridge.error)
+    why = f"{log_z.why} Bridge sampling agrees: {value:.2f} +- {error:.2f}. {GIVEN}"
+    return dataclasses.replace(found, why=why)
+
+
+def bound_share(found: int, asked: int, level: float) -> float:
+    """Upper end of the share of which `found` of `asked` were found (Clopper and Pearson 1934)."""
+    return float(beta.ppf((1 + level) / 2, found + 1, asked - found)) if found < asked else 1.0
+
+
+def hide(log_z: LogZ, share: float) -> LogZ:
+    """The interval, its upper end raised as for a share of the mass that annealing misses."""
+    return dataclasses.replace(log_z, upper=log_z.upper - math.log1p(-min(share, 1 - 1e-9)))
+
+
 def _refusal(forward: Estimate, reverse: Estimate, particles: int) -> str:
     least = max(LEAST, SHARE * particles)
     for name, end in {"forward": forward, "reverse": reverse}.items():
@@ -167,17 +216,25 @@ def find_drift(
     return ""
 
 
-def find_missing_mass(forward: Estimate, values: Float[np.ndarray, " size"]) -> str:
-    """Whether target draws lie where the forward run does not come; empty if they do not.
+def find_unreached(
+    forward: Estimate, values: Float[np.ndarray, " size"]
+) -> Int[np.ndarray, " unreached"]:
+    """Which chains lie where the forward run does not come, or where nothing is a number.
 
     Where the log Z that a reverse particle alone would give exceeds log Z by more than the log of
-    the number of particles, less than one forward particle is expected (Crooks 1999): that share of
-    the mass is missing from the forward end, and hidden in the reverse one.
+    the number of particles, less than one forward particle is expected (Crooks 1999).
 
     Args:
         values: log Z as each reverse particle alone would give it.
     """
-    share = float(np.mean(values > float(forward.value) + np.log(len(values))))
+    return np.flatnonzero(~(values <= float(forward.value) + np.log(len(values))))
+
+
+def find_missing_mass(share: float) -> str:
+    """Why draws of the energy where the forward run does not come forbid to trust it; or nothing.
+
+    Their share of the mass is missing from the forward end, and hidden in the reverse one.
+    """
     if share <= HIDDEN:
         return ""
     return (
@@ -185,6 +242,16 @@ def find_missing_mass(forward: Estimate, values: Float[np.ndarray, " size"]) -> 
         "not come. There may be a mode far from the base; look at long chains."
     )
 
+
+def refuse(log_z: LogZ, why: str) -> LogZ:
+    """The same numbers, not certified."""
+    return dataclasses.replace(log_z, certified=False, why=why)
+
+
+GIVEN = "This holds if neither base draws, nor rows, nor hot starts miss a mode."
+"""What no estimate can prove."""
+
+WITHIN = "This holds if there is no mass outside the box."
 
 _FLOOR = 1e-6
 """No figure made of energies in single precision is reported to be nearer than this."""
@@ -201,7 +268,7 @@ def certify(estimate: Estimate, *, level: float = 0.95) -> LogZ:
         True
     """
     value, error = float(estimate.value), float(estimate.error)
-    why, certified = f"By quadrature, to {max(error, _FLOOR):.0e} nats.", error <= APART
+    why, certified = f"By quadrature, to {max(error, _FLOOR):.0e} nats. {WITHIN}", error <= APART
     if not np.isfinite(value + error):
         why = "The integral of exp(-energy) over the box is not finite."
     elif not certified:

@@ -1,14 +1,14 @@
 """Times and step sizes of annealing: found by a pilot run, then frozen."""
 
 import dataclasses
+import math
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
-from energax.evaluate.anneal import Kernel, Protocol, walk
+from energax.evaluate.anneal import JITTER, Kernel, Protocol, walk
 from energax.evaluate.path import AbstractPath
 
 ACCEPTANCE = 0.65
@@ -22,6 +22,9 @@ MOVES = 16
 
 ROOM = 512
 """Smallest length that protocols are padded to: up to it they all share one program."""
+
+TINY = 0.02
+"""Shortest step size, as a part of the usual one, of chains that start anywhere."""
 
 LAG = 0.75
 """Variance of the final log-weights, in nats^2, that refining aims at: ESS of about 45%."""
@@ -52,21 +55,28 @@ class Schedule:
         times, steps = self.times[1:-1][::-1], self.steps[1:-1][::-1]
         return _protocol(shifts[0], times, steps, shifts[1:], dtype)
 
-    def hold(self, moves: int, dtype: jnp.dtype) -> Protocol:
-        """`moves` moves at t = 1 and no weight."""
+    def hold(self, moves: int, dtype: jnp.dtype, *, careful: bool = False) -> Protocol:
+        """`moves` moves at t = 1 and no weight. `careful`: no jumps, and steps of all lengths."""
         ones = np.ones(moves)
-        return _protocol(0.0, ones, self.steps[-1] * ones, 0 * ones, dtype)
+        return _protocol(0.0, ones, self.steps[-1] * ones, 0 * ones, dtype, careful=careful)
 
 
 def _protocol(
-    first: float, times: np.ndarray, steps: np.ndarray, shifts: np.ndarray, dtype: jnp.dtype
+    first: float,
+    times: np.ndarray,
+    steps: np.ndarray,
+    shifts: np.ndarray,
+    dtype: jnp.dtype,
+    *,
+    careful: bool = False,
 ) -> Protocol:
     count = len(times)
     room = max(ROOM, 1 << (count - 1).bit_length())
     at, by, after = (
         jnp.asarray(np.pad(a, (0, room - count)), dtype) for a in (times, steps, shifts)
     )
-    return Protocol(jnp.asarray(first, dtype), at, by, after, jnp.asarray(count))
+    start, shortest = (jnp.asarray(a, dtype) for a in (first, TINY if careful else 1 - JITTER))
+    return Protocol(start, at, by, after, jnp.asarray(count), jnp.asarray(not careful), shortest)
 
 
 def _log_sum(terms: np.ndarray) -> float:
@@ -88,27 +98,27 @@ def resample(log_weight: np.ndarray, *, key: PRNGKeyArray) -> np.ndarray:
     return np.minimum(np.searchsorted(ladder, teeth * ladder[-1]), size - 1)
 
 
-@eqx.filter_jit
-def _settle(
+def _adapt(
     path: AbstractPath,
     kernel: Kernel,
-    place: tuple[Float[Array, " size *shape"], Float[Array, ""]],
-    time: Float[Array, ""],
-    moves: Int[Array, ""],
+    place: tuple[Float[Array, " size *shape"], float],
+    time: float,
+    moves: int,
     *,
     key: PRNGKeyArray,
-) -> tuple[Float[Array, " size *shape"], Float[Array, ""], Float[Array, " size"]]:
-    """Moves at one time, the step size following the acceptance (Robbins and Monro 1951)."""
+) -> tuple[Float[Array, " size *shape"], float, np.ndarray]:
+    """Moves at one time, the step size following the acceptance (Robbins and Monro 1951).
 
-    def body(
-        index: Int[Array, ""], now: tuple[Float[Array, "..."], Float[Array, ""]]
-    ) -> tuple[Float[Array, "..."], Float[Array, ""]]:
-        x, step = now
-        state, info = kernel(path, time, step, x, key=jax.random.fold_in(key, index))
-        return state.x, step * jnp.exp(jnp.mean(info.acceptance) - ACCEPTANCE)
-
-    x, step = jax.lax.fori_loop(0, moves, body, place)
-    return x, step, jax.vmap(path.gap)(x)
+    Returns also the gap of each particle at the end.
+    """
+    x, step = place
+    gap = np.empty(0)
+    for now in jax.random.split(key, moves):
+        once = _protocol(0.0, np.array([time]), np.array([step]), np.zeros(1), x.dtype)
+        moved = walk(path, kernel, once, x, key=now)
+        x, gap = moved.x, np.asarray(moved.gap[0], np.float64)
+        step *= math.exp(float(moved.acceptance[0]) - ACCEPTANCE)
+    return x, step, gap
 
 
 def _next_time(time: float, log_weight: np.ndarray, gap: np.ndarray) -> float:
@@ -145,25 +155,21 @@ def pilot(
     nothing measured here enters a result. After `limit` times it goes to t = 1 at once.
     """
     first, *keys = jax.random.split(key, 2 * limit + 1)
-    dtype = x.dtype
-    step = jnp.asarray(len(x[0].ravel()) ** -0.25, dtype)
-    x, step, gap = _settle(
-        path, kernel, (x, step), jnp.zeros((), dtype), jnp.asarray(MOVES), key=first
-    )
-    times, steps, log_weight = [0.0], [float(step)], np.zeros(len(x))
+    step = math.prod(x.shape[1:]) ** -0.25
+    x, step, gap = _adapt(path, kernel, (x, step), 0.0, MOVES, key=first)
+    times, steps, log_weight = [0.0], [step], np.zeros(len(x))
     for move, draw in zip(keys[::2], keys[1::2], strict=True):
-        slope = np.asarray(gap, np.float64)
-        now = _next_time(times[-1], log_weight, slope) if len(times) < limit else 1.0
+        now = _next_time(times[-1], log_weight, gap) if len(times) < limit else 1.0
         if not now > times[-1]:
             now = 1.0
-        log_weight = log_weight - (now - times[-1]) * slope
+        log_weight = log_weight - (now - times[-1]) * gap
         if effective_size(log_weight) < len(x) / 2:
             x, log_weight = x[resample(log_weight, key=draw)], np.zeros(len(x))
         # On the way the step size follows its neighbour's: a quarter of the moves is enough.
-        moves = jnp.asarray(MOVES if now == 1.0 else MOVES // 4)
-        x, step, gap = _settle(path, kernel, (x, step), jnp.asarray(now, dtype), moves, key=move)
+        moves = MOVES if now == 1.0 else MOVES // 4
+        x, step, gap = _adapt(path, kernel, (x, step), now, moves, key=move)
         times.append(now)
-        steps.append(float(step))
+        steps.append(step)
         if now == 1.0:
             break
     return Schedule(np.array(times), np.array(steps))

@@ -35,6 +35,9 @@ class Model:
         method: How it was trained, with every option.
         players: All networks of a game or of teaching; None for an energy that learned alone.
         measured_log_z: log Z with its interval, or why there is none; None if not yet measured.
+        own_energy: The class of the energy, where it is the user's own; None for a network.
+        witnesses: Training rows, in your units, where mass should be; they are not saved. None for
+            a model that was loaded.
     """
 
     trained: Any
@@ -44,6 +47,8 @@ class Model:
     method: AbstractMethod
     players: PyTree = None
     measured_log_z: LogZ | str | None = None
+    own_energy: str | None = None
+    witnesses: Rows | None = None
 
     @property
     def raw(self) -> Any:
@@ -77,7 +82,7 @@ class Model:
         """log Z with its interval, or why it was not attempted; measured at the first use."""
         if self.measured_log_z is not None:
             return self.measured_log_z
-        return room.estimate_log_z(self, key=jax.random.key(0))
+        return room.estimate_log_z(self, self.witnesses, key=jax.random.key(0))
 
     def energy_of(self, rows: Any) -> Float[np.ndarray, " size"]:
         """E of each row in nats; of whole numbers, the mean over fixed dequantisations.

@@ -20,11 +20,14 @@ from energax.method import (
 from energax.model.base import Model
 from energax.model.learning import find_standstill
 from energax.model.players import list_auxiliary
-from energax.model.saving import replace_energy
+from energax.model.saving import name_energy, replace_energy
 from energax.objective import coverage_warning
 from energax.options import replace
 from energax.progress import stage
 from energax.train import Run
+
+WITNESSES = 1000
+"""Training rows that a model in memory keeps, to look for modes that its base misses."""
 
 
 def choose_method(name: str | None, rows: Dataset, options: dict[str, Any]) -> AbstractMethod:
@@ -82,7 +85,17 @@ def finish(
     blank, _ = method.build(ground, key=jax.random.key(0)) if others else (None, None)
     players = replace_energy(blank, energy, others)
     base = build.find_base(energy, ground.base)
-    return Model(energy, base, ground.transform, rows.schema, method, players)
+    some = np.random.default_rng(0).permutation(len(rows.train))[:WITNESSES]
+    return Model(
+        energy,
+        base,
+        ground.transform,
+        rows.schema,
+        method,
+        players,
+        witnesses=rows.train[some],
+        own_energy=name_energy(ground.energy),
+    )
 
 
 def as_dataset(rows: Any, labels: Any, levels: int | None) -> Dataset:

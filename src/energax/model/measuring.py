@@ -13,6 +13,7 @@ from energax import evaluate
 from energax.data import Dataset
 from energax.errors import InputError
 from energax.evaluate import Likelihood, LogZ
+from energax.method import build
 from energax.model import baselines
 from energax.model.base import Model
 from energax.model.learning import judge_learning
@@ -65,8 +66,9 @@ def measure(
     Args:
         model: The model.
         test: Rows in the user's units, or a `Dataset`, whose test rows they are.
-        train: The training rows: simple models are fitted to them, to be compared with. A
-            `Dataset` brings its own.
+        train: The training rows: simple models are fitted to them, to be compared with, and a part
+            of them may have mass that the base misses. A `Dataset` brings its own; without them the
+            test rows are looked at.
         particles: Annealed particles for log Z, at least 2.
         level: Confidence level of the interval, between 0 and 1.
         seed: Seed of everything random here.
@@ -79,19 +81,20 @@ def measure(
     began = time.perf_counter()
     rows = test if isinstance(test, Dataset) else None
     tested = check_rows(model, test if rows is None else rows.test)
-    known = (rows.train if rows is not None and train is None else train) if compare else None
+    known = rows.train if rows is not None and train is None else train
+    witnesses = next(part for part in (known, model.witnesses, tested) if part is not None)
     draw, anneal = jax.random.split(jax.random.key(seed))
     with stage("drawing samples"):
         found = sample_chains(model, SAMPLES, key=draw)
     with stage("estimating log Z"):
-        log_z = estimate_log_z(model, particles=particles, level=level, key=anneal)
+        log_z = estimate_log_z(model, witnesses, particles=particles, level=level, key=anneal)
     with stage("scoring test rows"):
         record, each = _likelihood(model, tested, log_z)
         truth = None if rows is None else rows.distribution
         record |= measure_quality(model, tested, truth, found)
     if model.method.classifies and rows is not None:
         record |= measure_labels(model, tested, np.asarray(rows.labelled[1].label))
-    record["baselines"] = _baselines(model, known, tested, each)
+    record["baselines"] = _baselines(model, known if compare else None, tested, each)
     record |= judge_learning(record)
     if truth is not None:
         record["true_distribution"] = baselines.measure_distribution(truth, tested)
@@ -108,9 +111,19 @@ def _check(particles: int, level: float) -> None:
 
 
 def estimate_log_z(
-    model: Model, *, particles: int = 512, level: float = 0.95, key: PRNGKeyArray
+    model: Model,
+    rows: Any,
+    *,
+    particles: int = 512,
+    level: float = 0.95,
+    key: PRNGKeyArray,
 ) -> LogZ | str:
-    """log Z with its interval, or why it was not attempted."""
+    """log Z with its interval, or why it was not attempted.
+
+    Args:
+        rows: Where mass should be, in the user's units, such as training rows; None where there are
+            none.
+    """
     if model.cold:
         return (
             f"Not attempted: the chains of training ran at temperature "
@@ -122,8 +135,15 @@ def estimate_log_z(
     if math.prod(model.schema.shape) <= 2:
         found = evaluate.quadrature(model.energy, *box_of(model))
         return evaluate.certify(found, level=level)
+    if rows is None:
+        return (
+            "Not attempted: training rows alone know of a mode that the base misses, and a loaded "
+            "model has none. Call `energax.measure(model, test)`."
+        )
+    noise, anneal = jax.random.split(key)
+    inputs, _ = build.encode(model.transform, check_rows(model, rows), key=noise)
     return evaluate.annealed_log_z(
-        model.energy, model.base, particles=particles, level=level, key=key
+        model.energy, model.base, inputs, particles=particles, level=level, key=anneal
     )
 
 
@@ -160,6 +180,8 @@ def _likelihood(
         "log_z_forward": estimate(log_z.forward),
         "log_z_reverse": estimate(log_z.reverse),
     }
+    others = {"log_z_from_rows": log_z.from_rows, "log_z_bridge": log_z.bridge}
+    record |= {name: estimate(end) for name, end in others.items() if end is not None}
     if model.schema.levels is not None:
         record["bits_per_dim"] = _bits(found, model)
     return record, found.rows

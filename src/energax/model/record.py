@@ -5,7 +5,33 @@ from typing import Any
 
 import numpy as np
 
+from energax.content import FLAG, TEXT, number, optional, whole
 from energax.evaluate import Estimate
+from energax.options import Range, at_least
+
+SAMPLES = "samples_sha256"
+"""The entry of an evaluation that holds the digest of its samples."""
+
+FIGURE = dict.fromkeys(("value", "error", "size"), optional(number()))
+"""What a number of an evaluation holds."""
+
+EVALUATION = {
+    "test_log_likelihood": {
+        **dict.fromkeys(("value", "lower", "upper"), optional(number())),
+        "certified": FLAG,
+        "why": TEXT,
+        "level?": number(Range(0, 1, open_low=True, open_high=True)),
+        "error_over_rows?": number(),
+        "rows?": whole(at_least(1)),
+    },
+    "baselines": {"*": FIGURE | {"setting?": TEXT, "difference?": FIGURE}},
+    "learning?": TEXT,
+    "chain_verdict": TEXT,
+    "chain_sampler": TEXT,
+    SAMPLES: TEXT,
+    "*": FIGURE,
+}
+"""What `evaluation.json` holds."""
 
 
 def figure(

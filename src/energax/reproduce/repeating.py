@@ -45,7 +45,6 @@ def repeat(
     experiment = find_experiment(name)
     every = _resize(experiment.plans[name], steps, rows)
     chosen = _choose(every, only)
-    claim(out, "experiment", {"name": name, "steps": steps, "rows": rows})
 
     def work(setting: Any, seed: int) -> Callable[[], bool]:
         return lambda: _finish(out, experiment, setting, seed)
@@ -57,8 +56,9 @@ def repeat(
         for setting in chosen
     ]
     sweep = Sweep(len(plan), lambda run: _summarise(experiment, read_json(_path(out, run))))
-    sweep.carry_on(plan)
-    return experiment.write(out, name, _collect(out, every))
+    with claim(out, "experiment", {"name": name, "steps": steps, "rows": rows}):
+        sweep.carry_on(plan)
+        return experiment.write(out, name, _collect(out, every))
 
 
 def find_experiment(name: str) -> Experiment:

@@ -10,6 +10,7 @@ from .creating import reproducing_command as reproducing_command
 from .evaluating import evaluate as evaluate
 from .folder import Folder as Folder
 from .folder import shell_command as shell_command
+from .hold import hold_run as hold_run
 from .reporting import write_report as write_report
 from .rows import WRITERS as WRITERS
 from .rows import check_images as check_images

@@ -10,7 +10,7 @@ from energax import report
 from energax.data import Dataset
 from energax.errors import InputError
 from energax.files import guard, write_text
-from energax.model import baselines, saving
+from energax.model import baselines, config
 from energax.options import leaves
 from energax.progress import stage
 from energax.report.collecting import grid_distribution, grid_model
@@ -72,7 +72,7 @@ def collect_comparison(
         data=known.name,
         command=command,
         digest=known.digest,
-        versions=saving.read_entry(folders[0].path, "versions"),
+        versions=config.read_entry(folders[0].path, "versions"),
         entries=entries,
         test=known.test,
         levels=known.levels,

@@ -15,9 +15,10 @@ import jax
 
 from energax import data, train
 from energax.data import Dataset
+from energax.errors import InputError
 from energax.files import draft_folder, write_json
 from energax.method import AbstractMethod, spell_method
-from energax.model import fitting, saving
+from energax.model import config, fitting
 from energax.options import differences, leaves
 from energax.run.folder import Folder, check_new
 
@@ -46,21 +47,22 @@ def create(
     ground = fitting.prepare(method, rows)
     command = reproducing_command(source, method, rows, test_fraction)
     with draft_folder(path) as draft:
-        config = describe(source, test_fraction, rows, method, command)
-        write_json(draft / saving.CONFIG, config)
-        write_json(draft / saving.TRANSFORM, data.to_json(ground.transform))
-        train.write_weights(draft / saving.BASE, {"base": ground.base})
+        write_json(draft / config.CONFIG, describe(source, test_fraction, rows, method, command))
+        write_json(draft / config.TRANSFORM, data.to_json(ground.transform))
+        train.write_weights(draft / config.BASE, {"base": ground.base})
     return Folder(path)
 
 
 @contextlib.contextmanager
 def remove_unstarted(folder: Folder) -> Iterator[None]:
-    """Remove the folder of a new run where the block fails before the first line of its log.
+    """Remove the folder of a new run where memory ends before the first line of its log.
 
-    What diverges, or is stopped by Ctrl-C, stays.
+    What diverges, is stopped by Ctrl-C or finds the disk full stays: it can be resumed.
     """
     try:
         yield
+    except InputError:
+        raise
     except Exception:
         if folder.diverged is None and not train.Log(folder["metrics.jsonl"]).read():
             shutil.rmtree(folder.path)
@@ -102,7 +104,7 @@ def describe(
     source: str, test_fraction: float, rows: Dataset, method: AbstractMethod, command: str
 ) -> dict[str, Any]:
     """The content of config.json: everything needed to repeat the run."""
-    return saving.describe(method, rows.schema) | {
+    return config.describe(method, rows.schema) | {
         "command": command,
         "data": {
             "source": source if source in data.NAMES else str(Path(source).resolve()),
@@ -110,7 +112,6 @@ def describe(
             "train": len(rows.train),
             "test": len(rows.test),
         },
-        "temperature": method.temperature,
         "versions": {name: version(name) for name in PACKAGES}
         | {"python": platform.python_version()},
         "machine": {"backend": jax.default_backend(), "cores": os.cpu_count()},

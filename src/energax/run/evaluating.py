@@ -1,18 +1,20 @@
 """The measurement of a finished run, written beside it."""
 
 import io
-import zipfile
 from typing import Any
 
 import numpy as np
 
 from energax import model
+from energax.content import write_sealed
 from energax.data import Dataset
 from energax.errors import InputError
-from energax.files import draft_file, write_json
+from energax.files import hash_file, write_bytes
 from energax.model import Measured, saving
 from energax.model.learning import judge_learning
+from energax.model.record import SAMPLES
 from energax.run.folder import Folder, shell_command
+from energax.run.hold import hold_run
 from energax.train import Log
 
 
@@ -28,17 +30,22 @@ def evaluate(
     """Measure a run; write evaluation.json, log_z.json and samples.npz.
 
     `rows`: its data set, where it is at hand. `baselines` False: only the base is compared with.
-    Raises InputError for an unfinished run or options out of range.
+    Raises InputError for an unfinished run, options out of range, or where another process works in
+    the folder.
     """
-    trained = folder.model()
-    known = folder.dataset() if rows is None else rows
-    found = model.measure(
-        trained, known, particles=particles, level=level, seed=seed, compare=baselines
-    )
-    found.record.update(judge_learning(found.record, Log(folder["metrics.jsonl"]).read()))
-    write_arrays(folder["samples.npz"], draws=found.samples, chains=found.chains)
-    saving.write_log_z(folder[saving.LOG_Z], found.model.log_z)
-    write_json(folder["evaluation.json"], found.record)
+    with hold_run(folder):
+        trained = folder.model()
+        known = folder.dataset() if rows is None else rows
+        found = model.measure(
+            trained, known, particles=particles, level=level, seed=seed, compare=baselines
+        )
+        found.record.update(judge_learning(found.record, Log(folder["metrics.jsonl"]).read()))
+        # Last to come and first to go: where it is, the others are of the same evaluation.
+        folder["evaluation.json"].unlink(missing_ok=True)
+        write_arrays(folder["samples.npz"], draws=found.samples, chains=found.chains)
+        saving.write_log_z(folder[saving.LOG_Z], found.model.log_z)
+        digest = hash_file(folder["samples.npz"])
+        write_sealed(folder["evaluation.json"], found.record | {SAMPLES: digest})
     return found
 
 
@@ -47,8 +54,7 @@ def write_arrays(path: Any, **arrays: np.ndarray) -> None:
     # In memory first: NumPy hides the reason of a full disk.
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
-    with draft_file(path) as draft:
-        draft.write_bytes(content.getvalue())
+    write_bytes(path, content.getvalue())
 
 
 def read_measured(folder: Folder, rows: Dataset) -> Measured:
@@ -58,12 +64,14 @@ def read_measured(folder: Folder, rows: Dataset) -> Measured:
 
 
 def read_samples(folder: Folder) -> tuple[np.ndarray, np.ndarray]:
-    """Samples, and energies along chains, as `evaluate` wrote them."""
-    path = folder["samples.npz"]
-    try:
-        with np.load(path, allow_pickle=False) as saved:
-            return saved["draws"], saved["chains"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as reason:
+    """Samples, and energies along chains, as `evaluate` wrote them.
+
+    Raises InputError where they are missing, or are not those of the evaluation.
+    """
+    path, digest = folder["samples.npz"], folder.sealed_evaluation()[SAMPLES]
+    if not path.exists() or hash_file(path) != digest:
         raise InputError(
             f"{path} is missing or damaged: run `{shell_command('evaluate', folder)}`."
-        ) from reason
+        )
+    with np.load(path, allow_pickle=False) as saved:
+        return saved["draws"], saved["chains"]

@@ -1,5 +1,6 @@
 """Rows in the user's units as files: a table, arrays, or a sheet of images."""
 
+import io
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from PIL import Image
 from energax import data
 from energax.data import Schema
 from energax.errors import InputError
-from energax.files import draft_file, guard, write_text
+from energax.files import guard, write_bytes, write_text
 from energax.run.evaluating import write_arrays
 
 Rows = Shaped[np.ndarray, " size *shape"]
@@ -60,8 +61,9 @@ def write_picture(path: Path, pixels: np.ndarray) -> None:
     picture = Image.fromarray(pixels)
     zoom = max(1, 512 // max(picture.size))
     size = (picture.width * zoom, picture.height * zoom)
-    with draft_file(path) as draft:
-        picture.resize(size, Image.Resampling.NEAREST).save(draft, format="png")
+    content = io.BytesIO()
+    picture.resize(size, Image.Resampling.NEAREST).save(content, format="png")
+    write_bytes(path, content.getvalue())
 
 
 WRITERS: dict[str, Callable[[Path, Rows, Schema], None]] = {

@@ -56,15 +56,15 @@ def study(
         for seed in range(seeds)
     ]
     about = {"source": source, "test_fraction": test_fraction}
-    claim(out, "study", {"data": rows.name, "digest": rows.digest} | options | about)
 
     def work(name: str, method: AbstractMethod) -> Callable[[], bool]:
         folder = Folder(out / "runs" / name)
         return lambda: _finish_run(folder, source, test_fraction, rows, method)
 
     sweep = Sweep(len(plan), lambda name: summarise_run(Folder(out / "runs" / name)))
-    sweep.carry_on((name, title, work(name, method)) for name, title, method in plan)
-    _write(out, rows, source, options, test_fraction)
+    with claim(out, "study", {"data": rows.name, "digest": rows.digest} | options | about):
+        sweep.carry_on((name, title, work(name, method)) for name, title, method in plan)
+        _write(out, rows, source, options, test_fraction)
 
 
 def _with(method: type[AbstractMethod], rows: Dataset, options: dict[str, Any]) -> AbstractMethod:

@@ -1,35 +1,45 @@
 """Work of many runs that goes on where it was stopped: studies and reproductions share it."""
 
+import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from energax.errors import InputError, Stopped
 from energax.files import read_json, write_json
+from energax.run.hold import hold
 
 
-def claim(out: Path, kind: str, plan: dict[str, Any]) -> None:
+@contextlib.contextmanager
+def claim(out: Path, kind: str, plan: dict[str, Any]) -> Iterator[None]:
     """Begin a `kind` of work of many runs, or go on with it where the folder holds the same plan.
 
-    The plan is kept in `kind`.json. Raises InputError where another one is there, or another thing.
+    The plan is kept in `kind`.json, and the folder is held until the block ends. Raises InputError
+    where another plan is there, another thing, or another process.
     """
     path = out / f"{kind}.json"
-    if path.exists():
-        known = read_json(path)
-        different = [name for name, value in plan.items() if known.get(name) != value]
-        if different:
-            raise InputError(
-                f"The {kind} in {out} has another {different[0]} "
-                f"({json.dumps(known.get(different[0]))}): choose another --out."
-            )
-        return
-    if out.exists() and any(out.iterdir()):
+    if not path.exists() and out.exists() and any(p.name[0] != "." for p in out.iterdir()):
         raise InputError(f"{out} exists and is no {kind}: choose another --out.")
-    (out / "runs").mkdir(parents=True, exist_ok=True)
-    write_json(path, plan)
+    out.mkdir(parents=True, exist_ok=True)
+    with hold(out):
+        if path.exists():
+            _compare(out, kind, plan, read_json(path))
+        else:
+            write_json(path, plan)
+        (out / "runs").mkdir(exist_ok=True)
+        yield
+
+
+def _compare(out: Path, kind: str, plan: dict[str, Any], known: dict[str, Any]) -> None:
+    different = [name for name, value in plan.items() if known.get(name) != value]
+    if different:
+        raise InputError(
+            f"The {kind} in {out} has another {different[0]} "
+            f"({json.dumps(known.get(different[0]))}): choose another --out."
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +64,8 @@ class Sweep:
             try:
                 done = work()
             except Stopped as stop:
-                raise Stopped("Stopped, with everything saved; the same command goes on.") from stop
+                words = "Stopped, with everything saved; the same command goes on."
+                raise Stopped(words, stop.number) from stop
             if done:
                 spent = time.perf_counter() - began
                 print(

@@ -1,21 +1,27 @@
 """The training of a run folder, from its start or from its newest checkpoint, to its end."""
 
+import signal
 import time
+from typing import Any
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 
 from energax.data import Dataset
 from energax.energy import weights
 from energax.errors import Diverged, InputError, Stopped
-from energax.files import write_json
+from energax.files import FULL, sync, write_json
 from energax.method import AbstractMethod
-from energax.model import fitting, saving
+from energax.model import config, fitting, saving
 from energax.model.learning import find_standstill
 from energax.model.players import list_auxiliary
 from energax.objective import coverage_warning
 from energax.progress import announce, stage
 from energax.run.folder import Folder, shell_command
+from energax.run.hold import hold_run
 from energax.train import Bar, Checkpoints, Interrupt, Log, Run, fit, write_weights
+from energax.train.arrays import name_arrays
 
 WATCHED = ("loss", "accuracy", "energy_data", "energy_chain", "energy_rival", "grad_norm")
 """What the bar shows, where the objective reports it."""
@@ -26,29 +32,44 @@ def train(folder: Folder, rows: Dataset | None = None) -> None:
 
     Goes on from the newest checkpoint where there is one. `rows`: the data set, where it is at
     hand. What diverges says so in diverged.json. Raises Stopped after Ctrl-C, Diverged at the first
-    number that is not finite or explodes, InputError where nothing is left to do.
+    number that is not finite or explodes, InputError where nothing is left to do, where the disk is
+    full, or where another process works in the folder.
     """
-    if folder.finished:
-        raise InputError(
-            f"{folder.path} has finished training, nothing is left to resume; measure it by: "
-            f"{shell_command('evaluate', folder)}"
-        )
-    method = folder.method()
-    try:
-        _train(folder, method, folder.dataset() if rows is None else rows)
-    except Diverged as failure:
-        why = f"{failing_player(str(failure), method)} {suggest_remedy(folder, method)}"
-        write_json(folder["diverged.json"], {"why": why})
-        raise Diverged(why) from failure
-    folder["diverged.json"].unlink(missing_ok=True)
+    with hold_run(folder):
+        if folder.finished:
+            raise InputError(
+                f"{folder.path} has finished training, nothing is left to resume; measure it by: "
+                f"{shell_command('evaluate', folder)}"
+            )
+        method = folder.method()
+        try:
+            _train(folder, method, folder.dataset() if rows is None else rows)
+        except Diverged as failure:
+            why = f"{failing_player(str(failure), method)} {suggest_remedy(folder, method)}"
+            write_json(folder["diverged.json"], {"why": why})
+            raise Diverged(why) from failure
+        except KeyboardInterrupt as stop:
+            number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
+            again = shell_command("train --resume", folder)
+            raise Stopped(str(stop) or f"Stopped; go on with: {again}", number) from stop
+        except OSError as failure:
+            if failure.errno not in FULL:
+                raise
+            raise InputError(
+                f"{failure.filename} cannot be written: {failure.strerror}; free some, then go on "
+                f"with `{shell_command('train --resume', folder)}`."
+            ) from failure
+        folder["diverged.json"].unlink(missing_ok=True)
 
 
 def _train(folder: Folder, method: AbstractMethod, rows: Dataset) -> None:
+    checkpoints = Checkpoints(folder["checkpoints"], about=config.list_facts(folder.path))
+    checkpoints.check()
+    log = Log(folder["metrics.jsonl"])
     ground = folder.groundwork(len(rows.train))
     schedule = method.training
     with stage("compiling"):
         learner, run, inputs, size = fitting.start_run(method, ground, rows)
-    checkpoints, log = Checkpoints(folder["checkpoints"]), Log(folder["metrics.jsonl"])
     run = _restore(folder, run, checkpoints, log)
     announce(f"training, {schedule.steps - int(run.step)} updates")
     with Bar(schedule.steps, int(run.step)) as bar, Interrupt() as interrupt:
@@ -69,14 +90,16 @@ def _train(folder: Folder, method: AbstractMethod, rows: Dataset) -> None:
                 bar.show(int(run.step), line["steps_per_second"], _watch(line))
                 step = int(run.step)
                 if step % schedule.checkpoint_every < length or interrupt.requested:
-                    checkpoints.save(run)
+                    _save(folder, run, checkpoints)
                 if interrupt.requested:
                     again = shell_command("train --resume", folder)
-                    raise Stopped(f"Stopped after {step} updates; go on with: {again}")
+                    words = f"Stopped after {step} updates; go on with: {again}"
+                    raise Stopped(words, interrupt.number)
                 if schedule.steps - step < length:
                     break
-    checkpoints.save(run)
-    _write(folder, run)
+    _save(folder, run, checkpoints)
+    facts = config.list_facts(folder.path)
+    write_weights(folder[saving.WEIGHTS], _list_weights(run), facts)
     lines = log.read()
     for warning in (coverage_warning(lines[-1]), find_standstill(lines)):
         if warning is not None:
@@ -86,13 +109,25 @@ def _train(folder: Folder, method: AbstractMethod, rows: Dataset) -> None:
 def _restore(folder: Folder, run: Run, checkpoints: Checkpoints, log: Log) -> Run:
     """The run at its newest checkpoint, the log no further; the run before its first update."""
     if checkpoints.newest() is None:
-        if log.read():
+        if not log.empty:
             print(f"No checkpoint is left in {folder.path}: training begins again.")
         checkpoints.save(run)
     else:
         run = checkpoints.restore(run)
     log.rewind(int(run.step))
     return run
+
+
+def _save(folder: Folder, run: Run, checkpoints: Checkpoints) -> None:
+    """A checkpoint, after the lines of the log that lead to it.
+
+    Raises Diverged for a weight that is not finite: metrics are of the weights before an update.
+    """
+    for name, array in name_arrays(_list_weights(run)).items():
+        if eqx.is_inexact_array(array) and not bool(jnp.all(jnp.isfinite(array))):
+            raise Diverged(f"{name} became infinite or NaN by update {int(run.step)}.")
+    sync(folder["metrics.jsonl"])
+    checkpoints.save(run)
 
 
 class Clock:
@@ -127,12 +162,12 @@ def _watch(line: dict[str, int | float]) -> dict[str, float]:
     return {name: line[name] for name in WATCHED if name in line}
 
 
-def _write(folder: Folder, run: Run) -> None:
-    """The final weights, their running average where one was kept, and the other players."""
+def _list_weights(run: Run) -> dict[str, Any]:
+    """The weights, their running average where one is kept, and the other players."""
     parts = {"energy": weights(run.state.energy)[0]}
     if run.state.average is not None:
         parts["average"] = run.state.average
-    write_weights(folder[saving.WEIGHTS], parts | list_auxiliary(run.state))
+    return parts | list_auxiliary(run.state)
 
 
 def failing_player(failure: str, method: AbstractMethod) -> str:

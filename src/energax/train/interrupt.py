@@ -3,12 +3,15 @@
 import signal
 from types import FrameType, TracebackType
 
+from energax.errors import Stopped
+
 
 class Interrupt:
     """A context in which the first Ctrl-C or SIGTERM only sets `requested`; a second stops at once.
 
-    Read `requested` between chunks, save, and leave the loop. The handlers of before come back on
-    leaving. Trap: only in the main thread, as all signal handlers of Python.
+    Read `requested` between chunks, save, and leave the loop; `number` is the signal that came. The
+    handlers of before come back on leaving. Trap: only in the main thread, as all signal handlers
+    of Python.
 
     Example:
         >>> with ex.train.Interrupt() as interrupt:
@@ -18,11 +21,13 @@ class Interrupt:
 
     def __init__(self):
         self.requested = False
+        self.number: int = signal.SIGINT
         self._before = {}
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.number = number
         if self.requested:
-            raise KeyboardInterrupt
+            raise Stopped("", number)
         self.requested = True
 
     def __enter__(self) -> "Interrupt":

@@ -3,11 +3,15 @@
 import json
 import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from energax.errors import InputError
+from energax.files import append_line, parse_json, write_text
 
 
 class Log:
@@ -17,9 +21,9 @@ class Log:
         >>> import pathlib, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     log = ex.train.Log(pathlib.Path(folder) / "metrics.jsonl")
-        ...     log.write({"step": 100, "loss": 0.5})
+        ...     log.write({"step": 100, "loss": 0.5, "seconds": 2.0})
         ...     print(log.read())
-        [{'step': 100, 'loss': 0.5}]
+        [{'step': 100, 'loss': 0.5, 'seconds': 2.0}]
     """
 
     def __init__(self, path: Path):
@@ -27,22 +31,62 @@ class Log:
 
     def write(self, line: dict[str, int | float]) -> None:
         """Append one line. Raises ValueError for a number that is not finite."""
-        with self._path.open("a") as file:
-            file.write(json.dumps(line, allow_nan=False) + "\n")
+        append_line(self._path, json.dumps(line, allow_nan=False))
 
     def rewind(self, step: int) -> None:
-        """Remove the lines after `step`, and a last line that is incomplete."""
-        kept = [line for line in self.read() if line["step"] <= step]
-        draft = self._path.with_suffix(".draft")
-        draft.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        draft.replace(self._path)
+        """Remove the lines after `step`, whatever they hold: a crash may have left anything.
+
+        Raises InputError where a line before is damaged.
+        """
+        kept = []
+        for line in self._lines():
+            if line["step"] <= step:
+                kept.append(line)
+            if line["step"] >= step:
+                break
+        write_text(self._path, "".join(json.dumps(line) + "\n" for line in kept if step > 0))
 
     def read(self) -> list[dict[str, int | float]]:
-        """All complete lines, oldest first; empty where nothing was written."""
-        if not self._path.exists():
-            return []
-        text = self._path.read_text()
-        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        """All complete lines, oldest first; empty where nothing was written.
+
+        Raises InputError where a line is damaged.
+        """
+        return list(self._lines())
+
+    @property
+    def empty(self) -> bool:
+        """Has nothing been written?"""
+        return not self._path.exists() or self._path.stat().st_size == 0
+
+    def _lines(self) -> Iterator[dict[str, int | float]]:
+        """The lines one by one, each checked when its turn comes."""
+        text = "" if self.empty else self._path.read_bytes().decode(errors="replace")
+        last = 0
+        for count, words in enumerate(text[: text.rfind("\n") + 1].splitlines(), 1):
+            line = _read_line(words, f"{self._path} is damaged in line {count}")
+            if line["step"] <= last:
+                raise InputError(
+                    f"{self._path} is damaged in line {count}: step {line['step']} follows {last}."
+                )
+            last = line["step"]
+            yield line
+
+
+def _read_line(words: str, where: str) -> dict[str, int | float]:
+    """A line of the log. Raises InputError, which begins with `where`, for what is none."""
+    try:
+        line = parse_json(words)
+    except ValueError as reason:
+        raise InputError(f"{where}: {reason}.") from reason
+    for name in ("step", "seconds"):
+        if name not in line:
+            raise InputError(f"{where}: it lacks {name!r}.")
+    for name, value in line.items():
+        if type(value) not in (int, float) or abs(value) > sys.float_info.max:
+            raise InputError(f"{where}: {name} must be a finite number; got {value!r}.")
+    if type(line["step"]) is not int or line["step"] < 1:
+        raise InputError(f"{where}: step must be a whole number at least 1; got {line['step']}.")
+    return line
 
 
 class Bar:

@@ -1,60 +1,30 @@
-"""Checkpoints of a run (Orbax), and weights alone (safetensors)."""
+"""Checkpoints of a run, and weights alone."""
 
-import hashlib
+import re
 from pathlib import Path
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
-import safetensors
-import safetensors.numpy
-from jaxtyping import Array, PyTree
+from jaxtyping import PyTree
 
 from energax.errors import InputError
+from energax.files import sync
+from energax.train.arrays import About, check_numbers, fill_arrays, read_arrays, write_arrays
 from energax.train.loop import Run
 
+SUFFIX = ".safetensors"
 
-def name_arrays(tree: PyTree) -> dict[str, Array]:
-    """The arrays of a tree by their path, such as `energy.network.layers.0.weight`."""
-    leaves, _ = jax.tree_util.tree_flatten_with_path(eqx.filter(tree, eqx.is_array))
-    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
-
-
-def fill_arrays(like: PyTree, arrays: dict[str, Array], *, source: str) -> PyTree:
-    """`like` with each of its arrays replaced by the one of the same path.
-
-    Raises InputError, naming `source`, where a path or a shape does not agree.
-    """
-    paths, structure = jax.tree_util.tree_flatten_with_path(eqx.filter(like, eqx.is_array))
-    leaves = []
-    for path, leaf in paths:
-        name = jax.tree_util.keystr(path, simple=True, separator=".")
-        if name not in arrays or arrays[name].shape != leaf.shape:
-            found = arrays[name].shape if name in arrays else "nothing"
-            raise InputError(
-                f"{source} does not fit this run: {name} should have shape {leaf.shape}, "
-                f"found {found}."
-            )
-        leaves.append(arrays[name])
-    restored = jax.tree_util.tree_unflatten(structure, leaves)
-    return eqx.combine(restored, eqx.filter(like, eqx.is_array, inverse=True))
-
-
-def _digest(arrays: dict[str, Array]) -> str:
-    seal = hashlib.sha256()
-    for name in sorted(arrays):
-        leaf = arrays[name]
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            leaf = jax.random.key_data(leaf)
-        value = np.asarray(leaf)
-        seal.update(f"{name}{value.dtype}{value.shape}".encode() + value.tobytes())
-    return seal.hexdigest()
+REMEDY = "delete it to go on from the one before it"
+"""What to do about a damaged checkpoint."""
 
 
 class Checkpoints:
     """The newest `keep` checkpoints of a run in one folder; each is complete or absent.
+
+    Args:
+        folder: Where they are, as STEP.safetensors; what else lies there is left alone.
+        keep: How many.
+        about: What the run is, such as its options: kept with each checkpoint, and compared with
+            it when it is restored.
 
     Example:
         >>> import pathlib, tempfile
@@ -63,29 +33,39 @@ class Checkpoints:
         None
     """
 
-    def __init__(self, folder: Path, keep: int = 2):
-        self._folder = folder.resolve()
-        # Synchronous: the next chunk may reuse the very memory that is being written.
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False)
-        self._manager = ocp.CheckpointManager(self._folder, options=options)
+    def __init__(self, folder: Path, keep: int = 2, about: About | None = None):
+        self._folder = folder
+        self._keep = keep
+        self._about = about
+
+    def _path(self, step: int) -> Path:
+        return self._folder / f"{step}{SUFFIX}"
+
+    def _list_steps(self) -> list[int]:
+        """The updates at each checkpoint, in their order."""
+        names = [path.stem for path in self._folder.glob(f"*{SUFFIX}") if path.is_file()]
+        return sorted(int(name) for name in names if re.fullmatch("0|[1-9][0-9]*", name))
 
     def newest(self) -> int | None:
         """The number of updates at the newest checkpoint; None where there is none."""
-        return self._manager.latest_step()
+        return max(self._list_steps(), default=None)
 
     def save(self, run: Run) -> None:
         """Write the run with a digest of its bytes, unless it is the newest already."""
-        if self.newest() == int(run.step):
+        step = int(run.step)
+        if self.newest() == step:
             return
-        arrays = name_arrays(run)
-        self._manager.save(
-            int(run.step),
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(arrays),
-                seal=ocp.args.JsonSave({"sha256": _digest(arrays)}),
-            ),
-            force=True,
-        )
+        if not self._folder.exists():
+            self._folder.mkdir(parents=True)
+            sync(self._folder.parent)
+        write_arrays(self._path(step), run, self._about)
+        for old in self._list_steps()[: -self._keep]:
+            self._path(old).unlink()
+
+    def check(self) -> None:
+        """Raise InputError where the newest checkpoint is damaged or of another run."""
+        if (step := self.newest()) is not None:
+            self._read(step)
 
     def restore(self, like: Run) -> Run:
         """The newest checkpoint, in the structure of `like`.
@@ -95,27 +75,23 @@ class Checkpoints:
         step = self.newest()
         if step is None:
             raise InputError(f"{self._folder} holds no checkpoint to resume from: train it again.")
-        damaged = InputError(
-            f"Checkpoint {self._folder / str(step)} is damaged: delete that folder to go on from "
-            "the one before it."
-        )
-        args = ocp.args.Composite(
-            state=ocp.args.StandardRestore(name_arrays(like)), seal=ocp.args.JsonRestore()
-        )
-        try:
-            found = self._manager.restore(step, args=args)
-        # Orbax and TensorStore raise many types for bytes that are not there or not right.
-        except Exception as reason:
-            raise damaged from reason
-        if _digest(found["state"]) != found["seal"]["sha256"]:
-            raise damaged
-        return fill_arrays(like, found["state"], source=f"Checkpoint {self._folder / str(step)}")
+        path = self._path(step)
+        run = fill_arrays(like, self._read(step), source=str(path))
+        if int(run.step) != step:
+            raise InputError(f"{path} is of update {int(run.step)}: {REMEDY}.")
+        return run
+
+    def _read(self, step: int) -> dict[str, np.ndarray]:
+        return read_arrays(self._path(step), self._about, REMEDY)
 
 
-def write_weights(path: Path, parts: dict[str, PyTree]) -> None:
+def write_weights(path: Path, parts: dict[str, PyTree], about: About | None = None) -> None:
     """Write the arrays of named parts to a safetensors file, under `part.path`.
 
-    The file is written beside its place and moved there, so it is complete or absent.
+    Args:
+        path: The file.
+        parts: Trees by name.
+        about: What the model is, such as its options: kept with the arrays.
 
     Example:
         >>> import pathlib, tempfile
@@ -123,20 +99,22 @@ def write_weights(path: Path, parts: dict[str, PyTree]) -> None:
         ...     path = pathlib.Path(folder) / "weights.safetensors"
         ...     ex.train.write_weights(path, {"energy": ex.energy.Gaussian(jnp.zeros(2))})
     """
-    arrays = {name: np.asarray(leaf) for name, leaf in name_arrays(parts).items()}
-    draft = path.with_suffix(".draft")
-    try:
-        draft.write_bytes(safetensors.numpy.save(arrays))
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_arrays(path, parts, about)
 
 
-def read_weights(path: Path, like: dict[str, PyTree]) -> dict[str, PyTree]:
+def read_weights(
+    path: Path, like: dict[str, PyTree], about: About | None = None
+) -> dict[str, PyTree]:
     """Read the parts written by `write_weights`, in the structure of `like`.
 
+    Args:
+        path: The file.
+        like: Trees of the same names and shapes.
+        about: What the model should be: compared with what was kept. None: not compared.
+
     Raises:
-        InputError: where the file is missing, damaged, or of another model.
+        InputError: where the file is missing, damaged, of another model, or holds a number that is
+            not finite.
 
     Example:
         >>> import pathlib, tempfile
@@ -146,7 +124,8 @@ def read_weights(path: Path, like: dict[str, PyTree]) -> dict[str, PyTree]:
         ...     print(ex.train.read_weights(path, {"energy": jnp.zeros(2)})["energy"])
         [1. 1.]
     """
-    arrays = {name: jnp.asarray(array) for name, array in _read(path).items()}
+    arrays = read_arrays(path, about)
+    check_numbers(path, arrays)
     return fill_arrays(like, arrays, source=str(path))
 
 
@@ -164,15 +143,4 @@ def list_parts(path: Path) -> frozenset[str]:
         ...     print(ex.train.list_parts(path))
         frozenset({'energy'})
     """
-    return frozenset(name.partition(".")[0] for name in _read(path))
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    try:
-        return safetensors.numpy.load_file(path)
-    except FileNotFoundError as reason:
-        raise InputError(
-            f"{path} is missing: resume the run if it was stopped, else train it again."
-        ) from reason
-    except (safetensors.SafetensorError, OSError) as reason:
-        raise InputError(f"{path} is damaged ({reason}): train the run again.") from reason
+    return frozenset(name.partition(".")[0] for name in read_arrays(path))

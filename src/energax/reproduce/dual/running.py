@@ -152,7 +152,8 @@ def run(setting: Setting, seed: int) -> tuple[dict[str, Any], dict[str, np.ndarr
             if setting.pictured and step in SNAPSHOTS:
                 kept |= _snapshot(run, step)
             if interrupt.requested:
-                raise Stopped("Stopped; finished runs are kept, and the same command goes on.")
+                words = "Stopped; finished runs are kept, and the same command goes on."
+                raise Stopped(words, interrupt.number)
         cosines = alignment(run.state.energy.network, trial.distribution.directions)[0]
         record = {
             "seed": seed,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import polars as pl
 
-from energax.files import draft_file, write_json
+from energax.files import draft_file, write_json, write_text
 from energax.report.figure_runs import Line, Measure, runs_figure
 from energax.report.figure_sphere import Moment, sphere_figure
 from energax.reproduce.dual.plan import Setting
@@ -27,10 +27,8 @@ SHOWN = (
 
 def write(out: Path, name: str, runs: Runs) -> list[Path]:
     """Everything about the finished runs; the paths that were written."""
-    with draft_file(out / "table.md") as draft:
-        draft.write_text(table(name, runs))
-    with draft_file(out / "curves.csv") as draft:
-        curves(runs).write_csv(draft)
+    write_text(out / "table.md", table(name, runs))
+    write_text(out / "curves.csv", curves(runs).write_csv())
     results = [
         {"setting": dataclasses.asdict(setting), "runs": list(runs[setting])} for setting in runs
     ]

@@ -70,7 +70,8 @@ def train_players(
             jax.block_until_ready(run.state)
             laps.append((time.perf_counter() - began) / chunk)
             if interrupt.requested:
-                raise Stopped("Stopped; finished runs are kept, and the same command goes on.")
+                words = "Stopped; finished runs are kept, and the same command goes on."
+                raise Stopped(words, interrupt.number)
     return run.state, float(np.median(laps[1:] or laps))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from energax.files import draft_file, write_json
+from energax.files import draft_file, write_json, write_text
 from energax.report.figure_ablations import Panel, Series, ablations_figure
 from energax.reproduce.experiment import Runs, fine
 from energax.reproduce.teach import outlier_table, table
@@ -21,8 +21,8 @@ generator, and the chain on x; a straight line between the codes of the first tw
 def write(out: Path, name: str, runs: Runs) -> list[Path]:
     """Everything about the finished runs; the paths that were written."""
     outliers = name == "teaching-outliers"
-    with draft_file(out / "table.md") as draft:
-        draft.write_text(outlier_table.table(runs) if outliers else table.table(runs, judges(runs)))
+    words = outlier_table.table(runs) if outliers else table.table(runs, judges(runs))
+    write_text(out / "table.md", words)
     results = [
         {"setting": dataclasses.asdict(setting), "runs": list(runs[setting])} for setting in runs
     ]
