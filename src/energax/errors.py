@@ -1,6 +1,10 @@
 """Failures that carry the sentence the user reads."""
 
 import signal
+from collections.abc import Iterable
+
+SHOWN = 8
+"""Words that a sentence lists, at most."""
 
 
 class InputError(ValueError):
@@ -8,6 +12,14 @@ class InputError(ValueError):
 
     The command line prints the message alone and exits with 2.
     """
+
+
+def join_words(words: Iterable[str]) -> str:
+    """Words as a sentence lists them, the first of many: "a, b and 3 more"."""
+    every = list(words)
+    if len(every) > SHOWN:
+        return f"{', '.join(every[:SHOWN])} and {len(every) - SHOWN} more"
+    return " and ".join([", ".join(every[:-1]), every[-1]] if len(every) > 1 else every)
 
 
 class Diverged(RuntimeError):

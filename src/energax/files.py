@@ -92,6 +92,23 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+RUN = ("=", "+", "-", "@", "\t", "\r")
+"""How a cell begins that a spreadsheet would run as a formula."""
+
+
+def guard(text: str) -> str:
+    """Text as a cell of CSV that no spreadsheet runs: after a quote where it looks like a formula.
+
+    Not for numbers, of which -1 is one.
+    """
+    return f"'{text}" if text.startswith(RUN) else text
+
+
+def unguard(text: str) -> str:
+    """What `guard` was given."""
+    return text[1:] if text[:1] == "'" and text[1:].startswith(RUN) else text
+
+
 def write_json(path: Path, content: Any) -> None:
     """Strict JSON: numbers that are not finite raise ValueError."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")

@@ -66,6 +66,18 @@ FRACTION = Range(0, 1, open_high=True)
 SEED = Range(0, 2**32 - 1)
 """What every random generator here takes."""
 
+WIDTH = Range(1, 2**16)
+"""Units of a layer: one more, and a single matrix of weights takes over 16 GB."""
+
+DEPTH = Range(1, 1000)
+"""Layers of a network."""
+
+CHUNK = Range(1, 10**6)
+"""Updates in one program, each of which leaves its metrics in memory."""
+
+LARGEST = 2**31 - 1
+"""Largest whole number of an option without a bound of its own: that of JAX's counters."""
+
 
 def option(
     text: str,
@@ -197,9 +209,17 @@ def _check_number(leaf: Option, value: Any) -> None:
     if not number or isinstance(value, bool):
         what = "a whole number" if leaf.plain is int else "a number"
         raise InputError(f"{leaf.flag} must be {what}; got {value!r}.")
-    if leaf.allowed is not None and not leaf.allowed.holds(value):
+    allowed = leaf.allowed
+    if leaf.plain is int and value > LARGEST:
+        allowed = _bound(allowed or Range())
+    if allowed is not None and not allowed.holds(value):
         finite = "" if is_finite(value) else " and finite"
-        raise InputError(f"{leaf.flag} must be {leaf.allowed}{finite}; got {value}.")
+        raise InputError(f"{leaf.flag} must be {allowed}{finite}; got {value}.")
+
+
+def _bound(allowed: Range) -> Range:
+    """The range of a whole number, which always has an end."""
+    return allowed if math.isfinite(allowed.high) else dataclasses.replace(allowed, high=LARGEST)
 
 
 def replace(tree: T, **values: Any) -> T:

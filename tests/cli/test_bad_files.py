@@ -40,17 +40,17 @@ FILES = {  # name -> (file, how to make it, what the sentence says)
     "text column": (
         "x.csv",
         lambda f: f.write_text(with_cell("Rome")),
-        "Column 'width' of x.csv holds text, 'Rome' in data row 5",
+        "x.csv: column 'width' holds text, 'Rome' in data row 5",
     ),
     "missing cell": (
         "x.csv",
         lambda f: f.write_text(with_cell("")),
-        "data row 5, column 'width' is missing",
+        "column 'width' has 1 missing cell, in data row 5",
     ),
     "infinite cell": (
         "x.csv",
         lambda f: f.write_text(with_cell("inf")),
-        "data row 5, column 'width' is infinite",
+        "column 'width' has 1 infinite cell, in data row 5",
     ),
     "ragged": ("x.csv", lambda f: f.write_text(with_cell("1,2")), "Line 6 of x.csv does not match"),
     "constant column": (
@@ -61,7 +61,17 @@ FILES = {  # name -> (file, how to make it, what the sentence says)
     "copied column": (
         "x.csv",
         lambda f: f.write_text(table(MOONS[:, :1] * [1, -2] + [0, 3])),
-        "Columns 'height' and 'width' of x.csv are copies of each other",
+        r"Column 'width' \(from 'height'\) of x.csv follows exactly from others",
+    ),
+    "rows of an extreme scale": (
+        "x.npy",
+        lambda f: np.save(f, MOONS.astype(np.float64) * 1e30),
+        r"Columns 1 \(\de\+3\d\) and 2 \(\de\+2\d\) of x.npy are of an extreme scale",
+    ),
+    "too wide for a covariance": (
+        "x.npy",
+        lambda f: np.save(f, np.random.default_rng(0).normal(size=(60, 40_000))),
+        "--base mixture for 40000 numbers a row needs about .* GB of memory.*fewer columns",
     ),
     "few rows": ("x.csv", lambda f: f.write_text(table(MOONS[:9])), "x.csv has 9 rows"),
     "fewer than a batch": (
@@ -79,6 +89,11 @@ FILES = {  # name -> (file, how to make it, what the sentence says)
         "x-idx3-ubyte",
         lambda f: f.write_bytes(IDX[:-3]),
         "x-idx3-ubyte is truncated: 496 bytes expected, 493 found",
+    ),
+    "idx of many axes": (
+        "x-idx255-ubyte",
+        lambda f: f.write_bytes(bytes([0, 0, 8, 255]) + struct.pack(">I", 1) * 255 + b"\1"),
+        "x-idx255-ubyte has 255 axes",
     ),
     "truncated gzip": (
         "x-idx3-ubyte.gz",

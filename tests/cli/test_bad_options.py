@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import energax, listing, moons, refused, tiny
+from jax.errors import JaxRuntimeError
 
 from energax.cli.train import parse
+from energax.model import fitting
 
 OPTIONS = {  # options of `train moons.npy` -> what the sentence says
     "--steps -5": "--steps must be at least 1; got -5",
@@ -16,6 +18,11 @@ OPTIONS = {  # options of `train moons.npy` -> what the sentence says
     "--method pcd --step-size -1": "--step-size must be above 0; got -1.0",
     "--learning-rate nan": "--learning-rate must be above 0 and finite; got nan",
     "--method dsm --noise inf": "--noise must be above 0 and finite; got inf",
+    "--chunk-steps 2147483648": r"--chunk-steps must be in \[1, 1000000\]; got 2147483648",
+    "--steps 2147483648": r"--steps must be in \[1, 2147483647\]; got 2147483648",
+    "--width 65537": r"--width must be in \[1, 65536\]; got 65537",
+    "--width 65536 --depth 1000": "the networks of --method nce needs about .* GB of memory",
+    "--method velocity --width 65536 --depth 9": "--method velocity needs about",
     "--seed -1": r"--seed must be in \[0, 4294967295\]; got -1",
     "--seed 4294967296": r"--seed must be in \[0, 4294967295\]",
     "--ema-decay 1": r"--ema-decay must be in \[0, 1\)",
@@ -91,3 +98,14 @@ def test_the_same_without_them_is_taken(place):
 def test_of_a_method_that_is_given_twice_the_last_counts():
     found = parse(["moons.npy", "--method", "nce", "--method", "pcd", "--chain-steps", "3"])
     assert (found.method, found.options) == ("pcd", {"chain_steps": 3})
+
+
+@pytest.mark.parametrize("failure", [MemoryError(), JaxRuntimeError("RESOURCE_EXHAUSTED: 9 GB")])
+def test_a_run_that_runs_out_of_memory_at_its_start_leaves_nothing(failure, place, monkeypatch):
+    def fail(*_):
+        raise failure
+
+    monkeypatch.setattr(fitting, "start_run", fail)
+    before = listing(place)
+    assert "Out of memory" in refused(energax("train", "moons.npy", *tiny(), "--out", "run"))
+    assert listing(place) == before

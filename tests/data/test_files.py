@@ -91,9 +91,28 @@ READABLE = {  # name -> (file, rows it must give, column names, levels)
         ("x.csv", csv(REAL, "a, b").replace(b",", b" , ")),
         *(REAL, ("a", "b"), None),
     ),
+    "csv with semicolons": (("x.csv", csv(REAL).replace(b",", b";")), REAL, ("a", "b"), None),
+    "csv with tabs": (("x.csv", csv(REAL).replace(b",", b"\t")), REAL, ("a", "b"), None),
+    "csv with a semicolon in a name": (("x.csv", csv(REAL, "a;b,c")), REAL, ("a;b", "c"), None),
+    "csv of true and false": (
+        ("x.csv", b"a,b\nTrue,1\nfalse,2\nTRUE,3\n"),
+        *(np.array([[1, 1], [0, 2], [1, 3]]), ("a", "b"), None),
+    ),
+    "csv of true and false without names": (
+        ("x.csv", b"true,1\nfalse,2\n"),
+        *(np.array([[1, 1], [0, 2]]), None, None),
+    ),
+    "csv with names that a spreadsheet would run": (
+        ("x.csv", csv(REAL, "'=1+1,'a")),
+        *(REAL, ("=1+1", "'a"), None),
+    ),
     "csv of one column": (("x.csv", csv(REAL[:, :1], "a")), REAL[:, :1], ("a",), None),
     "csv with quotes": (("x.csv", b'"a, b",c\n"1",2\n'), np.array([[1, 2]]), ("a, b", "c"), None),
     "parquet": (("x.parquet", parquet(a=REAL[:, 0], b=REAL[:, 1])), REAL, ("a", "b"), None),
+    "parquet of true and false": (
+        ("x.parquet", parquet(a=[True, False], b=[3, 4])),
+        *(np.array([[1, 3], [0, 4]]), ("a", "b"), None),
+    ),
     "parquet of whole numbers": (
         ("x.parquet", parquet(a=[1, 2], b=[3, 4])),
         *(np.array([[1, 3], [2, 4]]), ("a", "b"), None),
@@ -147,20 +166,44 @@ BAD = {  # name -> (file, what the sentence must say)
     "blank first line": (("x.csv", b"\na,b\n1,2\n"), "begins with a blank line"),
     "text column": (
         ("x.csv", csv_with("Rome", 1)),
-        "Column 'b' of x.csv holds text, 'Rome' in data row 1",
+        "x.csv: column 'b' holds text, 'Rome' in data row 1",
     ),
     "one text cell": (
         ("x.csv", csv_with("12 kg")),
-        "Column 'b' of x.csv holds text, '12 kg' in data row 3",
+        "x.csv: column 'b' holds text, '12 kg' in data row 3",
     ),
-    "missing cell": (("x.csv", csv_with("")), "x.csv: data row 3, column 'b' is missing"),
-    "NA cell": (("x.csv", csv_with("NA")), "x.csv: data row 3, column 'b' is missing"),
-    "nan cell": (("x.csv", csv_with("nan")), "x.csv: data row 3, column 'b' is missing"),
-    "infinite cell": (("x.csv", csv_with("-inf")), "x.csv: data row 3, column 'b' is infinite"),
-    "huge cell": (("x.csv", csv_with("1e39")), "data row 3, column 'b' holds 1e.39, beyond"),
+    "missing cell": (
+        ("x.csv", csv_with("")),
+        "x.csv: column 'b' has 1 missing cell, in data row 3",
+    ),
+    "NA cell": (("x.csv", csv_with("NA")), "x.csv: column 'b' has 1 missing cell, in data row 3"),
+    "nan cell": (("x.csv", csv_with("nan")), "x.csv: column 'b' has 1 missing cell, in data row 3"),
+    "infinite cell": (
+        ("x.csv", csv_with("-inf")),
+        "x.csv: column 'b' has 1 infinite cell, in data row 3",
+    ),
+    "huge cell": (
+        ("x.csv", csv_with("1e39")),
+        "column 'b' holds 1e.39, beyond float32, in data row 3",
+    ),
     "missing in column 2 without names": (
         ("x.csv", b"1,2\n3,\n"),
-        "x.csv: data row 2, column 2 is missing",
+        "x.csv: column 2 has 1 missing cell, in data row 2",
+    ),
+    "every fault of a table": (
+        ("x.csv", b"a,b,c,d,e\n1,Rome,,inf,2\n2,3,,1,1e39\n4,Oslo,5,1,6\n"),
+        "x.csv: column 'b' holds text, 'Rome' in data row 1 and 1 more, "
+        "column 'c' has 2 missing cells, the first in data row 1, "
+        "column 'd' has 1 infinite cell, in data row 1 and "
+        r"column 'e' holds 1e\+39, beyond float32, in data row 2: drop a column of text.*; fill in",
+    ),
+    "decimal commas": (
+        ("x.csv", b"a;b\n1,5;2\n2,5;3\n"),
+        r"column 'a' holds text, '1,5' in data row 1 and 1 more \(write decimals with a point\)",
+    ),
+    "every text column of parquet": (
+        ("x.parquet", parquet(a=["u"], b=[1], c=["v"])),
+        "column 'a' holds String, not numbers and column 'c' holds String",
     ),
     "short line": (("x.csv", b"a,b\n1,2\n3\n4,5\n"), "Line 3 of x.csv .* cells 1, expected 2"),
     "long line": (("x.csv", b"a,b\n1,2\n3,4\n4,5,6\n"), "Line 4 of x.csv .* cells 3, expected 2"),
@@ -168,11 +211,13 @@ BAD = {  # name -> (file, what the sentence must say)
     "open quote": (("x.csv", b'a,b\n"1,2\n3,4\n'), r"x\.csv"),
     "twice the name": (("x.csv", b"a,a\n1,2\n"), "two columns called 'a'"),
     "not UTF-8": (("x.csv", b"a,b\n\xff\xfe,2\n"), "not UTF-8"),
-    "semicolons": (("x.csv", b"a;b\n1;2\n"), "Column 'a;b' of x.csv holds text, '1;2'"),
-    "text in parquet": (("x.parquet", parquet(a=[1], b=["u"])), "Column 'b' of x.parquet holds"),
+    "text in parquet": (
+        ("x.parquet", parquet(a=[1], b=["u"])),
+        "x.parquet: column 'b' holds String, not",
+    ),
     "null in parquet": (
         ("x.parquet", parquet(a=[1.0, None])),
-        "x.parquet: data row 2, column 'a' is missing",
+        "x.parquet: column 'a' has 1 missing cell, in data row 2",
     ),
     "no rows in parquet": (("x.parquet", parquet(a=np.zeros(0))), "x.parquet has no rows"),
     "damaged parquet": (("x.parquet", parquet(a=[1.0])[:-9]), "x.parquet is damaged"),
@@ -185,15 +230,18 @@ BAD = {  # name -> (file, what the sentence must say)
     "dates": (("x.npy", npy(np.zeros((2, 2), "M8[s]"))), "x.npy holds datetime64"),
     "no dimension": (("x.npy", npy(np.float64(3))), r"shape \(\): expected \(rows, columns\)"),
     "one dimension": (("x.npy", npy(REAL[:, 0])), r"shape \(12,\): expected \(rows, columns\)"),
-    "NaN in npy": (("x.npy", npy(NOT_A_NUMBER)), "x.npy: data row 4, column 2 is missing"),
+    "NaN in npy": (
+        ("x.npy", npy(NOT_A_NUMBER)),
+        "x.npy: column 2 has 1 missing cell, in data row 4",
+    ),
     "NaN in images": (
         ("x.npy", npy(np.where(IMAGES[1, 2, 3] == IMAGES, np.nan, 0.5)[1:])),
-        r"x.npy: data row 1, place \(3, 4\) is missing",
+        r"x.npy: has \d+ missing cells?, (the first )?in data row 1, place \(3, 4\)",
     ),
     "truncated npy": (("x.npy", npy(REAL)[:-8]), "truncated: 320 bytes expected, 312 found"),
     "truncated header": (("x.npy", npy(REAL)[:40]), "x.npy is damaged"),
     "truncated npz": (("x.npz", npz(a=REAL)[:-30]), "x.npz is damaged"),
-    "many arrays": (("x.npz", npz(a=REAL, b=REAL)), "x.npz holds a, b: expected one array"),
+    "many arrays": (("x.npz", npz(a=REAL, b=REAL)), "x.npz holds a and b: expected one array"),
     "split of two widths": (("x.npz", npz(train=REAL, test=REAL[:, :1])), "x.npz: `train` is"),
     "idx magic": (("t-idx3-ubyte", b"\x01" + idx(IMAGES)[1:]), "does not start like an idx"),
     "truncated idx": (("t-idx3-ubyte", idx(IMAGES)[:-7]), "truncated: 160 bytes .* 153 found"),

@@ -50,38 +50,42 @@ def test_whole_numbers_and_booleans_are_numbers():
 
 
 REFUSED = {
-    "NaN": (HOLES, {}, "rows: data row 2, column 2 is missing"),
-    "infinite": (GOOD / [1, 0.0], {}, "rows: data row 1, column 2 is infinite"),
-    "beyond float32": (GOOD * 1e60, {}, "rows: data row 1, column 1 holds 1e+60, beyond float32"),
+    "NaN": (HOLES, {}, "rows: column 2 has 1 missing cell, in data row 2"),
+    "infinite": (GOOD / [1, 0.0], {}, "has 2 infinite cells, the first in data row 1: "),
+    "beyond float32": (
+        GOOD * 1e60,
+        {},
+        "rows: column 1 holds 1e+60, beyond float32, in data row 1",
+    ),
     "NaN in pandas": (
         pd.DataFrame(HOLES, columns=["a", "b"]),
         {},
-        "rows: data row 2, column 'b' is missing",
+        "rows: column 'b' has 1 missing cell, in data row 2",
     ),
     "NA in pandas": (
         pd.DataFrame({"a": pd.array([1, None], "Int64")}),
         {},
-        "rows: data row 2, column 'a' is missing",
+        "rows: column 'a' has 1 missing cell, in data row 2",
     ),
     "None in pandas": (
         pd.DataFrame({"a": [None, 1.0]}, dtype=object),
         {},
-        "rows: data row 1, column 'a' is missing",
+        "rows: column 'a' has 1 missing cell, in data row 1",
     ),
     "null in polars": (
         pl.DataFrame({"a": [1, 2, None]}),
         {},
-        "rows: data row 3, column 'a' is missing",
+        "rows: column 'a' has 1 missing cell, in data row 3",
     ),
     "text in pandas": (
         pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]}),
         {},
-        "rows: data row 1, column 'b' holds text, 'x'",
+        "rows: column 'b' holds text, 'x' in data row 1",
     ),
     "numbers as text": (
         pl.DataFrame({"b": [None, "1.5"]}),
         {},
-        "rows: data row 2, column 'b' holds text, '1.5'",
+        "rows: column 'b' holds text, '1.5' in data row 2",
     ),
     "categories": (
         pd.DataFrame({"kind": pd.Categorical(["x", "y"])}),
@@ -91,16 +95,16 @@ REFUSED = {
     "dates": (
         pd.DataFrame({"when": pd.to_datetime(["2026-01-01"])}),
         {},
-        "Column 'when' of rows holds datetime64",
+        "rows: column 'when' holds datetime64",
     ),
     "a list in a cell": (
         pd.DataFrame({"a": [1.0, [2.0]]}),
         {},
-        "data row 2, column 'a' holds list, [2.0]",
+        "column 'a' holds list, not numbers, [2.0] in data row 2",
     ),
-    "text in an array": (np.array([["1", "b"]]), {}, "data row 1, column 1 holds text, '1'"),
-    "complex": (GOOD + 1j, {}, "Column 1 of rows holds complex128, not numbers"),
-    "text in lists": ([[1.0], ["b"]], {}, "data row 2, column 1 holds text, 'b'"),
+    "text in an array": (np.array([["1", "b"]]), {}, "column 1 holds text, '1' in data row 1"),
+    "complex": (GOOD + 1j, {}, "rows: column 1 holds complex128, not numbers"),
+    "text in lists": ([[1.0], ["b"]], {}, "column 1 holds text, 'b' in data row 2"),
     "ragged": ([[1.0, 2.0], [3.0]], {}, "rows must be an array of rows of one shape"),
     "one axis": (GOOD[0], {}, "rows holds an array of shape (2,): expected (rows, columns)"),
     "no rows": (GOOD[:0], {}, "rows is empty, of shape (0, 2)"),
@@ -191,7 +195,7 @@ UNSPLIT = {
     "a NaN in the test part": (
         lambda: from_rows(table(), HOLES, name="mine"),
         InputError,
-        "the test part of mine: data row 2, column 2 is missing",
+        "the test part of mine: column 2 has 1 missing cell, in data row 2",
     ),
     "width of the test part": (
         lambda: from_rows(table(), np.ones((10, 3))),

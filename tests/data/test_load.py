@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from tests.data.test_files import IMAGES, idx, sentence
 
 from energax.data import NAMES, digits, download, fashion_mnist, load, mnist, read_rows
-from energax.data.fetch import DIGESTS, fetch
+from energax.data.fetch import ADDRESSES, DIGESTS, fetch
 from energax.errors import InputError
 
 
@@ -164,6 +164,33 @@ def test_fetch_leaves_nothing_behind_when_it_fails(serve, shelf, tmp_path, file,
         fetch(f"{serve(shelf)}/{file}", target, DIGEST)
     sentence(error)
     assert not target.parent.exists()
+
+
+def test_fetch_without_a_network_leaves_no_folder_of_any_depth(tmp_path):
+    with pytest.raises(InputError, match="could not be downloaded"):
+        fetch("http://127.0.0.1:9/good.gz", tmp_path / "a" / "b" / "t.gz", DIGEST)
+    assert not list(tmp_path.iterdir())
+
+
+def test_fetch_takes_no_more_than_a_set_has(serve, shelf, tmp_path, monkeypatch):
+    """Neither more bytes than any file has, nor a small file that decompresses to more."""
+    monkeypatch.setattr("energax.data.fetch.LARGEST", 1000)
+    (shelf / "long.gz").write_bytes(gzip.compress(np.random.default_rng(0).bytes(2000)))
+    (shelf / "bomb.gz").write_bytes(gzip.compress(bytes(100_000)))
+    digests = {
+        "long.gz": (DIGEST, "sends more than"),
+        "bomb.gz": (hashlib.sha256(bytes(100_000)).hexdigest(), "has not the SHA-256"),
+    }
+    address = serve(shelf)
+    for name, (digest, says) in digests.items():
+        with pytest.raises(InputError, match=says):
+            fetch(f"{address}/{name}", tmp_path / "home" / "t.gz", digest)
+        assert not (tmp_path / "home").exists()
+    fetch(f"{address}/good.gz", tmp_path / "home" / "t.gz", DIGEST)  # the control
+
+
+def test_public_addresses_are_encrypted():
+    assert all(address.startswith("https://") for address in ADDRESSES.values())
 
 
 def test_fetch_from_a_line_that_breaks_and_from_a_dead_server(serve, shelf, tmp_path):

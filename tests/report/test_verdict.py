@@ -71,6 +71,11 @@ HEADLINES = {
         "fair",
         "Training added 0.010 nats per row",
     ),
+    "nothing learned, by the log": (
+        record({BASE: (0.01, 0.02)}) | {"learning": "Nothing was learned: no chain moves; act."},
+        "poor",
+        "Nothing was learned: no chain moves; act. Not distinguishable from its base",
+    ),
     "harmed by training": (
         record({BASE: (-0.4, 0.02)}),
         "poor",

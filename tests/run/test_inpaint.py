@@ -246,7 +246,7 @@ def test_sides_of_images_of_every_layout(shape):
 REFUSALS = {
     "nothing": ("nce", "rows.npy", "has no missing values: leave the unknown cells empty, or NaN"),
     "all": ("nce", "blank.npy", "Data row 3 of blank.npy has no known number"),
-    "infinite": ("nce", "far.npy", "far.npy: data row 1, column 1 is infinite"),
+    "infinite": ("nce", "far.npy", "far.npy: column 1 has 1 infinite cell, in data row 1"),
     "width": ("nce", "wide.npy", "wide.npy has 3 columns; the model was trained on 2"),
     "no image": (
         "nce",

@@ -264,12 +264,13 @@ LEAPS = {
 }
 
 
+@pytest.mark.parametrize("fresh", [0.01, 1.0])
 @pytest.mark.parametrize("player", LEAPS)
-def test_the_player_that_fails_first_is_named(player, tmp_path):
+def test_the_player_that_fails_first_is_named(player, fresh, tmp_path):
+    """With chains that start at the generator's draws the energy meets its leap at once."""
     np.save(tmp_path / "moons.npy", moons())
-    # Persistent chains: else the energy meets the generator's leap in the same update.
     words = (*tiny("teaching"), "--clip", 1e9, LEAPS[player], 1e12, "--steps", 40)
-    words += ("--reinit-probability", 0.01, "--out", tmp_path / "run")
+    words += ("--reinit-probability", fresh, "--out", tmp_path / "run")
     said = energax("train", tmp_path / "moons.npy", *words)
     assert said.status == 3, said
     assert [name for name in LEAPS if f"The {name} failed first: " in said.err] == [player]

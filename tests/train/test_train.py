@@ -150,6 +150,16 @@ def test_a_large_metric_that_was_large_from_the_start_is_no_divergence(key):
         chunks(made, begun(made, key), 1, limit=2.0)
 
 
+def test_weights_that_leap_at_the_first_update_are_named_before_what_follows(key):
+    """They are judged by the state before it: 0 here, so that a norm may reach 1e4."""
+    script = {"encoder_weight_norm": jnp.full(5, 2e4), "energy_chain": jnp.full(5, NAN)}
+    with pytest.raises(Diverged, match=r"encoder_weight_norm exploded to 2e\+04 at update 1"):
+        chunks(Scripted(script), begun(Scripted(script), key), 1)
+    small = script | {"encoder_weight_norm": jnp.full(5, 9e3)}
+    with pytest.raises(Diverged, match="energy_chain became nan at update 1"):  # control
+        chunks(Scripted(small), begun(Scripted(small), key), 1)
+
+
 def test_a_learning_rate_of_ten_diverges(key):
     energy = Tilt(Gaussian(jnp.zeros(2), 2.0), MLP((2,), 8, 1, key=key))
     made = Descent(learner("pcd").objective, optax.adam(10.0))

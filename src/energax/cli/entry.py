@@ -31,8 +31,8 @@ COMMANDS = {
 """Every command and its line of help; the class of each is in the file of its name."""
 
 _TOO_LARGE = (
-    "Out of memory: choose a smaller --batch-size, --width or --particles, or a method without the "
-    "whole Hessian (ssm in place of sm)."
+    "Out of memory: choose a smaller --batch-size, --width, --chunk-steps or --particles, fewer "
+    "rows or columns, or a method without the whole Hessian (ssm in place of sm)."
 )
 
 
@@ -136,7 +136,7 @@ def explain(failure: BaseException) -> tuple[int, str]:
             if failure.errno in FULL:
                 return 2, f"{place} cannot be written: {reason}; free some, then try again."
             return 2, f"{place} cannot be written or read: {reason}; choose another place."
-    if "RESOURCE_EXHAUSTED" in str(failure):
+    if isinstance(failure, MemoryError) or "RESOURCE_EXHAUSTED" in str(failure):
         return 2, _TOO_LARGE
     if (number := find_signal()) is not None:
         # A library made another exception of it.

@@ -6,7 +6,7 @@ from typing import Literal
 
 from energax import run
 from energax.cli.train import FRACTION, read_data
-from energax.options import at_least, option
+from energax.options import DEPTH, WIDTH, at_least, option
 from energax.progress import show_stages
 
 
@@ -30,8 +30,8 @@ class Study:
     network: Literal["mlp", "conv", "shallow"] | None = option(
         "The network of every run: mlp, conv or shallow.", default=None, unset="the preset's"
     )
-    width: int | None = option("Its width.", at_least(1), default=None, unset="the preset's")
-    depth: int | None = option("Its depth.", at_least(1), default=None, unset="the preset's")
+    width: int | None = option("Its width.", WIDTH, default=None, unset="the preset's")
+    depth: int | None = option("Its depth.", DEPTH, default=None, unset="the preset's")
     test_fraction: float = option(
         "Share of a file's rows that is kept for the test, where the file does not say.",
         FRACTION,

@@ -5,6 +5,7 @@ import inspect
 import itertools
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,8 @@ class Train:
 
     def _complete(self, folder: "run.Folder", rows: "data.Dataset | None") -> None:
         """Train, evaluate and report."""
-        run.train(folder, rows)
+        with nullcontext() if self.resume else run.remove_unstarted(folder):
+            run.train(folder, rows)
         if not self.evaluate:
             print(f"Trained {folder.path}; measure it by: {run.shell_command('evaluate', folder)}")
             return
@@ -93,9 +95,12 @@ class Train:
 
 
 def read_data(name: str, test_fraction: float) -> "data.Dataset":
-    """A data set by its name or path, with a sign of life."""
+    """A data set by its name or path, with a sign of life, and what speaks against it."""
     with stage(f"reading {name}"):
-        return data.load(name, test_fraction=test_fraction)
+        rows = data.load(name, test_fraction=test_fraction)
+    for caution in rows.cautions:
+        print(f"Warning: {caution.text}")
+    return rows
 
 
 def choose(name: str | None, rows: Any) -> type[AbstractMethod]:

@@ -1,6 +1,7 @@
 """What do we want to model?"""
 
 from .base import AbstractTransform as AbstractTransform
+from .base import Caution as Caution
 from .base import Dataset as Dataset
 from .base import Labelled as Labelled
 from .base import Schema as Schema

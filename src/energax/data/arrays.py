@@ -11,6 +11,7 @@ from typing import IO
 
 import numpy as np
 
+from energax.data.limit import check_size
 from energax.errors import InputError
 
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -18,6 +19,10 @@ _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+
+
+RANK = 8
+"""Axes of an array in an idx file, at most."""
 
 
 def _numbers(stream: IO[bytes] | io.BufferedIOBase, size: int, source: str) -> np.ndarray:
@@ -33,6 +38,7 @@ def _numbers(stream: IO[bytes] | io.BufferedIOBase, size: int, source: str) -> n
     if dtype.kind not in "fiub":
         raise InputError(f"{source} holds {dtype}, not numbers: save an array of real numbers.")
     expected = stream.tell() + math.prod(shape) * dtype.itemsize
+    check_size(expected, source)
     if size < expected:
         raise InputError(
             f"{source} is truncated: {expected} bytes expected, {size} found; copy it again."
@@ -55,6 +61,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
             found = {}
+            check_size(sum(entry.file_size for entry in archive.infolist()), path.name)
             for entry in archive.infolist():
                 name = entry.filename.removesuffix(".npy")
                 with archive.open(entry) as stream:
@@ -74,27 +81,38 @@ def read_idx(path: Path) -> np.ndarray:
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            content = stream.read()
+            shape, dtype = _read_header(stream, path.name)
+            expected = math.prod(shape) * dtype.itemsize
+            check_size(expected, path.name)
+            content = stream.read(expected + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"{path.name} is damaged or no gzip file: download it again.") from error
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX_TYPES:
-        raise InputError(
-            f"{path.name} does not start like an idx file: expected 00 00, a type "
-            f"and a rank, found {content[:4].hex(' ') or 'nothing'}."
-        )
-    dtype, rank = np.dtype(_IDX_TYPES[content[2]]), content[3]
-    start = 4 + 4 * rank
-    if len(content) < start:
-        raise InputError(
-            f"{path.name} is truncated: {start} bytes of header expected, {len(content)} found."
-        )
-    shape = struct.unpack(f">{rank}I", content[4:start])
-    expected = start + math.prod(shape) * dtype.itemsize
     if len(content) != expected:
-        fault = "is truncated" if len(content) < expected else "goes on after its end"
+        start = 4 + 4 * len(shape)
+        few = len(content) < expected
+        fault = "is truncated" if few else "goes on after its end"
+        found = f", {start + len(content)} found" if few else ""
         raise InputError(
-            f"{path.name} {fault}: {expected} bytes expected, {len(content)} found; "
-            "download it again."
+            f"{path.name} {fault}: {start + expected} bytes expected{found}; download it again."
         )
-    numbers = np.frombuffer(content, dtype, offset=start).reshape(shape)
-    return numbers.astype(dtype.newbyteorder("="))
+    return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def _read_header(stream: io.BufferedIOBase, source: str) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of the numbers that follow."""
+    start = stream.read(4)
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _IDX_TYPES:
+        raise InputError(
+            f"{source} does not start like an idx file: expected 00 00, a type "
+            f"and a rank, found {start.hex(' ') or 'nothing'}."
+        )
+    rank = start[3]
+    if rank > RANK:
+        raise InputError(f"{source} has {rank} axes: at most {RANK} can be read; reshape it.")
+    lengths = stream.read(4 * rank)
+    if len(lengths) < 4 * rank:
+        raise InputError(
+            f"{source} is truncated: {4 + 4 * rank} bytes of header expected, "
+            f"{4 + len(lengths)} found."
+        )
+    return struct.unpack(f">{rank}I", lengths), np.dtype(_IDX_TYPES[start[2]])

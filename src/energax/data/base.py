@@ -48,6 +48,23 @@ class Labelled(eqx.Module):
 
 
 @dataclasses.dataclass(frozen=True)
+class Caution:
+    """What in the rows speaks against a density, and whether it forbids a likelihood.
+
+    Args:
+        text: a sentence that names the columns and says what to do.
+        forbids: a test likelihood of these rows means nothing: none is certified.
+
+    Example:
+        >>> ex.data.Caution("Column 'sex' of x.csv is discrete: drop it.", forbids=True).forbids
+        True
+    """
+
+    text: str
+    forbids: bool
+
+
+@dataclasses.dataclass(frozen=True)
 class Schema:
     """What a model needs to know of its data, without the rows.
 
@@ -58,6 +75,7 @@ class Schema:
         columns: names of the columns of a table; None where there are none.
         labels: how many labels there are; None where rows have none.
         digest: of the rows.
+        cautions: what in the rows speaks against a density.
 
     Example:
         >>> schema = ex.data.two_moons(train=20, test=10).schema
@@ -71,6 +89,13 @@ class Schema:
     columns: tuple[str, ...] | None
     labels: int | None
     digest: str
+    cautions: tuple[Caution, ...] = ()
+
+    @property
+    def forbidden(self) -> str | None:
+        """Why no likelihood of these rows is certified; None where nothing forbids it."""
+        found = " ".join(caution.text for caution in self.cautions if caution.forbids)
+        return found or None
 
     def to_dict(self) -> dict[str, Any]:
         """A record that `json.dumps` takes and `from_dict` reads back."""
@@ -81,6 +106,7 @@ class Schema:
     def from_dict(cls, record: dict[str, Any]) -> "Schema":
         """The schema that `to_dict` recorded. Raises InputError for a record that is not one."""
         fields = {field.name for field in dataclasses.fields(cls)}
+        record = {"cautions": []} | record
         if set(record) != fields:
             wrong = ", ".join(sorted(set(record) ^ fields))
             raise InputError(f"The record of a schema is damaged: {wrong} is missing or unknown.")
@@ -88,9 +114,10 @@ class Schema:
         try:
             shape = tuple(int(length) for length in record["shape"])
             names = None if columns is None else tuple(str(column) for column in columns)
+            cautions = tuple(Caution(**caution) for caution in record["cautions"])
         except (TypeError, ValueError) as error:
             raise InputError(f"The record of a schema is damaged: {error}.") from error
-        return cls(**(record | {"shape": shape, "columns": names}))
+        return cls(**(record | {"shape": shape, "columns": names, "cautions": cautions}))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +129,7 @@ class Dataset:
         columns: names of the columns of a table.
         distribution: the exact distribution, where it is known.
         train_labels, test_labels: a whole number from 0 for each row, where rows have labels.
+        cautions: what in the rows speaks against a density.
 
     Raises:
         ValueError: for labels of one part alone, of another length, or of another type.
@@ -120,6 +148,7 @@ class Dataset:
     distribution: AbstractDistribution | None = None
     train_labels: Int[np.ndarray, " train"] | None = None
     test_labels: Int[np.ndarray, " test"] | None = None
+    cautions: tuple[Caution, ...] = ()
 
     def __post_init__(self):
         pairs = {"train": self.train_labels, "test": self.test_labels}
@@ -142,7 +171,8 @@ class Dataset:
     @property
     def schema(self) -> Schema:
         """What a model needs to know of the data, without the rows."""
-        return Schema(self.name, self.shape, self.levels, self.columns, self.labels, self.digest)
+        known = (self.name, self.shape, self.levels, self.columns, self.labels, self.digest)
+        return Schema(*known, cautions=self.cautions)
 
     @property
     def labelled(self) -> tuple[Labelled, Labelled]:

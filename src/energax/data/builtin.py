@@ -83,7 +83,7 @@ def _found(name: str, file: str) -> Path:
     homes = [Path(given)] if given else []
     for home in [*homes, cache()]:
         for path in (home / name.replace("-", "_") / end for end in (file, f"{file}.gz")):
-            if path.exists():
+            if path.is_file():
                 return path
     raise InputError(
         f"The files of {name} are not here: run `energax data {name}`, or set ENERGAX_DATA to a "

@@ -2,24 +2,26 @@
 
 import gzip
 import hashlib
-import os
-import tempfile
+import io
 import zlib
-from contextlib import suppress
 from pathlib import Path
 
 import pooch
 import requests
 
 from energax.errors import InputError
+from energax.files import draft_file
 
 _CDN = "https://storage.googleapis.com/cvdf-datasets/mnist/"
-_ZALANDO = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+_ZALANDO = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
 ADDRESSES = {"mnist": _CDN, "fashion-mnist": _ZALANDO}
 """Public address of each set."""
 
 _DOWNLOAD = pooch.HTTPDownloader(timeout=30, headers={"Accept-Encoding": "identity"})
 """The gzip file must arrive as it is, so no encoding on top; 30 s without an answer is an error."""
+
+LARGEST = 1 << 26
+"""Bytes of a file, compressed or not: the largest of a set has 47 million."""
 
 # SHA-256 of the files without gzip, whose header differs between mirrors.
 DIGESTS = {
@@ -59,13 +61,35 @@ def cache() -> Path:
     return Path(pooch.os_cache("energax"))
 
 
-def _has_digest(file: Path, digest: str) -> bool:
-    """Is `digest` the SHA-256 of what the gzipped `file` holds? A damaged file has none."""
-    found = hashlib.sha256()
+class _Download:
+    """What has arrived so far, as a file that is written to."""
+
+    def __init__(self):
+        self.content = io.BytesIO()
+
+    def write(self, block: bytes) -> None:
+        """Keep a block. Raises InputError where it makes more than any file of a set."""
+        if self.content.tell() + len(block) > LARGEST:
+            raise InputError(
+                f"The address sends more than {LARGEST >> 20} MiB, which is no file of an image "
+                "set: try another address."
+            )
+        self.content.write(block)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+def _has_digest(stream: io.BufferedIOBase, digest: str) -> bool:
+    """Is `digest` the SHA-256 of what a gzipped stream holds? A damaged or vast one has none."""
+    found, size = hashlib.sha256(), 0
     try:
-        with gzip.open(file) as stream:
-            while block := stream.read(1 << 20):
+        with gzip.GzipFile(fileobj=stream) as content:
+            while block := content.read(1 << 20):
                 found.update(block)
+                size += len(block)
+                if size > LARGEST:
+                    return False
     except (gzip.BadGzipFile, EOFError, zlib.error):
         return False
     return found.hexdigest() == digest
@@ -77,20 +101,21 @@ def fetch(address: str, file: Path, digest: str) -> None:
     The file appears whole and checked, or not at all. Raises InputError without a network, for an
     answer that is not the file, and where `file` cannot be written.
     """
-    if file.exists() and _has_digest(file, digest):
-        return
-    new = not file.parent.exists()
     try:
+        if file.exists():
+            with file.open("rb") as stream:
+                if _has_digest(stream, digest):
+                    return
+        part = _Download()
+        _DOWNLOAD(address, part, None)
+        if not _has_digest(io.BytesIO(part.content.getvalue()), digest):
+            raise InputError(
+                f"What {address} sent has not the SHA-256 {digest[:12]}…: it is damaged or "
+                "another file; try again, or another address."
+            )
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".download-") as folder:
-            part = Path(folder) / file.name
-            _DOWNLOAD(address, str(part), None)
-            if not _has_digest(part, digest):
-                raise InputError(
-                    f"What {address} sent has not the SHA-256 {digest[:12]}…: it is damaged or "
-                    "another file; try again, or another address."
-                )
-            os.replace(part, file)
+        with draft_file(file) as draft:
+            draft.write_bytes(part.content.getvalue())
     except requests.RequestException as error:
         raise InputError(
             f"{address} could not be downloaded ({type(error).__name__}): check the network, or "
@@ -98,10 +123,6 @@ def fetch(address: str, file: Path, digest: str) -> None:
         ) from error
     except OSError as error:
         raise InputError(f"{file} cannot be written: {error.strerror or error}.") from error
-    finally:
-        if new and not file.exists():
-            with suppress(OSError):
-                file.parent.rmdir()
 
 
 def download(name: str, *, base_url: str | None = None, folder: str | Path | None = None) -> Path:

@@ -3,15 +3,18 @@
 import dataclasses
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Shaped
 
 from energax.data.arrays import read_idx, read_npy, read_npz
+from energax.data.cells import to_reals
 from energax.data.images import read_images
-from energax.data.tables import read_csv, read_parquet
-from energax.errors import InputError
+from energax.data.limit import check_size
+from energax.data.tables import Read, read_csv, read_parquet
+from energax.errors import InputError, join_words
 
 KNOWN = ".npy, .npz, .csv, .parquet, an idx file (such as train-images-idx3-ubyte.gz) or a folder"
 
@@ -24,6 +27,7 @@ class Table:
         columns: their names, None where there are none.
         source: the name of the file or of the rows, for messages.
         train_rows: how many leading rows are to train on; None where the source has no split.
+        unreadable: what is wrong with columns that hold other things than numbers, by their place.
 
     Example:
         >>> table = ex.data.Table(np.zeros((3, 2), np.float32), ("a", "b"), None, "points.csv")
@@ -36,39 +40,14 @@ class Table:
     levels: int | None
     source: str
     train_rows: int | None = None
+    unreadable: Mapping[int, str] = dataclasses.field(default_factory=dict)
 
 
-def _cell(place: np.ndarray, columns: tuple[str, ...] | None) -> str:
-    """Where a cell is, in words; data rows and columns count from 1."""
-    row, *rest = (int(number) + 1 for number in place)
-    if len(rest) > 1:
-        return f"data row {row}, place {tuple(rest)}"
-    return f"data row {row}, column {repr(columns[rest[0] - 1]) if columns else rest[0]}"
-
-
-def _reals(
-    numbers: np.ndarray, columns: tuple[str, ...] | None, source: str
-) -> Shaped[np.ndarray, " size *shape"]:
-    """float32, refusing what is missing, infinite, or too large for it."""
-    finite = np.isfinite(numbers)
-    if not finite.all():
-        place = np.argwhere(~finite)[0]
-        fault = "missing" if np.isnan(numbers[tuple(place)]) else "infinite"
-        raise InputError(
-            f"{source}: {_cell(place, columns)} is {fault}: give it a number or drop the row."
-        )
-    with np.errstate(over="ignore"):
-        rows = numbers.astype(np.float32)
-    if not np.isfinite(rows).all():
-        place = np.argwhere(~np.isfinite(rows))[0]
-        raise InputError(
-            f"{source}: {_cell(place, columns)} holds {numbers[tuple(place)]:g}, beyond float32: "
-            "rescale the column."
-        )
-    return rows
-
-
-def make_table(numbers: np.ndarray, columns: tuple[str, ...] | None, source: str) -> Table:
+def make_table(
+    numbers: np.ndarray,
+    columns: tuple[str, ...] | None,
+    source: str,
+) -> Table:
     if numbers.ndim < 2:
         raise InputError(
             f"{source} holds an array of shape {numbers.shape}: expected (rows, columns) or "
@@ -81,11 +60,16 @@ def make_table(numbers: np.ndarray, columns: tuple[str, ...] | None, source: str
 
 
 def check_table(table: Table) -> Table:
-    """The same with real numbers in float32. Raises InputError where one is not finite."""
+    """The same with real numbers in float32. Raises InputError where a cell holds none."""
     if table.levels is not None:
         return table
-    rows = _reals(table.rows, table.columns, table.source)
+    rows = to_reals(table.rows, table.columns, table.source, table.unreadable)
     return dataclasses.replace(table, rows=rows)
+
+
+def _from_cells(found: Read, source: str) -> Table:
+    table = make_table(found.numbers, found.columns, source)
+    return dataclasses.replace(table, unreadable=found.unreadable)
 
 
 def _from_npz(path: Path) -> Table:
@@ -103,7 +87,7 @@ def _from_npz(path: Path) -> Table:
         return dataclasses.replace(both, train_rows=len(train))
     if len(found) != 1:
         raise InputError(
-            f"{path.name} holds {', '.join(sorted(found)) or 'no array'}: expected one array, or "
+            f"{path.name} holds {join_words(sorted(found)) or 'no array'}: expected one array, or "
             "the two arrays train and test."
         )
     return make_table(next(iter(found.values())), None, path.name)
@@ -124,8 +108,11 @@ def _numbers_of(path: Path) -> Table:
         return make_table(read_images(path), None, path.resolve().name)
     if not path.exists():
         raise InputError(f"There is no file {path}: check the path.")
+    if not path.is_file():
+        raise InputError(f"{path} is a pipe or a device: save the rows to a file first.")
     if not path.stat().st_size:
         raise InputError(f"{path.name} is empty: it has no bytes.")
+    check_size(path.stat().st_size, path.name)
     if re.search(r"idx\d*(-\w+)?(\.gz)?$", path.name):
         return make_table(read_idx(path), None, path.name)
     match path.suffix.lower():
@@ -134,9 +121,9 @@ def _numbers_of(path: Path) -> Table:
         case ".npz":
             return _from_npz(path)
         case ".csv":
-            return make_table(*read_csv(path), path.name)
+            return _from_cells(read_csv(path), path.name)
         case ".parquet":
-            return make_table(*read_parquet(path), path.name)
+            return _from_cells(read_parquet(path), path.name)
     raise InputError(f"{path.name} is of no known kind; known are {KNOWN} of images.")
 
 

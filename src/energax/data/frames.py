@@ -1,12 +1,14 @@
 """Rows that are held in Python: arrays, nested lists, pandas and polars frames."""
 
+import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
 
 from energax.data.files import Table, check_levels, check_rows, check_table, make_table
-from energax.data.tables import MISSING
+from energax.data.tables import MISSING, check_names, describe_text
 from energax.errors import InputError
 
 _NUMBERS, _CELLS = "fiub", "OUS"
@@ -16,49 +18,47 @@ _MISSING = (*MISSING, "<na>", "nat")
 """Cells that mean "no number", in lower case: those of files, and those of pandas."""
 
 
-def _number(cell: Any, where: str) -> float:
-    """The number in a cell, NaN where it is missing. Text is refused, "1.5" too."""
+def _number(cell: Any) -> float | None:
+    """The number in a cell, NaN where it is missing; None for text, "1.5" too, and the rest."""
     if str(cell).strip().lower() in _MISSING:
         return np.nan
-    fault = InputError(
-        f"{where} holds {'text' if type(cell) is str else type(cell).__name__}, {cell!r}: drop the "
-        "column or write it as numbers."
-    )
     if isinstance(cell, str | bytes):
-        raise fault
+        return None
     try:
         return float(cell)
-    except (TypeError, ValueError) as error:
-        raise fault from error
+    except (TypeError, ValueError):
+        return None
 
 
-def _column(cells: np.ndarray, column: str, source: str) -> np.ndarray:
-    """One column in float64."""
+def _column(cells: np.ndarray) -> tuple[np.ndarray, str | None]:
+    """One column in float64, and what is wrong with its cells that are no numbers."""
     if cells.dtype.kind in _NUMBERS:
-        return cells.astype(np.float64)
+        return cells.astype(np.float64), None
     if cells.dtype.kind not in _CELLS:
-        raise InputError(
-            f"Column {column} of {source} holds {cells.dtype}, not numbers: drop the column or "
-            "write it as numbers."
-        )
-    where = (f"{source}: data row {row}, column {column}" for row in range(1, len(cells) + 1))
-    numbers = [_number(cell, place) for cell, place in zip(cells, where, strict=True)]
-    return np.asarray(numbers, np.float64)
+        return np.full(len(cells), np.nan), f"holds {cells.dtype}, not numbers"
+    numbers = [_number(cell) for cell in cells]
+    faults = [row for row, number in enumerate(numbers) if number is None]
+    found = np.array([np.nan if number is None else number for number in numbers])
+    return found, describe_text(cells[faults[0]], faults[0] + 1, len(faults)) if faults else None
+
+
+def _from_columns(
+    columns: Iterable[np.ndarray], names: tuple[str, ...] | None, source: str
+) -> Table:
+    found = [_column(cells) for cells in columns]
+    table = make_table(np.stack([numbers for numbers, _ in found], axis=1), names, source)
+    faults = {index: fault for index, (_, fault) in enumerate(found) if fault is not None}
+    return dataclasses.replace(table, unreadable=faults)
 
 
 def _from_frame(frame: Any, source: str) -> Table:
     """A pandas or polars frame: both give a column by `frame[name].to_numpy()`."""
     names = tuple(str(column) for column in frame.columns)
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise InputError(f"{source} has two columns called {twice[0]!r}: rename one of them.")
+    check_names(list(names), source)
     if not names or not len(frame):
         raise InputError(f"{source} is empty, of shape {frame.shape}: it needs rows and columns.")
-    columns = [
-        _column(np.asarray(frame[column].to_numpy()), repr(name), source)
-        for column, name in zip(frame.columns, names, strict=True)
-    ]
-    return make_table(np.stack(columns, axis=1), names, source)
+    columns = (np.asarray(frame[column].to_numpy()) for column in frame.columns)
+    return _from_columns(columns, names, source)
 
 
 def _from_array(rows: Any, source: str) -> Table:
@@ -74,8 +74,7 @@ def _from_array(rows: Any, source: str) -> Table:
         return make_table(array, None, source)
     if array.ndim != 2:
         raise InputError(f"{source} holds {array.dtype}, not numbers: give an array of numbers.")
-    columns = [_column(cells, str(number), source) for number, cells in enumerate(array.T, 1)]
-    return make_table(np.stack(columns, axis=1), None, source)
+    return _from_columns(array.T, None, source)
 
 
 def read_array(rows: Any, name: str = "rows") -> Table:
@@ -114,7 +113,7 @@ def check_array(
         >>> ex.data.check_array([[1.0, 2.0], [3.0, float("nan")]])
         Traceback (most recent call last):
             ...
-        energax.errors.InputError: rows: data row 2, column 2 is missing: give...
+        energax.errors.InputError: rows: column 2 has 1 missing cell, in data row 2: fill...
     """
     table = read_array(rows, name)
     if shape is None:

@@ -1,20 +1,33 @@
 """A folder of images as one array."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from energax.data.limit import check_size
 from energax.errors import InputError
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
-def _pixels(path: Path) -> np.ndarray:
-    """(height, width) of a greyscale image, (3, height, width) of a colour one; uint8."""
+def _pixels(path: Path, files: int) -> np.ndarray:
+    """(height, width) of a greyscale image, (3, height, width) of a colour one; uint8.
+
+    `files`: how many of its size there are.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"{path.name} is no file, but a folder, a pipe, a device or a broken link: remove it."
+        )
     try:
         with Image.open(path) as image:
+            size = math.prod(image.size) * len(image.getbands())
+            check_size(size * files, f"{files} images like {path.name}" if files > 1 else path.name)
             mode, pixels = image.mode, np.asarray(image)
+    except InputError:
+        raise
     except PermissionError:
         raise
     # Pillow raises SyntaxError for a broken PNG.
@@ -39,10 +52,10 @@ def read_images(folder: Path) -> np.ndarray:
             f"The folder {folder.resolve().name} holds no images: expected files that end in "
             f"{', '.join(_SUFFIXES)}."
         )
-    first = _pixels(files[0])
+    first = _pixels(files[0], len(files))
     images = np.empty((len(files), *first.shape), np.uint8)
     for index, file in enumerate(files):
-        pixels = _pixels(file)
+        pixels = _pixels(file, 1)
         if pixels.shape != first.shape:
             raise InputError(
                 f"Images must share one size: {files[0].name} is {_words(first)}, "

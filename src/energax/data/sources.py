@@ -10,6 +10,8 @@ from jaxtyping import Int
 
 from energax.data.base import Dataset
 from energax.data.builtin import digits, fashion_mnist, mnist
+from energax.data.cautions import find_cautions
+from energax.data.columns import check_columns
 from energax.data.files import Table, check_levels, check_rows, read_rows
 from energax.data.frames import read_array
 from energax.data.toys import checkerboard, eight_gaussians, rings, two_moons
@@ -27,9 +29,6 @@ _BUILT_IN = {
 NAMES = tuple(_BUILT_IN)
 """Data sets that need no path."""
 
-_SAME = 1e-10
-"""Columns whose correlation is nearer to 1 than this are one column."""
-
 _FEWEST = 10
 """Rows below which no split makes sense."""
 
@@ -46,30 +45,6 @@ def _split_places(table: Table, test_fraction: float) -> tuple[np.ndarray, np.nd
     return order[:-test], order[-test:]
 
 
-def _refuse_constant(train: np.ndarray, table: Table) -> None:
-    still = np.ptp(train, axis=0) == 0
-    if still.any():
-        index = int(np.argmax(still))
-        name = repr(table.columns[index]) if table.columns else str(index + 1)
-        raise InputError(
-            f"Column {name} of {table.source} is constant ({train[0, index]:g} in every training "
-            f"row, as far as {train.dtype} can tell): drop it, or take the constant part off."
-        )
-
-
-def _refuse_copies(train: np.ndarray, table: Table) -> None:
-    """Columns on one line have no joint density: any likelihood of them is beyond all bounds."""
-    exact = train.astype(np.float64)
-    alike = np.abs(np.triu(np.corrcoef(exact, rowvar=False), 1))
-    if alike.max() > 1 - _SAME:
-        pair = np.unravel_index(int(np.argmax(alike)), alike.shape)
-        names = [repr(table.columns[i]) if table.columns else str(i + 1) for i in pair]
-        raise InputError(
-            f"Columns {names[0]} and {names[1]} of {table.source} are copies of each other, up to "
-            "scale and offset: drop one, for together they have no density."
-        )
-
-
 def _split(
     table: Table, test_fraction: float, labels: Int[np.ndarray, " size"] | None = None
 ) -> Dataset:
@@ -83,9 +58,7 @@ def _split(
     if test_fraction > 0 and not (len(train) and len(test)):
         raise InputError(f"{table.source}: both `train` and `test` need rows; one has none.")
     if table.levels is None and train.ndim == 2:
-        _refuse_constant(train, table)
-        if train.shape[1] > 1:
-            _refuse_copies(train, table)
+        check_columns(train, table)
     each = (None, None) if labels is None else tuple(labels[part] for part in places)
     return Dataset(
         table.source,
@@ -95,6 +68,7 @@ def _split(
         columns=table.columns,
         train_labels=each[0],
         test_labels=each[1],
+        cautions=find_cautions(train, test, table),
     )
 
 
@@ -117,8 +91,8 @@ def load(name: str, *, test_fraction: float = 0.2) -> Dataset:
             with `train` and `test` keeps its own split.
 
     Raises:
-        InputError: for an unknown name, rows that cannot be used, fewer than 10 rows, or a column
-            of a table that is constant or a copy of another.
+        InputError: for an unknown name, rows that cannot be used, fewer than 10 rows, or
+            columns of a table that are constant, of an extreme scale, or follow from others.
 
     Example:
         >>> rows = ex.data.load("digits")
@@ -191,7 +165,8 @@ def from_rows(
 
     Raises:
         InputError: one sentence that names row and column, as `check_array`; for fewer than 10
-            rows; for a column of a table that is constant or a copy of another.
+            rows; for columns of a table that are constant, of an extreme scale, or follow from
+            others.
         ValueError: where labels are given for one of two parts alone.
 
     Example:

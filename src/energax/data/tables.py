@@ -1,28 +1,79 @@
-"""CSV and parquet files as a matrix and the names of its columns."""
+"""CSV and parquet files as a matrix, the names of its columns, and what in them is no number."""
 
 import csv
 import io
+import re
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float
 
-from energax.errors import InputError
+from energax.data.limit import check_size
+from energax.errors import InputError, join_words
+from energax.files import unguard
 
 MISSING = ("", "na", "n/a", "nan", "null", "none")
 """Cells that mean "no number", in lower case."""
+
+TRUTH = {"true": 1.0, "false": 0.0}
+"""What a cell that is true or false counts as, in lower case."""
+
+SEPARATORS = "\t;,"
+"""Between cells; the first that cuts the lines at the top into as many cells each, is taken."""
+
+TOP = 20
+"""Lines that show the separator."""
+
+
+class Read(NamedTuple):
+    """A table in float64, NaN where a cell holds no number.
+
+    `unreadable`: by the number of a column, what is wrong with cells that are not missing.
+    """
+
+    numbers: Float[np.ndarray, " size columns"]
+    columns: tuple[str, ...] | None
+    unreadable: dict[int, str]
+
+
+def check_names(names: list[str], source: str) -> None:
+    """Raise InputError for columns of one name."""
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        words = join_words(map(repr, twice))
+        raise InputError(f"{source} has two columns called {words}: rename one of them.")
+
+
+def describe_text(cell: Any, row: int, count: int) -> str:
+    """What is wrong with a column that holds text: its first such cell, in `row` from 1."""
+    kind = "text" if isinstance(cell, str) else f"{type(cell).__name__}, not numbers"
+    hint = " (write decimals with a point)" if re.fullmatch(r"[+-]?\d*,\d+", str(cell)) else ""
+    more = f" and {count - 1} more" if count > 1 else ""
+    return f"holds {kind}, {repr(cell)[:40]} in data row {row}{more}{hint}"
+
+
+def _find_separator(text: str) -> str:
+    top = "\n".join(text.split("\n", TOP)[:TOP])
+    for separator in SEPARATORS:
+        lines = csv.reader(io.StringIO(top), delimiter=separator)
+        widths = {len(row) for row in lines if row}
+        if len(widths) == 1 and widths != {1}:
+            return separator
+    return ","
 
 
 def _is_number(cell: str) -> bool:
     try:
         float(cell)
     except ValueError:
-        return cell.strip().lower() in MISSING[1:]
+        return cell.strip().lower() in (*MISSING[1:], *TRUTH)
     return True
 
 
-def _refuse_ragged(text: str, width: int, source: str) -> None:
-    reader = csv.reader(io.StringIO(text))
+def _refuse_ragged(text: str, separator: str, width: int, source: str) -> None:
+    reader = csv.reader(io.StringIO(text), delimiter=separator)
     for row in reader:
         if len(row) != width and not (width == 1 and not row):
             raise InputError(
@@ -31,80 +82,92 @@ def _refuse_ragged(text: str, width: int, source: str) -> None:
             )
 
 
-def _column_names(text: str, source: str) -> tuple[str, ...] | None:
-    """The cells of the first line; None where all of them are numbers."""
-    first = [cell.strip() for cell in next(csv.reader(io.StringIO(text)), [])]
-    if all(_is_number(cell) for cell in first):
-        return None
-    twice = [name for name in first if first.count(name) > 1]
-    if twice:
-        raise InputError(f"{source} has two columns called {twice[0]!r}: rename one of them.")
-    return tuple(first)
-
-
-def _cells(text: str, has_header: bool, source: str) -> pl.DataFrame:
+def _cells(text: str, separator: str, width: int, has_header: bool, source: str) -> pl.DataFrame:
     """Every cell as a string without blanks around it; null where there is none."""
-    width = len(next(csv.reader(io.StringIO(text))))
     try:
-        frame = pl.read_csv(text.encode(), has_header=has_header, infer_schema=False)
+        frame = pl.read_csv(
+            text.encode(), has_header=has_header, infer_schema=False, separator=separator
+        )
     except pl.exceptions.PolarsError as error:
-        _refuse_ragged(text, width, source)
+        _refuse_ragged(text, separator, width, source)
         reason = str(error).partition("\n")[0]
         raise InputError(f"{source} cannot be read as comma-separated rows: {reason}") from error
     if any(frame.null_count().row(0)):
-        _refuse_ragged(text, width, source)
+        _refuse_ragged(text, separator, width, source)
     return frame.select(pl.all().str.strip_chars())
 
 
-def read_csv(path: Path) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    """A comma-separated table in float64, NaN where a cell is missing, and its column names.
+def _read_column(cells: pl.Series) -> tuple[pl.Series, str | None]:
+    """The numbers of a column, and what is wrong with the others."""
+    words = cells.fill_null("").str.to_lowercase()
+    missing = words.is_in(MISSING)
+    if (missing | words.is_in(list(TRUTH))).all() and not missing.all():
+        return words.replace_strict(TRUTH, default=None, return_dtype=pl.Float64), None
+    numbers = cells.cast(pl.Float64, strict=False)
+    text = numbers.is_null() & ~missing
+    if not text.any():
+        return numbers, None
+    row = int(text.arg_max() or 0)
+    return numbers, describe_text(cells[row], row + 1, int(text.sum()))
+
+
+def read_csv(path: Path) -> Read:
+    """A table whose cells are separated by commas, semicolons or tabs.
 
     The first line names the columns, unless all its cells are numbers: then there are no names.
-    Raises InputError for text, ragged lines, two columns of one name, or no rows.
+    True and false count as 1 and 0. Raises InputError for ragged lines, two columns of one name, or
+    no rows.
     """
     try:
         text = path.read_bytes().decode("utf-8-sig").rstrip("\r\n")
         if not text.partition("\n")[0].strip():
             raise InputError(f"{path.name} begins with a blank line: remove it.")
-        names = _column_names(text, path.name)
-        cells = _cells(text, names is not None, path.name)
+        separator = _find_separator(text)
+        first = next(csv.reader(io.StringIO(text), delimiter=separator), [])
+        names = None
+        if not all(_is_number(cell.strip()) for cell in first):
+            names = [unguard(cell.strip()) for cell in first]
+            check_names(names, path.name)
+        cells = _cells(text, separator, len(first), names is not None, path.name)
     except UnicodeDecodeError as error:
         raise InputError(f"{path.name} is not UTF-8 text: save it as CSV in UTF-8.") from error
     except csv.Error as error:
         raise InputError(f"{path.name} cannot be read as CSV: {error}.") from error
     if not len(cells):
         raise InputError(f"{path.name} has no rows: it needs at least one below its header.")
-    numbers = cells.select(pl.all().cast(pl.Float64, strict=False))
-    for index, (column, number) in enumerate(zip(cells, numbers, strict=True)):
-        if not number.null_count():
-            continue
-        text_cells = number.is_null() & ~column.fill_null("").str.to_lowercase().is_in(MISSING)
-        if text_cells.any():
-            row = int(text_cells.arg_max() or 0)
-            name = repr(names[index]) if names else str(index + 1)
-            raise InputError(
-                f"Column {name} of {path.name} holds text, {column[row]!r} in data row {row + 1}: "
-                "drop the column or write it as numbers."
-            )
-    return numbers.fill_null(np.nan).to_numpy(), names
+    found = [_read_column(column) for column in cells]
+    return Read(
+        pl.DataFrame([numbers for numbers, _ in found]).fill_null(np.nan).to_numpy(),
+        None if names is None else tuple(names),
+        {index: fault for index, (_, fault) in enumerate(found) if fault is not None},
+    )
 
 
-def read_parquet(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """A parquet table in float64, NaN where a cell is missing, and its column names.
+def read_parquet(path: Path) -> Read:
+    """A parquet table; true and false count as 1 and 0. What holds no numbers is not read.
 
-    Raises InputError for a column that does not hold numbers, no rows, or a damaged file.
+    Raises InputError for no rows, or a damaged file.
     """
     try:
-        frame = pl.read_parquet(path.read_bytes())
+        with path.open("rb") as stream:
+            kinds = pl.read_parquet_schema(stream)
+        known = [name for name, kind in kinds.items() if kind.is_numeric() or kind == pl.Boolean]
+        rows = int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
+        check_size(8 * rows * len(kinds), path.name)
+        frame = pl.read_parquet(path.read_bytes(), columns=known) if known else pl.DataFrame()
+    except PermissionError:
+        raise
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path.name} is damaged or no parquet file: save it again.") from error
-    for column in frame:
-        if not column.dtype.is_numeric():
-            raise InputError(
-                f"Column {column.name!r} of {path.name} holds {column.dtype}, not numbers: "
-                "drop the column or write it as numbers."
-            )
-    if not len(frame):
+    if not rows:
         raise InputError(f"{path.name} has no rows: it needs at least one.")
-    numbers = frame.select(pl.all().cast(pl.Float64))
-    return numbers.fill_null(np.nan).to_numpy(), tuple(frame.columns)
+    numbers = np.full((rows, len(kinds)), np.nan)
+    for index, name in enumerate(kinds):
+        if name in known:
+            numbers[:, index] = frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    faults = {
+        index: f"holds {kind}, not numbers"
+        for index, (name, kind) in enumerate(kinds.items())
+        if name not in known
+    }
+    return Read(numbers, tuple(kinds), faults)

@@ -9,14 +9,14 @@ from energax.errors import InputError
 from energax.method.base import AbstractMethod
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
-from energax.options import PROBABILITY, above, at_least, check, option, replace
+from energax.options import PROBABILITY, WIDTH, above, at_least, check, option, replace
 
 
 @dataclasses.dataclass(frozen=True)
 class Shallow:
     """One hidden layer in the mean-field scaling."""
 
-    width: int = option("Neurons.", at_least(1), default=256)
+    width: int = option("Neurons.", WIDTH, default=256)
     direction_step: float = option(
         "Step of the directions of neurons; 0 freezes them (the lazy regime).",
         at_least(0),

@@ -13,14 +13,14 @@ from energax.method.descent import tilt_in_plane
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
 from energax.method.parts import Adam, Network
-from energax.options import above, at_least, check, option, replace
+from energax.options import WIDTH, above, at_least, check, option, replace
 
 
 @dataclasses.dataclass(frozen=True)
 class RivalWidth:
     """Size of a rival that is a perceptron, as deep as the energy's network."""
 
-    rival_width: int = option("Units of a layer of the rival.", at_least(1), default=128)
+    rival_width: int = option("Units of a layer of the rival.", WIDTH, default=128)
 
     def __post_init__(self):
         check(self)

@@ -10,7 +10,7 @@ from energax.method.chain import Chain, LatentWalk, Penalty, TrainingChain
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
 from energax.method.parts import Adam, Network
-from energax.options import above, at_least, check, option
+from energax.options import WIDTH, above, at_least, check, option
 
 Posterior = Literal["encoder", "prior", "persistent", "variational", "none"]
 
@@ -19,12 +19,12 @@ Posterior = Literal["encoder", "prior", "persistent", "variational", "none"]
 class Generator:
     """A network from latent vectors to rows, whose samples carry noise."""
 
-    latent_dim: int = option("Dimension of the latent vector z.", at_least(1), default=16)
+    latent_dim: int = option("Dimension of the latent vector z.", WIDTH, default=16)
     noise: float = option(
         "Standard deviation of the generator's noise, in model units.", above(0), default=0.3
     )
     generator_width: int = option(
-        "Units of a layer of the generator, or its channels.", at_least(1), default=128
+        "Units of a layer of the generator, or its channels.", WIDTH, default=128
     )
     generator_learning_rate: float = option(
         "Learning rate of the generator at the start.", above(0), default=1e-3
@@ -63,7 +63,7 @@ class Encoder:
     )
     encoder_width: int | None = option(
         "Units of a layer of the encoder, or its channels.",
-        at_least(1),
+        WIDTH,
         default=None,
         unset="as the generator",
     )

@@ -5,9 +5,12 @@ from typing import Literal
 
 from energax.method.kind import Kind
 from energax.options import (
+    CHUNK,
+    DEPTH,
     FRACTION,
     PROBABILITY,
     SEED,
+    WIDTH,
     above,
     at_least,
     check,
@@ -33,7 +36,7 @@ class Training:
     )
     seed: int = option("Seed of everything random in the run.", SEED, default=0)
     chunk_steps: int = option(
-        "Updates in one compiled program, between two lines of the log.", at_least(1), default=100
+        "Updates in one compiled program, between two lines of the log.", CHUNK, default=100
     )
     checkpoint_every: int = option(
         "Updates between checkpoints, rounded up to a chunk.", at_least(1), default=500
@@ -109,8 +112,8 @@ class Base:
 class Perceptron:
     """A multilayer perceptron."""
 
-    width: int = option("Units of a layer.", at_least(1), default=128)
-    depth: int = option("Hidden layers.", at_least(1), default=2)
+    width: int = option("Units of a layer.", WIDTH, default=128)
+    depth: int = option("Hidden layers.", DEPTH, default=2)
 
     def __post_init__(self):
         check(self)
@@ -136,9 +139,9 @@ class Network:
         name="network",
     )
     width: int = option(
-        "Units of a layer, or channels of the first convolution.", at_least(1), default=128
+        "Units of a layer, or channels of the first convolution.", WIDTH, default=128
     )
-    depth: int = option("Hidden layers, or residual blocks.", at_least(1), default=2)
+    depth: int = option("Hidden layers, or residual blocks.", DEPTH, default=2)
     spectral: bool = option("Bound the spectral norm of each convolution by 1.", default=False)
 
     def __post_init__(self):

@@ -64,7 +64,7 @@ def _difference(each: Each | None, other: Each) -> dict[str, Any]:
 
 def _plain(train: Train, test: Rows, levels: int | None) -> tuple[np.ndarray, np.ndarray, float]:
     """Train rows, copies of test rows, and the log-determinant, in the space of the baselines."""
-    flat = [part.reshape(len(part), -1) for part in (train, test)]
+    flat = [part.reshape(len(part), -1).astype(np.float64) for part in (train, test)]
     if levels is None:
         middle, std = flat[0].mean(axis=0), flat[0].std(axis=0)
         inputs, tests = ((part - middle) / std for part in flat)

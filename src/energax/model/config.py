@@ -6,7 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from energax import data
-from energax.content import OBJECT, TEXT, check_content, list_of, number, optional, whole
+from energax.content import (
+    FLAG,
+    OBJECT,
+    TEXT,
+    Kind,
+    check_content,
+    list_of,
+    number,
+    optional,
+    whole,
+)
 from energax.data import AbstractTransform, Schema
 from energax.errors import InputError
 from energax.files import hash_file, read_json
@@ -20,6 +30,17 @@ VERSION = 2
 CONFIG, TRANSFORM, BASE = "config.json", "transform.json", "base.safetensors"
 """The files of a model that are there before it is trained."""
 
+CAUTION = Kind(
+    "an object of text and forbids",
+    lambda value: (
+        isinstance(value, dict)
+        and value.keys() == {"text", "forbids"}
+        and TEXT.holds(value["text"])
+        and FLAG.holds(value["forbids"])
+    ),
+)
+"""What in the rows speaks against a density."""
+
 MODEL = {
     "version": whole(at_least(0)),
     "method": TEXT,
@@ -31,6 +52,7 @@ MODEL = {
         "columns": optional(list_of(TEXT)),
         "labels": optional(whole(at_least(1))),
         "digest": TEXT,
+        "cautions?": list_of(CAUTION),
     },
     "energy": optional(TEXT),
 }

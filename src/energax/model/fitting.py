@@ -18,6 +18,7 @@ from energax.method import (
     kind_of,
 )
 from energax.model.base import Model
+from energax.model.learning import find_standstill
 from energax.model.players import list_auxiliary
 from energax.model.saving import name_energy, replace_energy
 from energax.objective import coverage_warning
@@ -42,7 +43,7 @@ def choose_method(name: str | None, rows: Dataset, options: dict[str, Any]) -> A
 def prepare(method: AbstractMethod, rows: Dataset, energy: Any = None) -> Groundwork:
     """What is fitted before training: the transform and the base.
 
-    Raises InputError for options that do not suit the rows.
+    Raises InputError for options that do not suit the rows, or networks too large to be trained.
     """
     method.check_rows(rows)
     with stage("fitting the base"):
@@ -52,7 +53,9 @@ def prepare(method: AbstractMethod, rows: Dataset, energy: Any = None) -> Ground
         )
     tilted = method.base.kind != "none"
     count, labels = len(rows.train), rows.labels or 0
-    return Groundwork(base, transform, count, labels, tilted=tilted, energy=energy)
+    ground = Groundwork(base, transform, count, labels, tilted=tilted, energy=energy)
+    build.check_players(method, ground)
+    return ground
 
 
 def start_run(
@@ -104,11 +107,12 @@ def as_dataset(rows: Any, labels: Any, levels: int | None) -> Dataset:
     )
 
 
-def warn_of_coverage(metrics: dict[str, np.ndarray]) -> None:
-    """Warn, once training has ended, where its noise hardly covered the data."""
+def warn_of_training(metrics: dict[str, np.ndarray]) -> None:
+    """Warn, once training has ended, where its noise hardly covered the data, or nothing moved."""
     means = {name: np.mean(values) for name, values in metrics.items()}
-    if (warning := coverage_warning(means)) is not None:
-        warnings.warn(warning, stacklevel=3)
+    for warning in (coverage_warning(means), find_standstill([means])):
+        if warning is not None:
+            warnings.warn(warning, stacklevel=3)
 
 
 def fit(
@@ -138,6 +142,8 @@ def fit(
     Raises InputError for rows or options that cannot be used, Diverged where training fails.
     """
     known = as_dataset(rows, labels, levels)
+    for caution in known.cautions:
+        warnings.warn(caution.text, stacklevel=2)
     if isinstance(method, AbstractMethod):
         chosen = replace(method, **options) if options else method
     else:
@@ -153,6 +159,6 @@ def fit(
         for run, metrics in fitting:
             done = int(run.step)
             if total - done < length:
-                warn_of_coverage(metrics)
+                warn_of_training(metrics)
                 break
     return finish(chosen, ground, known, learner, run.state)

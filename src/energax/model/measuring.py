@@ -16,6 +16,7 @@ from energax.evaluate import Likelihood, LogZ
 from energax.method import build
 from energax.model import baselines
 from energax.model.base import Model
+from energax.model.learning import judge_learning
 from energax.model.quality import box_of, measure_labels, measure_quality
 from energax.model.record import estimate, figure
 from energax.model.sampling import decode_rows, sample_chains
@@ -94,6 +95,7 @@ def measure(
     if model.method.classifies and rows is not None:
         record |= measure_labels(model, tested, np.asarray(rows.labelled[1].label))
     record["baselines"] = _baselines(model, known if compare else None, tested, each)
+    record |= judge_learning(record)
     if truth is not None:
         record["true_distribution"] = baselines.measure_distribution(truth, tested)
     record["seconds"] = figure(time.perf_counter() - began)
@@ -168,8 +170,8 @@ def _likelihood(
     record = {
         "test_log_likelihood": {
             **{name: figure(getattr(found, name))["value"] for name in ("value", "lower", "upper")},
-            "certified": found.certified,
-            "why": found.why,
+            "certified": found.certified and model.schema.forbidden is None,
+            "why": model.schema.forbidden or found.why,
             "level": log_z.level,
             "error_over_rows": found.error,
             "rows": len(found.rows),
@@ -193,6 +195,11 @@ def _bits(found: Likelihood, model: Model) -> dict[str, Any]:
 
 def summarise(record: dict[str, Any]) -> str:
     """The outcome in one line."""
+    said = _summarise_likelihood(record)
+    return f"{said} {record['learning']}" if "learning" in record else said
+
+
+def _summarise_likelihood(record: dict[str, Any]) -> str:
     found = record["test_log_likelihood"]
     if found["value"] is None:
         return f"No test log-likelihood. {found['why']}"

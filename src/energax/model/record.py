@@ -25,6 +25,7 @@ EVALUATION = {
         "rows?": whole(at_least(1)),
     },
     "baselines": {"*": FIGURE | {"setting?": TEXT, "difference?": FIGURE}},
+    "learning?": TEXT,
     "chain_verdict": TEXT,
     "chain_sampler": TEXT,
     SAMPLES: TEXT,

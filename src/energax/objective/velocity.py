@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from energax.energy import AbstractDistribution, Energy, draws
@@ -38,9 +39,9 @@ class MinimumVelocity(AbstractMemoryless):
     mobility: Float[Array, "*shape"]
 
     def __init__(self, mobility: ArrayLike = 1.0):
-        self.mobility = jnp.asarray(mobility, jnp.result_type(float))
-        if not bool(jnp.all(self.mobility > 0)):
+        if not np.all(np.asarray(mobility) > 0):
             raise ValueError(f"`mobility` must be above 0 everywhere; got {mobility}.")
+        self.mobility = jnp.asarray(mobility, jnp.result_type(float))
 
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray

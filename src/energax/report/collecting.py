@@ -83,7 +83,7 @@ def collect_results(
         options=group_options(model.method),
         versions=versions or {},
         metrics=metrics,
-        notes=_warn(metrics),
+        notes=(*(caution.text for caution in schema.cautions), *_warn(metrics)),
         evaluation=measured.record,
         energies=_energies(model, measured, known),
         test=measured.test,

@@ -29,7 +29,7 @@ from energax.report.verdict import judge
 
 CHAIN_SENTENCES = ("verdict", "sampler")
 """Sentences whose name ends with one of these stand beside the chains."""
-SHOWN_ABOVE = ("test_log_likelihood", "baselines", "true_distribution")
+SHOWN_ABOVE = ("test_log_likelihood", "baselines", "true_distribution", "learning")
 TEMPLATES = Environment(
     loader=PackageLoader("energax", "report"),
     autoescape=True,

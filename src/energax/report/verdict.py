@@ -95,10 +95,13 @@ def judge(evaluation: Mapping[str, Any]) -> tuple[str, str]:
 
     "Better than every baseline" needs a certified log Z and, for each baseline, a paired difference
     whose interval lies above 0. A record without paired differences gets no comparison. An
-    R-hat graded "poor" is named in the first sentence.
+    R-hat graded "poor" is named in the first sentence. Where training changed nothing, that comes
+    first of all.
     """
     model = read_interval(evaluation.get("test_log_likelihood"))
     mood, claim, detail = _judge_likelihood(model, evaluation.get("baselines") or {})
+    if learning := evaluation.get("learning"):
+        mood, claim, detail = "poor", str(learning).rstrip("."), f"{claim}. {detail}"
     poor = [one for one in find_rhats(evaluation) if grade("rhat", one.value) == "poor"]
     if not poor:
         return mood, f"{claim}. {detail}".strip()

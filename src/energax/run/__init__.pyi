@@ -5,6 +5,7 @@ from .comparing import name_methods as name_methods
 from .comparing import write_comparison as write_comparison
 from .creating import create as create
 from .creating import new_run as new_run
+from .creating import remove_unstarted as remove_unstarted
 from .creating import reproducing_command as reproducing_command
 from .evaluating import evaluate as evaluate
 from .folder import Folder as Folder

@@ -9,7 +9,7 @@ import polars as pl
 from energax import report
 from energax.data import Dataset
 from energax.errors import InputError
-from energax.files import write_text
+from energax.files import guard, write_text
 from energax.model import baselines, config
 from energax.options import leaves
 from energax.progress import stage
@@ -113,7 +113,10 @@ def write_comparison(path: Path, found: "report.Comparison") -> None:
     with stage("writing the comparison"):
         write_text(path / "comparison.html", report.render_comparison(found))
         write_text(path / "table.md", report.render_markdown(found))
-        write_text(path / "runs.csv", pl.DataFrame([_line(e) for e in found.entries]).write_csv())
+        lines = pl.DataFrame([_line(entry) for entry in found.entries])
+        text = pl.selectors.string()
+        guarded = lines.with_columns(text.map_elements(guard, return_dtype=pl.String))
+        write_text(path / "runs.csv", guarded.write_csv())
 
 
 FIGURES = ("mmd", "kernel_stein", "modes_covered", "mode_shares_off", "coverage", "rhat")

@@ -1,9 +1,12 @@
 """The folder of a new run: its options, and all that is fitted before training."""
 
+import contextlib
 import itertools
 import os
 import platform
 import shlex
+import shutil
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import jax
 
 from energax import data, train
 from energax.data import Dataset
+from energax.errors import InputError
 from energax.files import draft_folder, write_json
 from energax.method import AbstractMethod, spell_method
 from energax.model import config, fitting
@@ -47,6 +51,22 @@ def create(
         write_json(draft / config.TRANSFORM, data.to_json(ground.transform))
         train.write_weights(draft / config.BASE, {"base": ground.base})
     return Folder(path)
+
+
+@contextlib.contextmanager
+def remove_unstarted(folder: Folder) -> Iterator[None]:
+    """Remove the folder of a new run where memory ends before the first line of its log.
+
+    What diverges, is stopped by Ctrl-C or finds the disk full stays: it can be resumed.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception:
+        if folder.diverged is None and not train.Log(folder["metrics.jsonl"]).read():
+            shutil.rmtree(folder.path)
+        raise
 
 
 def free_path(stem: str) -> Path:

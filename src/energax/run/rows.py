@@ -14,7 +14,7 @@ from PIL import Image
 from energax import data
 from energax.data import Schema
 from energax.errors import InputError
-from energax.files import write_bytes, write_text
+from energax.files import guard, write_bytes, write_text
 from energax.run.evaluating import write_arrays
 
 Rows = Shaped[np.ndarray, " size *shape"]
@@ -30,7 +30,8 @@ def write_csv(path: Path, rows: Rows, schema: Schema) -> None:
     """A column for each number of a row, named as in the data."""
     flat = rows.reshape(len(rows), -1)
     names = schema.columns or [f"x{i}" for i in range(flat.shape[1])]
-    write_text(path, pl.DataFrame({name: flat[:, i] for i, name in enumerate(names)}).write_csv())
+    columns = {guard(name): flat[:, i] for i, name in enumerate(names)}
+    write_text(path, pl.DataFrame(columns).write_csv())
 
 
 def write_sheet(

@@ -14,6 +14,7 @@ from energax.errors import Diverged, InputError, Stopped
 from energax.files import FULL, sync, write_json
 from energax.method import AbstractMethod
 from energax.model import config, fitting, saving
+from energax.model.learning import find_standstill
 from energax.model.players import list_auxiliary
 from energax.objective import coverage_warning
 from energax.progress import announce, stage
@@ -99,8 +100,10 @@ def _train(folder: Folder, method: AbstractMethod, rows: Dataset) -> None:
     _save(folder, run, checkpoints)
     facts = config.list_facts(folder.path)
     write_weights(folder[saving.WEIGHTS], _list_weights(run), facts)
-    if (warning := coverage_warning(log.read()[-1])) is not None:
-        print(f"Warning: {warning}")
+    lines = log.read()
+    for warning in (coverage_warning(lines[-1]), find_standstill(lines)):
+        if warning is not None:
+            print(f"Warning: {warning}")
 
 
 def _restore(folder: Folder, run: Run, checkpoints: Checkpoints, log: Log) -> Run:

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jaxtyping import Array, ArrayLike, Int, PRNGKeyArray, PyTree, Shaped
 
 from energax.data import AbstractTransform, Labelled
@@ -182,12 +183,15 @@ def fit(
     batch = eqx.filter_eval_shape(_batch, rows, batch_size, transform, key=run.key)
     check_shape(learner, run.state, _drop_labels(batch).shape[1:])
     first: dict[str, float] | None = None
+    start = float(optax.tree.norm(eqx.filter(run.state, eqx.is_inexact_array)))
     for _ in itertools.count():
         before = int(run.step)
         run, stacked = chunk((learner, rows, batch_size, transform), run, chunk_steps)
         metrics = {name: np.asarray(values) for name, values in stacked.items()}
         if first is None:
             first = {name: abs(float(values[0])) for name, values in metrics.items()}
+            # Weights are measured after an update: judged by those before, the first can leap too.
+            first |= {n: min(first[n], start) for n in metrics if n.endswith("weight_norm")}
         check_metrics(metrics, first, limit, before)
         yield run, metrics
 

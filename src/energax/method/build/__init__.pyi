@@ -11,6 +11,7 @@ from .energies import make_network as make_network
 from .flows import blank_flow as blank_flow
 from .flows import fit_rival_flow as fit_rival_flow
 from .flows import fold_key as fold_key
+from .memory import check_players as check_players
 from .optimisers import make_optimiser as make_optimiser
 from .pairs import NetworkPair as NetworkPair
 from .pairs import make_pair as make_pair

@@ -18,6 +18,7 @@ from energax.energy import (
     make_flow,
 )
 from energax.errors import InputError
+from energax.method.build.memory import check_memory
 from energax.method.build.transforms import encode
 from energax.method.parts import BOX, Base
 
@@ -34,7 +35,7 @@ def fit_base(
     """The distribution that is tilted, that chains start from and that noise is drawn from.
 
     Fitted to the training rows in model units; to several dequantisations of few whole numbers.
-    Raises InputError for more components than rows.
+    Raises InputError for more components than rows, or covariances that do not fit into memory.
     """
     if base.kind in ("box", "none"):
         return blank_base(base, rows.shape)
@@ -42,6 +43,13 @@ def fit_base(
     if components > len(rows.train):
         raise InputError(
             f"--components {components} exceeds the {len(rows.train)} training rows: choose fewer."
+        )
+    if base.kind != "flow":
+        # Covariances, their factors and the precisions, in float64.
+        check_memory(
+            3 * 8 * components * math.prod(rows.shape) ** 2,
+            f"--base {base.kind} for {math.prod(rows.shape)} numbers a row",
+            "choose --base box with --transform box, or give fewer columns",
         )
     inputs = fitting_rows(rows, encoder, seed=seed)
     if base.kind == "flow":
