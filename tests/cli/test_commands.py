@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import polars as pl
 import pytest
-from commands import energax, moons, tiny
+from commands import energax, measured_briefly, moons, tiny
 
 from energax.cli.report import Report
 from energax.cli.train import Train
@@ -28,7 +28,8 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     pl.DataFrame(moons(), schema=COLUMNS).write_csv(folder / "moons.csv")
     words = ["train", folder / "moons.csv", *tiny(), "--steps", "40", "--out", folder / "run"]
-    said = energax(*words, "--evaluate")
+    with measured_briefly():
+        said = energax(*words, "--evaluate")
     assert said.status == 0, said
     assert said.err == "", "nothing goes wrong"
     assert re.search(r"^Report: .*report\.html$", said.out, re.M), said

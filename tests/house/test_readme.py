@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-from commands import as_a_user
+from commands import as_a_user, measured_briefly
 
 from energax import cli
 from energax.cli import entry
@@ -71,7 +71,7 @@ def missing(text, folder):
 @named
 def test_python_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with as_a_user():
+    with as_a_user(), measured_briefly():
         run_blocks(page.read_text(), page.name)
 
 

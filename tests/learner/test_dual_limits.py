@@ -81,7 +81,7 @@ def score_matching(shape, rows, laplacian="sphere"):
         return jnp.mean(jnp.sum(slope**2, axis=1) / 2 - lap)
 
     z, w = network.directions, network.weights
-    of_z, of_w = (np.asarray(part, float) for part in jax.grad(objective, (0, 1))(z, w))
+    of_z, of_w = (np.asarray(part, float) for part in jax.jit(jax.grad(objective, (0, 1)))(z, w))
     z, w = np.asarray(z, float), np.asarray(w, float)
     of_z = of_z - np.sum(of_z * z, axis=1, keepdims=True) * z
     return [-count * of_z / w[:, None], -count * of_w]

@@ -147,7 +147,7 @@ def test_after_a_restart_antithetic_halves_have_noise_that_sums_to_zero(antithet
     for step in range(2):
         state = once(state, jax.random.fold_in(key, step))
     halves = np.asarray(state.particles).reshape(2, 12, 1, 2, 2)
-    still = rows - H * jax.vmap(jax.grad(Tilt(distribution, network)))(rows)
+    still = rows - H * jax.jit(jax.vmap(jax.grad(Tilt(distribution, network))))(rows)
     still = np.concatenate([np.asarray(still)] * 2)
     exact = np.allclose(halves.mean(axis=0), still, atol=1e-5)
     assert exact == antithetic
@@ -218,7 +218,7 @@ def test_a_run_sees_all_rows_in_their_order_where_no_batch_size_is_given(key):
         assert np.allclose(copies, np.stack([rows] * 2), atol=1e-4) == same
 
 
-def test_neurons_slow_down_along_a_cosine_to_rest():
+def test_neurons_slow_down_along_a_cosine_to_rest(key):
     """Directions and weights move by (1 + cos(pi k / horizon)) / 2 of their steps."""
     shape, horizon = (3,), 4
     neurons = Neurons(0.3, 0.7, VariationBall())
@@ -226,11 +226,12 @@ def test_neurons_slow_down_along_a_cosine_to_rest():
     moves = {}
     for name, settings in {"slow": {"horizon": horizon}, "fixed": {}}.items():
         learner = dual(shape, neurons, **settings)
+        step = eqx.filter_jit(lambda state, learner=learner: learner.step(state, rows, key=key))
         moves[name] = []
         for done in (0, 1, 3, 4, 9):
             state = learner.init(start, rows, key=jax.random.key(0))
             state = eqx.tree_at(lambda s: s.updates, state, jnp.asarray(done, jnp.int32))
-            after, _ = learner.step(state, rows, key=jax.random.key(1))
+            after, _ = step(state)
             change = jnp.log(after.energy.network.weights / start.network.weights)
             moves[name].append((np.asarray(change), np.asarray(after.particles)))
     pace = (1 + np.cos(np.pi * np.minimum(np.array([0, 1, 3, 4, 9]) / horizon, 1))) / 2
@@ -246,9 +247,9 @@ def test_the_average_is_that_of_directions_and_weights():
     learner = dual(shape, neurons, ema_decay=decay)
     rows = rows_of(shape)
     state = learner.init(players(shape), rows, key=jax.random.key(0))
-    expected = np.asarray(state.energy.network.directions)
+    expected, step = np.asarray(state.energy.network.directions), eqx.filter_jit(learner.step)
     for update in range(12):
-        state, _ = learner.step(state, rows, key=jax.random.key(update))
+        state, _ = step(state, rows, key=jax.random.key(update))
         now = min(decay, (1 + update) / (10 + update))
         last = np.asarray(state.energy.network.directions)
         expected = now * expected + (1 - now) * last

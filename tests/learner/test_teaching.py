@@ -14,7 +14,6 @@ from jax.flatten_util import ravel_pytree
 from methods import contrast
 from teaching import (
     LATENT_STEP,
-    LATENT_STEPS,
     SMEAR,
     STEP,
     Pair,
@@ -30,8 +29,7 @@ from teaching import (
     scene,
 )
 
-from energax.data import Labelled
-from energax.energy import LatentPosterior, weights
+from energax.energy import weights
 from energax.learner import (
     FromEncoder,
     FromPrior,
@@ -40,7 +38,6 @@ from energax.learner import (
     TeachingRules,
     Variational,
 )
-from energax.learner.teaching.posterior import infer
 from energax.network import Encoder, NoisyGenerator
 from energax.sampler import Langevin, mala
 
@@ -80,7 +77,8 @@ def gradients(here, rules, player, key, *, trio=None, seeds=SEEDS, shift=0.0):
 
 def slope_of(mean_loss, *at):
     """Value and flat gradient of a mean loss in all its arguments."""
-    found, grads = jax.value_and_grad(mean_loss, tuple(range(len(at))))(*map(jnp.asarray, at))
+    of_all = jax.jit(jax.value_and_grad(mean_loss, tuple(range(len(at)))))
+    found, grads = of_all(*map(jnp.asarray, at))
     return float(found), np.concatenate([np.ravel(grad) for grad in grads])
 
 
@@ -207,7 +205,7 @@ def test_the_generator_minimises_the_divergences_that_the_paper_names_once_eq_13
         marginal = divergence(*of_x(pair), *of_model(w, b))
         return marginal + mean_divergence(distribution, posterior_law(w, b), of_x(pair))
 
-    posterior_before = posterior_law(here.w, here.b)
+    posterior_before = jax.jit(posterior_law)(here.w, here.b)
     for pair in (data, drawn):
         right = slope_of(lambda w, b, pair=pair: decoding(w, b, pair), here.w, here.b)[1]
         found = slope_of(functools.partial(chain_rule, pair), here.w, here.b)[1]
@@ -224,64 +222,15 @@ def test_eq_13_as_printed_is_off_by_the_figures_of_one_dimension():
     joint = np.array([[moved, r * w], [r * w, 1.0]])
     model = np.array([[total, w], [w, 1.0]])
     zero = np.zeros(2)
-    left = divergence(zero, joint, zero, model)
-    printed = divergence(zero[:1], joint[:1, :1], zero[:1], model[:1, :1])
+    left = jax.jit(divergence)(zero, joint, zero, model)
+    printed = jax.jit(divergence)(zero[:1], joint[:1, :1], zero[:1], model[:1, :1])
     distribution = (np.array([[r * w / moved]]), zero[:1], np.array([[1 - (r * w) ** 2 / moved]]))
     precision = 1 + w**2 / noise**2
     true = (np.array([[w / noise**2 / precision]]), zero[:1], np.array([[1 / precision]]))
-    put_right = printed + mean_divergence(distribution, true, (zero[:1], joint[:1, :1]))
+    put_right = printed + jax.jit(mean_divergence)(distribution, true, (zero[:1], joint[:1, :1]))
     assert float(left) == pytest.approx(1.0835, abs=1e-4)
     assert float(printed) == pytest.approx(0.0023, abs=1e-4)
     assert float(put_right) == pytest.approx(float(left), rel=1e-10)
-
-
-@pytest.mark.parametrize("steps", [1, 5, 60])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_posterior_chains_have_their_exact_law_bias_included(shape, steps, key):
-    """At 60 steps Langevin's own: covariance M^-1 (1 - h M / 2)^-1, which M^-1 is told from.
-
-    The smallest fault that is seen is one of 6%.
-    """
-    here, count = scene(SHAPES[shape]), 40_000
-    trio, (row,) = here.players, rows_of(here.at, (1,))
-    mean, factor = np.array([0.5, -1.0]), np.array([[0.7, 0.0], [0.3, 0.4]])
-    starts = mean + np.random.default_rng(5).normal(size=(count, 2)) @ factor.T
-    rows = jnp.broadcast_to(row, (count, *row.shape))
-    z, _ = eqx.filter_jit(infer)(
-        Langevin(LATENT_STEP), trio.generator, rows, jnp.asarray(starts), steps, key=key
-    )
-    m = here.precision()
-    still, slope = np.eye(2) - LATENT_STEP * m, here.posterior()
-    centre = slope[0] @ np.ravel(row) + slope[1]
-    own = np.linalg.inv(m @ (np.eye(2) - LATENT_STEP * m / 2))
-    whole = np.linalg.matrix_power(still, steps)
-    cloud = own + whole @ (factor @ factor.T - own) @ whole
-    right = centre + whole @ (mean - centre)
-    centred = np.asarray(z) - right
-    squares = centred[:, :, None] * centred[:, None]
-    assert agrees(z, right)
-    assert agrees(squares, cloud)
-    assert not agrees(squares, np.linalg.inv(m))
-    assert not agrees(1.06 * squares, cloud)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_the_latent_energy_is_the_joint_density(shape, precision):
-    """Its slope is that of the posterior in closed form; in float32 as in float64."""
-    here = scene(SHAPES[shape])
-    trio = jax.tree.map(lambda a: jnp.asarray(a, float) if eqx.is_array(a) else a, here.players)
-    x = jnp.asarray(np.asarray(rows_of(here.at, (1,))[0]), float)
-    z = jnp.asarray([0.3, -0.8], float)
-    energy = LatentPosterior(trio.generator, x)
-    slope, shift = here.posterior()
-    right = here.precision() @ (np.asarray(z) - slope @ np.ravel(x) - shift)
-    found = jax.grad(energy)(z)
-    assert found.dtype == precision
-    assert np.allclose(found, right, rtol=1e-9 if precision == "float64" else 1e-4)
-    off = np.ravel(x) - here.w @ np.asarray(z) - here.b
-    value = np.sum(np.asarray(z) ** 2) / 2 + np.sum(off**2) / (2 * SMEAR**2)
-    value += off.size * np.log(SMEAR * np.sqrt(2 * np.pi))
-    assert float(energy(z)) == pytest.approx(value, rel=1e-5)
 
 
 def ideal(shape, std=1.1):
@@ -391,35 +340,6 @@ def test_without_chains_it_is_the_divergence_triangle(shape, key):
         assert value is None or agrees(values, value), player
 
 
-def test_chains_from_the_prior_start_there_and_kept_ones_go_on(key):
-    """`PersistentPosterior`: the rows of a batch, and no others, walk on from their last place;
-    twins agree."""
-    here = scene(SHAPES["vector"])
-    trio, steps = dataclasses.replace(here.players, encoder=None), 3
-    rows, number = rows_of(here.at, (4,)), jnp.array([5, 0, 5, 2])
-    posterior = PersistentPosterior(Langevin(LATENT_STEP), 8, steps)
-    batch = Labelled(rows, number)
-    memory = posterior.init(trio, batch, key=key)
-    z, after, _ = posterior(trio, batch, memory, key=key)
-    again, _ = infer(posterior.sampler, trio.generator, rows, memory[number], steps, key=key)
-    assert np.array_equal(z, again)
-    assert np.array_equal(after[jnp.array([5, 0, 2])], z[jnp.array([0, 1, 3])])
-    untouched = jnp.array([1, 3, 4, 6, 7])
-    assert np.array_equal(after[untouched], memory[untouched])
-    assert not np.allclose(after[number], memory[number])
-    prior = FromPrior(Langevin(LATENT_STEP), steps)
-    many = jnp.broadcast_to(rows[0], (40_000, 3))
-    z, _, _ = eqx.filter_jit(prior)(trio, many, None, key=key)
-    start = dataclasses.replace(here, a=0 * here.a, c=0 * here.c, v=np.ones(2))
-    pair = dataclasses.replace(
-        start, at=dataclasses.replace(here.at, mean=np.asarray(rows[0]), variance=0 * here.at.mean)
-    ).inferred(steps)
-    centred = np.asarray(z) - pair.z0
-    assert agrees(z, pair.z0)
-    assert agrees(centred[:, :, None] * centred[:, None], pair.z1 @ pair.z1.T)
-    assert steps == LATENT_STEPS
-
-
 BAD = {
     "`steps` must be at least 0": lambda: TeachingRules(Langevin(0.1), None, -1),
     "`generator_weight` must be at least 0": lambda: TeachingRules(
@@ -450,9 +370,3 @@ BAD = {
 def test_bad_settings_are_named(message):
     with pytest.raises(ValueError, match=message):
         BAD[message]()
-
-
-def test_kept_chains_want_numbered_rows():
-    posterior = PersistentPosterior(Langevin(0.1), 4)
-    with pytest.raises(TypeError, match="train on Labelled"):
-        posterior.init(scene((3,)).players, jnp.zeros((2, 3)), key=jax.random.key(0))

@@ -267,7 +267,14 @@ def test_a_damaged_folder_is_refused_in_one_sentence(what, tmp_path):
 
 REFUSED = {
     "a misspelt option": (lambda: ex.fit(moons(), "nce", stepz=3), "did you mean steps?"),
-    "another method's": (lambda: ex.fit(moons(), "nce", sigma_max=3.0), "no option `sigma_max`"),
+    "another method's": (
+        lambda: ex.fit(moons(), "nce", sigma_max=3.0),
+        "`sigma_max` is not an option of nce; dsm-levels, recovery-levels have it.",
+    ),
+    "another's than that given": (
+        lambda: ex.fit(moons(), ex.method.find_method("pcd").preset("plane"), radius=5.0),
+        "`radius` is not an option of pcd; dual has it.",
+    ),
     "a misspelt method": (lambda: ex.fit(moons(), "ncee"), "did you mean nce?"),
     "too few rows": (lambda: ex.fit(np.zeros((3, 2)), "nce"), "at least 10"),
     "one level": (lambda: ex.measure(trained("nce"), moons(), level=1.0), "between 0 and 1"),

@@ -11,7 +11,6 @@ from agreement import agrees
 from cases import SHAPES, Bowl, Place, rows_of
 from methods import METHODS, NOISE, RATIO
 from scipy.spatial import cKDTree
-from scipy.spatial.distance import pdist
 
 from energax.energy import Gaussian, Normalised, draws
 from energax.objective import (
@@ -31,10 +30,8 @@ from energax.objective import (
     RecoveryLikelihood,
     ShortRun,
     SlicedScoreMatching,
-    coverage_warning,
 )
 from energax.objective.likelihood import nearest_distance
-from energax.objective.stein import BANDWIDTH_ROWS, median_bandwidth, stein_kernel
 from energax.sampler import Langevin
 
 SEEDS, BATCH = 2000, 16
@@ -140,50 +137,6 @@ def test_entropy_of_the_chains_is_taken_off_the_loss(key):
 
     (none, spread), (some, _) = run(0.0), run(2.0)
     assert some == pytest.approx(none - 2 * rows[0].size * spread)
-
-
-@pytest.mark.parametrize("kernel", ["gaussian", "multiquadric"])
-def test_stein_kernel_is_the_one_of_autodiff(kernel, key):
-    x, y, a, b = jax.random.normal(key, (4, 3))
-    width = 1.4
-
-    def k(x, y):
-        q = jnp.sum((x - y) ** 2) / width**2
-        return jnp.exp(-q / 2) if kernel == "gaussian" else (1 + q) ** -0.5
-
-    by_x, by_y = jax.grad(k)(x, y), jax.grad(k, argnums=1)(x, y)
-    trace = jnp.trace(jax.jacfwd(jax.grad(k), argnums=1)(x, y))
-    expected = a @ b * k(x, y) + a @ by_y + b @ by_x + trace
-    found = stein_kernel(jnp.stack([x, y]), jnp.stack([a, b]), jnp.asarray(width), kernel)[0, 1]
-    assert float(found) == pytest.approx(float(expected))
-
-
-def test_median_bandwidth_is_that_of_all_pairs():
-    rows = np.random.default_rng(0).normal(size=(21, 2, 2))
-    expected = np.median(pdist(rows.reshape(21, -1)))
-    assert float(median_bandwidth(jnp.asarray(rows))) == pytest.approx(expected)
-
-
-def test_median_bandwidth_of_many_rows_is_that_of_the_first():
-    rows = np.random.default_rng(0).normal(size=(512, 2))
-    expected = np.median(pdist(rows[:BANDWIDTH_ROWS]))
-    found = float(median_bandwidth(jnp.asarray(rows)))
-    assert found == pytest.approx(expected)
-    assert found == pytest.approx(np.median(pdist(rows)), rel=0.1)
-
-
-def test_a_narrow_gaussian_kernel_is_the_fisher_divergence_weighted_by_the_density():
-    """By quadrature: sqrt(2 pi) h times the integral of (density times difference of scores)^2."""
-    width, x = 0.03, np.linspace(-6, 6, 1201)
-    density, score, model = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), -x, -(x - 0.4) / 0.6
-    pairs = stein_kernel(
-        jnp.asarray(x)[:, None], jnp.asarray(model)[:, None], jnp.asarray(width), "gaussian"
-    )
-    weight = density * (x[1] - x[0])
-    found = weight @ np.asarray(pairs) @ weight / (np.sqrt(2 * np.pi) * width)
-    squared = (score - model) ** 2
-    assert found == pytest.approx(weight @ (density * squared), rel=0.01)
-    assert found != pytest.approx(weight @ squared, rel=0.5)
 
 
 @pytest.mark.parametrize("ratio", [1, RATIO])
@@ -318,60 +271,3 @@ WALK = Langevin(0.1)
 def test_bad_settings_are_named(build, words):
     with pytest.raises(ValueError, match=words):
         build()
-
-
-def overlap(apart, ratio):
-    """Integral of (1 + r) p q / (p + r q) for p = N(apart, 1) and q = N(0, 1), by quadrature."""
-    x = np.linspace(-10, 14, 4801)
-    p, q = np.exp(-((x - apart) ** 2) / 2), np.exp(-(x**2) / 2)
-    return np.sum((1 + ratio) * p * q / (p + ratio * q)) * (x[1] - x[0]) / np.sqrt(2 * np.pi)
-
-
-def ranked_overlap(apart):
-    """Twice the mean share of y ~ q beside x ~ p in a softmax of p / q, by quadrature."""
-    x = np.linspace(-10, 14, 1601)
-    p, q = (np.exp(-((x - m) ** 2) / 2) / np.sqrt(2 * np.pi) for m in (apart, 0.0))
-    share = 1 / (1 + np.exp(apart * (x[:, None] - x[None])))
-    return 2 * (p @ share @ q) * (x[1] - x[0]) ** 2
-
-
-def noise_coverages(make, apart, ratio, key):
-    """The metric of independent batches of data from N(apart, 1), with the true model."""
-    noise, truth = Gaussian(jnp.zeros(1)), Gaussian(jnp.full(1, float(apart)))
-    objective = make(noise, ratio)
-
-    def one(key):
-        first, then = jax.random.split(key)
-        energy = Normalised(truth, truth.log_z())
-        aux = objective(energy, draws(truth, BATCH, key=first), None, key=then)[1]
-        return aux.metrics["noise_coverage"]
-
-    return np.asarray(jax.jit(jax.vmap(one))(jax.random.split(key, SEEDS)))
-
-
-@pytest.mark.parametrize("apart", [1.0, 2.5])
-@pytest.mark.parametrize("ratio", [1, RATIO])
-def test_noise_coverage_is_the_overlap_of_data_and_noise(apart, ratio, key):
-    """Issue 11, defect 5. At 1 the share of batches whose mean is clipped is seen by nobody."""
-    values = noise_coverages(NoiseContrastiveEstimation, apart, ratio, key)
-    right = overlap(apart, ratio)
-    assert np.all((values >= 0) & (values <= 1))
-    assert agrees(values, right, 0.01)
-    assert not agrees(values, right * ratio / (1 + ratio), 0.01)  # without its factor
-
-
-def test_noise_coverage_of_ranking_is_the_share_of_the_noise(key):
-    values = noise_coverages(RankingNoiseContrastiveEstimation, 2.5, 1, key)
-    assert agrees(values, ranked_overlap(2.5), 0.01)
-    assert not agrees(values, ranked_overlap(2.5) / 2, 0.01)
-
-
-@pytest.mark.parametrize("make", [NoiseContrastiveEstimation, RankingNoiseContrastiveEstimation])
-def test_noise_that_misses_the_data_is_warned_of(make, key):
-    """Noise that is the data covers it wholly; noise 8 standard deviations away not at all."""
-    near, far = (noise_coverages(make, apart, RATIO, key) for apart in (0.0, 8.0))
-    assert np.allclose(near, 1)
-    assert far.mean() < 0.01
-    assert coverage_warning({"noise_coverage": near}) is None
-    assert "closer to the data" in coverage_warning({"noise_coverage": far})
-    assert coverage_warning({"loss": 1.0}) is None

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from commands import as_a_user, energax, refused, tiny
+from commands import as_a_user, energax, refused, thin_flows, tiny
 
 from energax import data
 from energax.energy import Flow, find_classifier
@@ -55,7 +55,8 @@ def test_of_many_levels_the_finest_is_kept(word, tmp_path):
     assert not np.allclose(blank.at(0.2)(x), model.raw(x)), "it was trained"
 
 
-def test_a_flow_as_base_comes_back_from_its_folder(tmp_path):
+def test_a_flow_as_base_comes_back_from_its_folder(tmp_path, monkeypatch):
+    thin_flows(monkeypatch)
     model = trained(tmp_path / "run", "two-moons", "nce", "--base", "flow")
     again = Folder(tmp_path / "run").groundwork(1).base
     assert type(model.base) is Flow

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import polars as pl
 import pytest
-from commands import as_a_user, energax, moons, refused, tiny
+from commands import as_a_user, energax, moons, refused, thin_flows, tiny
 from PIL import Image
 
 from energax import train
@@ -29,6 +29,11 @@ KEY = jax.random.key(3)
 def _as_a_user():
     with as_a_user():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _thin_flows(monkeypatch):
+    thin_flows(monkeypatch)
 
 
 @pytest.fixture(scope="module")

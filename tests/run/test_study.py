@@ -8,7 +8,7 @@ import equinox as eqx
 import numpy as np
 import polars as pl
 import pytest
-from commands import energax, moons, refused, tiny
+from commands import energax, measured_briefly, moons, refused, tiny
 
 from energax.data import two_moons
 from energax.errors import InputError
@@ -17,6 +17,12 @@ from energax.model import sampling
 from energax.run.studying import choose_methods
 
 STUDY = ("study", "two-moons", "--steps", "20", "--width", "8", "--depth", "1")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _measured_briefly():
+    with measured_briefly():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -75,6 +75,14 @@ def test_a_shuffled_write_is_seen(key):
     assert not np.array_equal(after.x, np.where(used[:, None], before.x + 0.5, before.x))
 
 
+def test_no_key_is_used_twice(key):
+    """One key for the slots and for the new states would tie the two together."""
+    with jax.debug_key_reuse(True):
+        old().draw(LAW, COUNT, FRESH, key=key)
+        with pytest.raises(jax.errors.KeyReuseError):
+            old().draw(LAW, COUNT, FRESH, key=key)
+
+
 def test_a_new_buffer_holds_draws_of_the_law_at_age_zero(precision, key):
     distribution = Gaussian(jnp.asarray([1.0, -2.0]), 0.5)
     buffer = Buffer.create(distribution, 2000, key=key)

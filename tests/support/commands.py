@@ -2,16 +2,22 @@
 
 import contextlib
 import dataclasses
+import functools
 import io
 
 import jax
 import numpy as np
+import pytest
 
-from energax import cli
+from energax import cli, evaluate
 from energax.data import two_moons
+from energax.energy import fit_flow, make_flow
 from energax.method import METHODS
+from energax.method.build import base, flows
+from energax.model import measuring, quality, sampling
 from energax.options import leaves
 from energax.progress import show_stages
+from energax.report import collecting
 
 SMALL = {
     "batch_size": 16,
@@ -21,6 +27,7 @@ SMALL = {
     "checkpoint_every": 20,
     "buffer_size": 64,
     "chain_steps": 4,
+    "latent_steps": 3,
     "rival_width": 8,
     "generator_width": 8,
 }
@@ -32,6 +39,29 @@ def tiny(method="nce"):
     flags = {leaf.key: leaf.flag for leaf in leaves(METHODS[method])}
     known = [(flags[key], str(value)) for key, value in SMALL.items() if key in flags]
     return ["--method", method, *(word for pair in known for word in pair), "--no-evaluate"]
+
+
+def thin_flows(patch):
+    """Flows of one small layer, hardly fitted: those of a run take most of its time."""
+    fit = functools.partial(fit_flow, layers=1, width=4, updates=20)
+    make = functools.partial(make_flow, layers=1, width=4)
+    for room in (base, flows):
+        patch.setattr(room, "fit_flow", fit)
+        patch.setattr(room, "make_flow", make)
+
+
+@contextlib.contextmanager
+def measured_briefly():
+    """Few chains, rows and points in an evaluation and its page, where their number is not tested:
+    they take most of the time of a small run."""
+    coarse = functools.partial(evaluate.mode_shares, points=60)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "mode_shares", coarse)
+        patch.setattr(measuring, "SAMPLES", 64)
+        patch.setattr(quality, "MOST", 300)
+        patch.setattr(sampling, "STEPS", 100)
+        patch.setattr(collecting, "GRID", 50)
+        yield
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,7 @@ from energax.method import (
     default_method,
     find_method,
     kind_of,
+    name_owners,
     spell_method,
 )
 from energax.options import Option, Range, check, check_value, leaves, option, replace
@@ -31,9 +32,6 @@ OWN = "method"
 
 TITLES = {"inputs": "inputs and base", "base": "inputs and base", "width": "rival"}
 """Headings of groups of options that have another name than their field."""
-
-SHOWN = 12
-"""Methods that a refusal names, at most."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,18 +117,9 @@ def check_options(given: dict[str, Any], method: type[AbstractMethod]) -> None:
 def refuse_option(flag: str, method: type[AbstractMethod]) -> str:
     """Why a method does not take an option: it is another's, or misspelt."""
     own = [one for leaf in (*leaves(Train), *leaves(method)) for one in flags(leaf)]
-    others = [
-        name
-        for name, other in METHODS.items()
-        if any(flag in flags(leaf) for leaf in leaves(other))
-    ]
-    if others:
-        more = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
-        verb = "has" if len(others) == 1 else "have"
-        return (
-            f"{flag} is not an option of --method {method.name}; {', '.join(others[:SHOWN])}{more} "
-            f"{verb} it."
-        )
+    owners = name_owners(lambda leaf: flag in flags(leaf))
+    if owners is not None:
+        return f"{flag} is not an option of --method {method.name}; {owners}."
     every = [one for other in METHODS.values() for leaf in leaves(other) for one in flags(leaf)]
     rest = f": see energax train --method {method.name} --help."
     return f"There is no option {flag}{suggest(flag, own, suggest(flag, every, rest))}"

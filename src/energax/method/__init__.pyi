@@ -11,5 +11,6 @@ from .table import METHODS as METHODS
 from .table import default_method as default_method
 from .table import find_method as find_method
 from .table import list_methods as list_methods
+from .table import name_owners as name_owners
 from .table import render_table as render_table
 from .table import spell_method as spell_method

@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from energax.errors import InputError
@@ -20,6 +21,7 @@ from energax.method import (
     teaching,
 )
 from energax.method.base import AbstractMethod
+from energax.options import Option, leaves
 from energax.suggest import suggest
 
 ENTRY_POINTS = "energax.methods"
@@ -27,6 +29,9 @@ ENTRY_POINTS = "energax.methods"
 
 ABOUT = ("name", "title", "source", "minimises", "use", "trap")
 """What every method says of itself."""
+
+SHOWN = 12
+"""Methods that a refusal names, at most."""
 
 METHODS: dict[str, type[AbstractMethod]] = {
     method.name: method
@@ -132,6 +137,20 @@ def _check_method(found: Any, name: str) -> type[AbstractMethod]:
 def default_method(kind: str) -> type[AbstractMethod]:
     """What is trained where no method is named: pcd on images, nce on all else."""
     return METHODS["pcd" if kind == "image" else "nce"]
+
+
+def name_owners(is_meant: Callable[[Option], bool]) -> str | None:
+    """The methods that have an option, as the end of a refusal; None where no method has it.
+
+    Example:
+        >>> ex.method.name_owners(lambda option: option.key == "radius")
+        'dual has it'
+    """
+    owners = [name for name, method in METHODS.items() if any(map(is_meant, leaves(method)))]
+    if not owners:
+        return None
+    more = f" and {len(owners) - SHOWN} more" if len(owners) > SHOWN else ""
+    return f"{', '.join(owners[:SHOWN])}{more} {'has' if len(owners) == 1 else 'have'} it"
 
 
 def render_table() -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from energax import data, train
 from energax.data import Dataset
+from energax.errors import InputError
 from energax.learner import AbstractLearner
 from energax.method import (
     AbstractMethod,
@@ -16,13 +17,14 @@ from energax.method import (
     default_method,
     find_method,
     kind_of,
+    name_owners,
 )
 from energax.model.base import Model
 from energax.model.learning import find_standstill
 from energax.model.players import list_auxiliary
 from energax.model.saving import name_energy, replace_energy
 from energax.objective import coverage_warning
-from energax.options import replace
+from energax.options import leaves, replace
 from energax.progress import stage
 from energax.train import Run
 
@@ -36,8 +38,20 @@ def choose_method(name: str | None, rows: Dataset, options: dict[str, Any]) -> A
     Raises InputError for a name that is none, another method's option, or a value out of range.
     """
     kind = default_method(kind_of(rows)) if name is None else find_method(name)
-    preset = kind.preset_for(rows)
-    return replace(preset, **options) if options else preset
+    return set_options(kind.preset_for(rows), options)
+
+
+def set_options(method: AbstractMethod, options: dict[str, Any]) -> AbstractMethod:
+    """The method with other values of its options.
+
+    Raises InputError for another method's option, one that there is not, or a value out of range.
+    """
+    known = {leaf.key for leaf in leaves(method)}
+    for name in [name for name in options if name not in known]:
+        owners = name_owners(lambda leaf, name=name: leaf.key == name)
+        if owners is not None:
+            raise InputError(f"`{name}` is not an option of {method.name}; {owners}.")
+    return replace(method, **options)
 
 
 def prepare(method: AbstractMethod, rows: Dataset, energy: Any = None) -> Groundwork:
@@ -145,7 +159,7 @@ def fit(
     for caution in known.cautions:
         warnings.warn(caution.text, stacklevel=2)
     if isinstance(method, AbstractMethod):
-        chosen = replace(method, **options) if options else method
+        chosen = set_options(method, options)
     else:
         chosen = choose_method(method, known, options)
     ground = prepare(chosen, known, energy)
