@@ -394,7 +394,7 @@ def attack_folders() -> Iterator[File]:
         "colour": png(np.zeros((4, 4, 3), np.uint8)),
         "transparent": png(np.zeros((4, 4, 4), np.uint8)),
         "16 bits": png(np.zeros((4, 4), np.uint16)),
-        "truncated": png(PIXELS[0])[:-20],
+        "truncated": png(PIXELS[0])[:45],
         "text": b"hello",
         "no bytes": b"",
         "GIF": png(PIXELS[0], "gif"),

@@ -239,6 +239,7 @@ BAD = {  # name -> (file, what the sentence must say)
         r"x.npy: has \d+ missing cells?, (the first )?in data row 1, place \(3, 4\)",
     ),
     "truncated npy": (("x.npy", npy(REAL)[:-8]), "truncated: 320 bytes expected, 312 found"),
+    "open header": (("x.npy", npy(REAL)[:40] + b" " * 87 + b"\n"), "x.npy is damaged"),
     "truncated header": (("x.npy", npy(REAL)[:40]), "x.npy is damaged"),
     "truncated npz": (("x.npz", npz(a=REAL)[:-30]), "x.npz is damaged"),
     "many arrays": (("x.npz", npz(a=REAL, b=REAL)), "x.npz holds a and b: expected one array"),

@@ -7,6 +7,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -15,6 +16,9 @@ from energax.data.limit import check_size
 from energax.errors import InputError
 
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_DAMAGES = (ValueError, KeyError, OSError, EOFError, zlib.error, zipfile.BadZipFile, TokenError)
+"""What NumPy and the archives raise for bytes that are no array."""
+
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -29,7 +33,7 @@ def _numbers(stream: IO[bytes] | io.BufferedIOBase, size: int, source: str) -> n
     """The array in a .npy stream of `size` bytes. Objects, strings and short files are refused."""
     try:
         shape, _, dtype = _HEADERS[np.lib.format.read_magic(stream)](stream)
-    except (ValueError, KeyError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except _DAMAGES as error:
         raise InputError(f"{source} is damaged or no .npy file: save it again.") from error
     if dtype.hasobject:
         raise InputError(

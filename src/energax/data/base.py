@@ -100,7 +100,9 @@ class Schema:
     def to_dict(self) -> dict[str, Any]:
         """A record that `json.dumps` takes and `from_dict` reads back."""
         columns = None if self.columns is None else list(self.columns)
-        return dataclasses.asdict(self) | {"shape": list(self.shape), "columns": columns}
+        cautions = [dataclasses.asdict(caution) for caution in self.cautions]
+        plain = {"shape": list(self.shape), "columns": columns, "cautions": cautions}
+        return dataclasses.asdict(self) | plain
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "Schema":

@@ -89,7 +89,7 @@ class Folder:
         counts = {"train": len(found.train), "test": len(found.test)}
         for name, value in (found.schema.to_dict() | counts).items():
             place = "data" if name in counts else "schema"
-            written = self.config()[place][name]
+            written = self.config()[place].get(name, [])
             if written != value:
                 raise InputError(
                     f"{self[config.CONFIG]} does not fit {source}: {place}.{name} is "
