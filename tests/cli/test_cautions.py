@@ -59,6 +59,8 @@ def test_written_rows_start_no_formula_and_can_be_read_back(run, tmp_path):
     said = energax("score", run, out, "--out", scores)
     assert said.status == 0, said
     assert pl.read_csv(scores)["energy"].is_finite().all()
+    assert "log_density is empty: Column 'sex'" in said.out
+    assert pl.read_csv(scores)["log_density"].null_count() == 20
     assert load(run).schema.columns == NAMES
 
 

@@ -103,6 +103,8 @@ class Model:
     @property
     def certified_log_z(self) -> float:
         """log Z in nats. Raises InputError where it is not certified, and says why."""
+        if self.schema.forbidden is not None:
+            raise InputError(f"There is no log-density. {self.schema.forbidden}")
         found = self.log_z
         if isinstance(found, str):
             raise InputError(f"There is no log-density. {found}")

@@ -79,6 +79,8 @@ def evaluate_energy(
 
 def known_log_z(model: Model) -> tuple[float | None, str]:
     """log Z of a measured model where it is certified, else None and why there is none."""
+    if model.schema.forbidden is not None:
+        return None, model.schema.forbidden.rstrip(".")
     found = model.measured_log_z
     if found is None:
         return None, "log Z is not measured yet, `energax evaluate` does that"
