@@ -41,7 +41,8 @@ def record(out, word, seed):
 def test_experiment_writes_table_curves_records_and_pictures(done):
     names = {path.name for path in done.iterdir()}
     pictures = {"figure.png", "sphere-n1000-p0.png", "sphere-n1000-p1in60.png"}
-    assert names == {"experiment.json", "runs", "table.md", "curves.csv", "results.json"} | pictures
+    files = {".lock", "experiment.json", "runs", "table.md", "curves.csv", "results.json"}
+    assert names == files | pictures
     curves = pl.read_csv(done / "curves.csv")
     assert curves.height == 2 * 2 * len(running.marks(12))
     for word in ("n1000-p0", "n1000-p1in60"):

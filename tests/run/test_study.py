@@ -37,7 +37,7 @@ def study(tmp_path_factory):
 
 def test_study_writes_page_table_and_a_line_for_each_run(study):
     names = {path.name for path in study.iterdir()}
-    assert names == {"comparison.html", "table.md", "runs.csv", "runs", "study.json"}
+    assert names == {".lock", "comparison.html", "table.md", "runs.csv", "runs", "study.json"}
     lines = pl.read_csv(study / "runs.csv")
     assert sorted(zip(lines["method"], lines["seed"], strict=True)) == [
         (word, seed) for word in ("dsm", "nce") for seed in (0, 1)

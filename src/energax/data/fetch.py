@@ -10,7 +10,7 @@ import pooch
 import requests
 
 from energax.errors import InputError
-from energax.files import draft_file
+from energax.files import write_bytes
 
 _CDN = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 _ZALANDO = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
@@ -114,8 +114,7 @@ def fetch(address: str, file: Path, digest: str) -> None:
                 "another file; try again, or another address."
             )
         file.parent.mkdir(parents=True, exist_ok=True)
-        with draft_file(file) as draft:
-            draft.write_bytes(part.content.getvalue())
+        write_bytes(file, part.content.getvalue())
     except requests.RequestException as error:
         raise InputError(
             f"{address} could not be downloaded ({type(error).__name__}): check the network, or "
