@@ -28,8 +28,8 @@ from energax.options import leaves
 SECONDS = 180
 """Time limit of one command."""
 
-STEPS = 120
-SMALL = {"batch_size": 16, "width": 8, "depth": 1, "chunk_steps": 10, "checkpoint_every": 20}
+STEPS = 600
+SMALL = {"batch_size": 16, "width": 8, "depth": 1, "chunk_steps": 5, "checkpoint_every": 20}
 KILLED = ("nce", "pcd", "dsm", "cooperative", "flow-contrastive", "stein-learned")
 """One method of each kind: regression, chains with a buffer, denoising, two kinds of games."""
 
@@ -105,15 +105,16 @@ def kill(data: Path, runs: dict[str, Path], place: Path) -> Outcomes:
             run, words = place / f"{method}-{number}", words_of(method, data, place / "x")
             words[-1] = run
             process = start(*words)
-            aim = chance.randrange(0, STEPS - 20)
+            aim = chance.randrange(0, STEPS // 2)
             while process.poll() is None and (not read_steps(run) or read_steps(run)[-1] < aim):
                 time.sleep(0.02)
-            time.sleep(chance.uniform(0, 0.3))
+            time.sleep(chance.uniform(0, 0.1))
             process.send_signal(what)
             ended = finish(process)
             fault = ended.fault((status, 0))
+            done = (run / "weights.safetensors").exists()
             again = start("train", "--resume", run) if run.exists() else start(*words)
-            fault = fault or finish(again).fault((0, 2) if ended.status == 0 else (0,))
+            fault = fault or finish(again).fault((2,) if done else (0,))
             yield f"{method}, {what.name}", fault or compare(run, runs[method])
 
 
