@@ -107,6 +107,17 @@ def test_a_step_is_the_one_of_its_formulas(ball, shape, precision):
     assert np.array_equal(found.signs, energy.network.signs)
 
 
+@pytest.mark.parametrize("made", [VariationBall, KernelBall])
+def test_weights_inside_the_ball_stay_as_they_are(made):
+    """And those outside are scaled to its surface."""
+    network, still = players((2,)).network, jnp.zeros(())
+    gap = jnp.zeros_like(network.weights)
+    inside, outside = (made(radius).move_weights(network, gap, still) for radius in (50.0, 0.1))
+    assert np.array_equal(inside, network.weights)
+    scaled = eqx.tree_at(lambda n: n.weights, network, outside)
+    assert float(made(0.1).norm(scaled)) == pytest.approx(0.1, rel=1e-5)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("radius", [2.0, float("inf")])
 def test_what_holds_after_every_step(shape, radius, precision, key):

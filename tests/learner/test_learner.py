@@ -79,6 +79,21 @@ def stepped(learner, energy, key, count):
     return states
 
 
+def test_the_optimiser_remembers_what_came_before(key):
+    """Steps of heavy-ball momentum, from the gradients that plain steps of the same rows show."""
+    rate, momentum = 0.05, 0.9
+    heavy = Descent(DenoisingScoreMatching(0.3), optax.sgd(rate, momentum))
+    plain = Descent(DenoisingScoreMatching(0.3), optax.sgd(rate))
+    states = stepped(heavy, bowl(), key, 3)
+    moved = np.zeros_like(np.asarray(bowl().mean))
+    for now, before, after in zip(jax.random.split(key, 3), states, states[1:], strict=False):
+        fresh = plain.init(before.energy, rows(key), key=key)
+        alone = eqx.filter_jit(plain.step)(fresh, rows(now), key=now)[0].energy.mean
+        moved = momentum * moved + np.asarray(alone - before.energy.mean)
+        assert np.allclose(after.energy.mean - before.energy.mean, moved, rtol=1e-6)
+    assert not np.allclose(alone, states[-1].energy.mean)
+
+
 def test_the_average_follows_its_formula_and_is_what_is_evaluated(key):
     learner = Descent(DenoisingScoreMatching(0.3), optax.adam(0.1), ema_decay=0.6)
     states = stepped(learner, bowl(), key, 8)

@@ -244,3 +244,19 @@ def test_a_plain_python_function_is_an_energy_and_precision_is_kept(name, precis
 def test_bad_settings_are_named(build, words):
     with pytest.raises(ValueError, match=words):
         build()
+
+
+def test_the_scale_of_hmc_is_a_standard_deviation(key):
+    """Without a force a leap moves x by step size x scale x a standard normal number."""
+    sampler = hmc(0.3, 1, jnp.array([0.5, 4.0]))
+
+    def flat(x):
+        return 0.0 * jnp.sum(x)
+
+    def go(key):
+        return sampler.step(flat, sampler.init(flat, jnp.zeros(2), key=key), key=key)[0].x
+
+    ends = jax.jit(jax.vmap(go))(jax.random.split(key, 4000))
+    squares = np.asarray(ends) ** 2 / (0.3 * np.array([0.5, 4.0])) ** 2
+    assert agrees(squares, 1.0)
+    assert not agrees(squares * np.array([0.5, 4.0]), 1.0)  # the scale as a variance

@@ -213,7 +213,7 @@ def test_what_a_crash_leaves_after_the_checkpoint_does_not_matter(garbage, tmp_p
         Log(path).write(line)
     path.write_bytes(path.read_bytes() + garbage)
     whole = path.read_bytes()
-    for step, left in ((15, LINES), (10, LINES[:2]), (0, [])):
+    for step, left in ((15, LINES), (10, LINES[:2]), (7, LINES[:1]), (0, [])):
         path.write_bytes(whole)
         Log(path).rewind(step)
         assert Log(path).read() == left
