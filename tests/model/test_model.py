@@ -286,3 +286,14 @@ def test_python_is_refused_in_one_sentence(what):
     call, words = REFUSED[what]
     with pytest.raises(InputError, match=re.escape(words)):
         call()
+
+
+def test_a_row_that_is_too_far_to_have_an_energy_is_named():
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    model = ex.fit(rows, method="nce", steps=2, batch_size=8, width=4, depth=1, components=1)
+    rows[3] = 1e30
+    with pytest.raises(
+        InputError, match=r"The energy of 1 of 60 rows is not finite, first that of row 4"
+    ):
+        model.energy_of(rows)
+    assert np.all(np.isfinite(model.energy_of(rows[:3])))

@@ -44,7 +44,7 @@ def check_columns(train: Train, table: Table) -> None:
 
 
 def _refuse_constant(train: Train, table: Table) -> None:
-    still = np.flatnonzero(np.ptp(train, axis=0) == 0)
+    still = np.flatnonzero(train.max(axis=0) == train.min(axis=0))
     if len(still):
         words = [name_column(table.columns, i) for i in still.tolist()]
         raise InputError(

@@ -57,9 +57,18 @@ def score_rows(model: Model, rows: Any, copies: int = DEQUANTISATIONS) -> Scores
     """Energies of rows, and the log-determinants that log-densities need.
 
     Whole numbers are dequantised `copies` times by fixed noise; real numbers once. Raises
-    InputError for rows of another kind than the model was trained on.
+    InputError for rows of another kind than the model was trained on, and for a row so far from
+    them that its energy is no number; outside of a box it is infinite.
     """
-    return evaluate_energy(model, model.energy, check_rows(model, rows), copies)
+    found = evaluate_energy(model, model.energy, check_rows(model, rows), copies)
+    energies = found.energies.sum(axis=0)
+    bad = np.isnan(energies) if model.method.base.kind == "box" else ~np.isfinite(energies)
+    if bad.any():
+        raise InputError(
+            f"The energy of {bad.sum()} of {len(bad)} rows is not finite, first that of row "
+            f"{int(np.argmax(bad)) + 1}: they are too far from the training rows; leave them out."
+        )
+    return found
 
 
 def evaluate_energy(
