@@ -81,7 +81,7 @@ def test_law_integrates_to_its_log_z(name):
 
 
 @pytest.mark.parametrize("name", TOYS)
-def test_draws_of_the_law_and_stored_rows_follow_the_density(name):
+def test_draws_of_the_distribution_and_stored_rows_follow_the_density(name):
     data, _ = TOYS[name]
     assert follows(drawn(name), name)
     assert follows(data.train, name)

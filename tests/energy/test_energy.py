@@ -74,7 +74,7 @@ EXACT = [name for name in LAWS if name != "tilted by nothing"]
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_a_law_integrates_to_its_log_z(name):
+def test_a_distribution_integrates_to_its_log_z(name):
     distribution = LAWS[name]()
     assert log_z_of(distribution) == pytest.approx(float(distribution.log_z()), abs=1e-9)
 

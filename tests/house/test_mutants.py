@@ -3,6 +3,8 @@
 Whether the tests notice is what `benchmarks/mutants.py` prints.
 """
 
+import re
+
 import pytest
 from benchmarks.mutants import ROOT, SOURCE, Mutant, read_list
 
@@ -44,3 +46,12 @@ def test_a_text_that_is_gone_and_a_test_that_is_none_are_seen():
     with pytest.raises(ValueError, match="0 places hold"):
         gone.apply(SOURCE)
     assert missing(gone.tests) == list(gone.tests)
+
+
+def test_the_page_lists_them_all_and_19_of_20_are_noticed():
+    page = (ROOT / "docs" / "mutants.md").read_text()
+    lines = re.findall(r"^\| (\w+) \| (.*) \| (`.*`|no test) \|$", page, re.M)
+    assert [(room, fault) for room, fault, _ in lines] == [(m.room, m.fault) for m in MUTANTS]
+    noticed = [test for _, _, test in lines if test != "no test"]
+    assert len(noticed) >= 0.95 * len(lines)
+    assert f"{len(noticed)} of {len(lines)} are noticed" in page

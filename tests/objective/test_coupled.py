@@ -140,7 +140,7 @@ def is_law(found, mean):
 
 
 @pytest.mark.parametrize("distance", [0.3, 2.0, 6.0])
-def test_mirrored_draws_are_equal_as_often_as_their_laws_overlap(distance, key):
+def test_mirrored_draws_are_equal_as_often_as_their_distributions_overlap(distance, key):
     """P(equal) = 2 Phi(-distance / 2), the most there can be; each draw keeps its own
     distribution."""
     x, y, first, second = parted(reflect, distance, key)

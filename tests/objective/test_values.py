@@ -140,7 +140,7 @@ def test_entropy_of_the_chains_is_taken_off_the_loss(key):
 
 
 @pytest.mark.parametrize("ratio", [1, RATIO])
-def test_telling_a_law_from_itself_costs_the_bayes_value(ratio, key):
+def test_telling_a_distribution_from_itself_costs_the_bayes_value(ratio, key):
     """A11: every posterior is 1 / (1 + r), so the loss is the entropy of that coin."""
     distribution, share = Gaussian(jnp.ones(2), 2.0), 1 / (1 + ratio)
     objective = NoiseContrastiveEstimation(distribution, ratio)

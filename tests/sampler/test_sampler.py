@@ -102,7 +102,7 @@ def expected(distribution, shape):
     ],
     indirect=["precision"],
 )
-def test_the_stationary_law_is_the_one_of_theory(name, shape, precision, key):
+def test_the_stationary_distribution_is_the_one_of_theory(name, shape, precision, key):
     """False alarm 1e-6 for each moment; a variance 15% off is seen."""
     build, distribution = LAWS[name]
     values, right = (
