@@ -164,7 +164,10 @@ def test_the_scale_of_the_score_is_one_where_it_is_right_and_shows_one_that_is_n
 
     def scales(generator):
         rows = jnp.zeros((32, generator.latent))
-        one = lambda k: rules.rival_loss(generator, still, rows, None, key=k)[1]  # noqa: E731
+
+        def one(key):
+            return rules.rival_loss(generator, still, rows, None, key=key)[1]
+
         return jax.jit(jax.vmap(one))(keys)["rival_score_scale"]
 
     assert agrees(scales(linear), 1.0)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float, Int, PRNGKeyArray
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 
@@ -69,7 +69,7 @@ def bennett_ratio(
 
     reach = 1 + abs(offset)
     bounds = min(lower.min(), upper.min()) - reach, max(lower.max(), upper.max()) + reach
-    ratio = float(brentq(surplus, *bounds, xtol=1e-10))  # pyright: ignore[reportArgumentType]
+    ratio = float(root_scalar(surplus, bracket=bounds, xtol=1e-10).root)
     below, above = shares(ratio)
     slope = np.sum(below * (1 - below)) + np.sum(above * (1 - above))
     spread = _variance_of_sum(below, lower_family) + _variance_of_sum(above, upper_family)
