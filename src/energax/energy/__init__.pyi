@@ -7,8 +7,11 @@ from .base import AbstractModal as AbstractModal
 from .base import Energy as Energy
 from .base import NonTrainable as NonTrainable
 from .base import draws as draws
+from .base import extension_of as extension_of
+from .base import float_dtype as float_dtype
 from .base import log_density as log_density
 from .base import score as score
+from .base import space_of as space_of
 from .base import stop_gradient as stop_gradient
 from .base import weights as weights
 from .clamped import Clamped as Clamped
@@ -19,6 +22,11 @@ from .classification import find_classifier as find_classifier
 from .combine import Bridge as Bridge
 from .combine import Sum as Sum
 from .combine import Tempered as Tempered
+from .discrete import AbstractDiscrete as AbstractDiscrete
+from .discrete import AbstractLocal as AbstractLocal
+from .discrete import approximate_changes as approximate_changes
+from .discrete import change_energies as change_energies
+from .discrete import set_site as set_site
 from .distributions import Gaussian as Gaussian
 from .distributions import GaussianMixture as GaussianMixture
 from .distributions import UniformBox as UniformBox

@@ -7,6 +7,7 @@ from .base import AbstractSampler as AbstractSampler
 from .base import Info as Info
 from .base import State as State
 from .base import chains as chains
+from .base import check_space as check_space
 from .base import nothing as nothing
 from .base import path as path
 from .base import run as run
