@@ -6,6 +6,7 @@ from typing import Literal, Protocol, runtime_checkable
 Kind = Literal["plane", "table", "small image", "image"]
 
 KINDS: tuple[Kind, ...] = ("plane", "table", "small image", "image")
+"""Of real numbers. Bits and categories have methods of their own."""
 
 SMALL = 256
 """Up to this many axes a full covariance matrix and a plain network are the better tools."""

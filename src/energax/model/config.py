@@ -53,6 +53,7 @@ MODEL = {
         "labels": optional(whole(at_least(1))),
         "digest": TEXT,
         "cautions?": list_of(CAUTION),
+        "states?": optional(whole(at_least(2))),
     },
     "energy": optional(TEXT),
 }
