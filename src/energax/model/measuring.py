@@ -130,7 +130,7 @@ def estimate_log_z(
             f"{model.method.temperature:.3g}, so the density is too concentrated for annealed "
             "importance sampling."
         )
-    if model.method.base.kind == "none":
+    if model.method.base_kind == "none":
         return "Not attempted: without a base the energy may have no finite log Z."
     if math.prod(model.schema.shape) <= 2:
         found = evaluate.quadrature(model.energy, *box_of(model))
