@@ -11,7 +11,6 @@ from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind, kind_of
 from energax.method.parts import Training
 from energax.options import check, replace
-from energax.space import AbstractSpace
 
 T = TypeVar("T", bound="AbstractMethod")
 
@@ -41,8 +40,8 @@ class AbstractMethod(abc.ABC):
     """When to choose it, in a line."""
     trap: ClassVar[str]
     """What goes wrong, in a line."""
-    spaces: ClassVar[tuple[type[AbstractSpace], ...]]
-    """Where the rows live that it learns from."""
+    spaces: ClassVar[tuple[str, ...]]
+    """The names of the spaces that its rows may live in."""
     networks: ClassVar[tuple[str, ...]]
     """The networks that it trains."""
     unsuited: ClassVar[dict[Kind, str]] = {}
@@ -104,9 +103,8 @@ class AbstractMethod(abc.ABC):
     @classmethod
     def refusal(cls, rows: Any, network: str | None = None) -> str | None:
         """Why the method does not suit a data set, or the network that is asked for; else None."""
-        space = rows.space
-        if not isinstance(space, cls.spaces):
-            return f"its rows are {space.title}"
+        if rows.space.name not in cls.spaces:
+            return f"its rows are {rows.space.title}"
         if network is not None and network not in cls.networks:
             return f"it trains --network {' or '.join(cls.networks)}"
         if cls.classifies and rows.labels is None:
@@ -115,11 +113,10 @@ class AbstractMethod(abc.ABC):
 
     def check_rows(self, rows: Any) -> None:
         """Raise InputError for options that make sense, but not for these rows."""
-        if not isinstance(rows.space, self.spaces):
-            titles = " or ".join(kind.title for kind in self.spaces)
+        if rows.space.name not in self.spaces:
             raise InputError(
-                f"--method {self.name} of this kind learns from {titles}; the rows of {rows.name} "
-                f"are {rows.space.title}."
+                f"--method {self.name} of this kind learns from {' or '.join(self.spaces)}; the "
+                f"rows of {rows.name} are {rows.space.title}."
             )
         if self.training.batch_size > len(rows.train):
             raise InputError(

@@ -8,7 +8,6 @@ from energax.errors import InputError
 from energax.method import build
 from energax.method.base import AbstractMethod
 from energax.method.parts import BOX, Base, Inputs
-from energax.space import AbstractSpace, Box, Reals, UnitSphere
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,7 +17,7 @@ class AbstractRealMethod(AbstractMethod):
     inputs: Inputs
     base: Base
 
-    spaces: ClassVar[tuple[type[AbstractSpace], ...]] = (Reals, Box, UnitSphere)
+    spaces: ClassVar[tuple[str, ...]] = ("reals",)
     networks: ClassVar[tuple[str, ...]] = ("mlp", "conv", "shallow")
     needs_base: ClassVar[bool] = False
     """Does it draw from the base in each update, or need it to stay near the data?"""

@@ -37,7 +37,7 @@ def choose_method(name: str | None, rows: Dataset, options: dict[str, Any]) -> A
 
     Raises InputError for a name that is none, another method's option, or a value out of range.
     """
-    kind = default_method(kind_of(rows)) if name is None else find_method(name)
+    kind = default_method(kind_of(rows)) if name is None else find_method(name, rows)
     return set_options(kind.preset_for(rows), options)
 
 
