@@ -63,7 +63,7 @@ def draw_mass(model: Model, count: int, *, key: PRNGKeyArray) -> tuple[Array, np
     space = find_space(model)
     if space.count <= EXACT:
         x, energies = _draw_exactly(model.energy, space, count, key=key)
-        return x, np.asarray(energies), None, f"exact draws, from a list of all {space.count} rows"
+        return x, energies, None, f"exact draws, from a list of all {space.count} rows"
     kernel, steps, words = choose_kernel(model.energy, space)
     born, move = jax.random.split(key)
     starts = energy.draws(model.base, count, key=born)
@@ -85,14 +85,21 @@ def choose_kernel(trained: Any, space: AbstractFinite) -> tuple[Any, int, str]:
     return sampler.DiscreteLangevin(STEP_SIZE), MOVES, "discrete Langevin, Metropolis-adjusted"
 
 
-@eqx.filter_jit
 def _draw_exactly(
     trained: Any, space: AbstractFinite, count: int, *, key: PRNGKeyArray
-) -> tuple[Array, Float[Array, " count kept"]]:
+) -> tuple[Array, Float[np.ndarray, " count kept"]]:
+    """The last of `KEPT` independent draws for each sample, and the energies of all."""
     points = space.enumerate()
-    energies = jax.lax.map(trained, points, batch_size=2**12)
-    at = jax.random.categorical(key, -energies, shape=(count, KEPT))
+    energies = np.asarray(_evaluate(trained, points), np.float64)
+    below = np.cumsum(np.exp(energies.min() - energies))
+    chances = np.asarray(jax.random.uniform(key, (count, KEPT)), np.float64)
+    at = np.minimum(np.searchsorted(below, chances * below[-1]), len(points) - 1)
     return points[at[:, -1]], energies[at]
+
+
+@eqx.filter_jit
+def _evaluate(trained: Any, points: Array) -> Float[Array, " size"]:
+    return jax.lax.map(trained, points, batch_size=2**12)
 
 
 def estimate_mass_log_z(
@@ -225,7 +232,7 @@ def find_couplings(trained: Any) -> Float[np.ndarray, " sites sites"] | None:
     """
     match trained:
         case energy.BoltzmannMachine():
-            return np.asarray(trained.couplings)
+            return np.asarray(trained.weights)
         case energy.Potts():
             return np.asarray(energy.contact_scores(trained))
     return None
