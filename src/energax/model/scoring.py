@@ -40,7 +40,12 @@ def check_rows(model: Model, rows: Any, hidden: Bool[np.ndarray, "..."] | None =
         rows = _blank(np.asarray(rows), hidden)
     schema = model.schema
     return data.check_array(
-        rows, schema.shape, columns=schema.columns, levels=schema.levels, name=schema.name
+        rows,
+        schema.shape,
+        columns=schema.columns,
+        levels=schema.levels,
+        states=schema.states,
+        name=schema.name,
     )[0]
 
 

@@ -81,4 +81,11 @@ def make_key(seed: int) -> PRNGKeyArray:
 
 def fit_rows(table: data.Table, schema: Schema) -> Rows:
     """The rows of a table as a model takes them. Raises InputError where they do not fit."""
-    return data.check_rows(table, schema.shape, columns=schema.columns, levels=schema.levels)
+    return data.check_rows(
+        table,
+        schema.shape,
+        columns=schema.columns,
+        levels=schema.levels,
+        states=schema.states,
+        letters=schema.letters,
+    )
