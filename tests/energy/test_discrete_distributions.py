@@ -133,7 +133,7 @@ def test_a_fitted_tree_has_the_edges_that_matter():
     """Each site of the second half hangs on its own of the first, in rows made so."""
     space = Bits((10,))
     parents = fit_tree(rows_of(space, 2000), space).parents
-    pairs = {frozenset((i, p)) for i, p in enumerate(parents) if p >= 0}
+    pairs = {frozenset((i, p)) for i, p in enumerate(parents.tolist()) if p >= 0}
     assert {frozenset((i, i + 5)) for i in range(5)} <= pairs
     assert len(pairs) == 9
 
