@@ -65,7 +65,7 @@ class AbstractDistribution(AbstractEnergy):
 
     @abc.abstractmethod
     def log_z(self) -> Float[Array, ""]:
-        """log of the integral of exp(-E), in nats."""
+        """log of the integral of exp(-E), or of its sum over a finite space, in nats."""
 
     @abc.abstractmethod
     def sample(self, *, key: PRNGKeyArray) -> Shaped[Array, "*shape"]:
