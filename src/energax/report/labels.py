@@ -100,7 +100,7 @@ MEANINGS = {
     "input_grad_norm": "norm of dE/dx, averaged over rows; near 0 the chains only diffuse",
     "slope": "norm of dE/dx, averaged over rows; near 0 the chains only diffuse",
     "acceptance": "share of proposals accepted; 1 for a sampler that accepts everything",
-    "displacement": "root mean square move of a chain in one update; 0 means frozen",
+    "displacement": "root mean square move of a chain, or share of its sites changed; 0: frozen",
     "age": "mean number of updates since a chain of the buffer was restarted",
     "accuracy": "share of rows classified correctly as data or noise; at 1 the noise is too easy",
     "log_z": "logarithm of the normalising constant, nats",
