@@ -24,6 +24,7 @@ from .combine import Sum as Sum
 from .combine import Tempered as Tempered
 from .discrete import AbstractDiscrete as AbstractDiscrete
 from .discrete import AbstractLocal as AbstractLocal
+from .discrete import ClampedSites as ClampedSites
 from .discrete import approximate_changes as approximate_changes
 from .discrete import change_energies as change_energies
 from .discrete import set_site as set_site

@@ -5,3 +5,4 @@ from .base import AbstractLocal as AbstractLocal
 from .changes import approximate_changes as approximate_changes
 from .changes import change_energies as change_energies
 from .changes import set_site as set_site
+from .clamped import ClampedSites as ClampedSites
