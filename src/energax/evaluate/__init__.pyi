@@ -40,3 +40,5 @@ from .sphere import fisher_divergence as fisher_divergence
 from .sphere import kl_by_draws as kl_by_draws
 from .sphere import kl_on_sphere as kl_on_sphere
 from .sphere import sphere_grid as sphere_grid
+from .torus import torus_energy as torus_energy
+from .torus import torus_log_z as torus_log_z
