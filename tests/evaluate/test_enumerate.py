@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from energax.energy import AbstractEnergy, Gaussian, Neural
+from energax.energy import BernoulliRBM, CategoricalRBM, Gaussian, GaussianRBM, Neural
 from energax.evaluate import enumerate_log_z, rbm_log_z
-from energax.space import Bits, Categories, Reals
+from energax.space import Bits, Categories
 
 FINITE = {"bits": Bits((3, 4)), "categories": Categories((8,), 3)}
 
@@ -86,44 +86,13 @@ def test_spaces_that_cannot_be_summed_over_are_refused():
         enumerate_log_z(lambda x: jnp.sum(x))
 
 
-class Machine(AbstractEnergy):
-    """A Bernoulli machine of two layers, or a Gaussian one of variance 1."""
-
-    weights: jax.Array
-    visible: jax.Array
-    hidden: jax.Array
-    real: bool = eqx.field(static=True)
-
-    @property
-    def shape(self):
-        return self.visible.shape
-
-    @property
-    def space(self):
-        return (Reals if self.real else Bits)(self.shape)
-
-    def __call__(self, x):
-        e = self.space.embed(x, self.weights.dtype)
-        own = 0.5 * jnp.sum((e - self.visible) ** 2) if self.real else -self.visible @ e
-        return own - jnp.sum(jax.nn.softplus(self.hidden + e @ self.weights))
-
-    def hidden_energy(self, h):
-        e = h.astype(self.weights.dtype)
-        up = self.weights @ e
-        if self.real:
-            half = 0.5 * math.log(2 * math.pi)
-            return -self.hidden @ e - jnp.sum(half + self.visible * up + 0.5 * up**2)
-        return -self.hidden @ e - jnp.sum(jax.nn.softplus(self.visible + up))
-
-
-def layers(visible, hidden, *, real=False):
+def layers(kind, visible, hidden):
     rng = np.random.default_rng(visible)
-    sizes = (visible, hidden), visible, hidden
-    return Machine(*(jnp.asarray(rng.normal(size=size)) for size in sizes), real)
+    return kind(*(rng.normal(size=size) for size in ((visible, hidden), visible, hidden)))
 
 
 def test_the_smaller_layer_is_summed_and_gives_what_both_would():
-    wide, high = layers(9, 4), layers(4, 9)
+    wide, high = layers(BernoulliRBM, 9, 4), layers(BernoulliRBM, 4, 9)
     assert rbm_log_z(wide).why == "Exact, by enumeration of 16 hidden states."
     assert rbm_log_z(high).why == "Exact, by enumeration of 16 states."
     for rbm in (wide, high):
@@ -138,8 +107,17 @@ def test_the_smaller_layer_is_summed_and_gives_what_both_would():
 
 def test_real_visible_numbers_are_integrated():
     """One number, by the trapezoidal rule on a fine grid."""
-    rbm = layers(1, 3, real=True)
+    rbm = layers(GaussianRBM, 1, 3)
     grid = np.linspace(-30, 30, 20_001)
     energies = np.asarray(jax.vmap(rbm)(jnp.asarray(grid)[:, None]))
     exact = math.log(np.exp(-energies).sum() * (grid[1] - grid[0]))
     assert math.isclose(rbm_log_z(rbm).value, exact, rel_tol=1e-9)
+
+
+def test_the_layers_of_a_machine_of_categories_agree():
+    """27 visible states and 8 hidden ones: the sum that is taken, and the other."""
+    rng = np.random.default_rng(0)
+    rbm = CategoricalRBM(*(rng.normal(size=size) for size in ((3, 3, 3), (3, 3), 3)))
+    found = rbm_log_z(rbm)
+    assert found.why == "Exact, by enumeration of 8 hidden states."
+    assert math.isclose(found.value, enumerate_log_z(rbm).value, rel_tol=1e-12)

@@ -16,7 +16,6 @@ from .divergence import mmd as mmd
 from .duality import Duality as Duality
 from .duality import kernel_duality as kernel_duality
 from .duality import variation_duality as variation_duality
-from .enumerate import TwoLayers as TwoLayers
 from .enumerate import enumerate_log_z as enumerate_log_z
 from .enumerate import rbm_log_z as rbm_log_z
 from .fidelity import expected_frechet as expected_frechet
