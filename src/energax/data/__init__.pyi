@@ -5,6 +5,7 @@ from .base import Caution as Caution
 from .base import Dataset as Dataset
 from .base import Labelled as Labelled
 from .base import Schema as Schema
+from .base import make_space as make_space
 from .builtin import digits as digits
 from .builtin import fashion_mnist as fashion_mnist
 from .builtin import mnist as mnist

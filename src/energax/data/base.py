@@ -10,8 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, Shaped
 
+from energax import space
 from energax.energy import AbstractDistribution
 from energax.errors import InputError
+from energax.space import AbstractSpace, Reals
 
 
 class Labelled(eqx.Module):
@@ -76,6 +78,7 @@ class Schema:
         labels: how many labels there are; None where rows have none.
         digest: of the rows.
         cautions: what in the rows speaks against a density.
+        states: for bits and categories, how many values a site has; None for all else.
 
     Example:
         >>> schema = ex.data.two_moons(train=20, test=10).schema
@@ -90,6 +93,12 @@ class Schema:
     labels: int | None
     digest: str
     cautions: tuple[Caution, ...] = ()
+    states: int | None = None
+
+    @property
+    def space(self) -> AbstractSpace:
+        """Where an example lives."""
+        return make_space(self.shape, self.states)
 
     @property
     def forbidden(self) -> str | None:
@@ -108,7 +117,7 @@ class Schema:
     def from_dict(cls, record: dict[str, Any]) -> "Schema":
         """The schema that `to_dict` recorded. Raises InputError for a record that is not one."""
         fields = {field.name for field in dataclasses.fields(cls)}
-        record = {"cautions": []} | record
+        record = {"cautions": [], "states": None} | record
         if set(record) != fields:
             wrong = ", ".join(sorted(set(record) ^ fields))
             raise InputError(f"The record of a schema is damaged: {wrong} is missing or unknown.")
@@ -122,6 +131,20 @@ class Schema:
         return cls(**(record | {"shape": shape, "columns": names, "cautions": cautions}))
 
 
+def make_space(shape: tuple[int, ...], states: int | None) -> AbstractSpace:
+    """Bits or categories of that many states, real numbers for None.
+
+    Raises InputError for a number of states that no space has.
+
+    Example:
+        >>> ex.data.make_space((4,), 2)
+        Bits(shape=(4,), states=2)
+    """
+    if states is None:
+        return Reals(shape)
+    return space.from_dict({"shape": shape, "states": states})
+
+
 @dataclasses.dataclass(frozen=True)
 class Dataset:
     """Rows in the user's units, with a fixed split into `train` and `test`.
@@ -132,9 +155,14 @@ class Dataset:
         distribution: the exact distribution, where it is known.
         train_labels, test_labels: a whole number from 0 for each row, where rows have labels.
         cautions: what in the rows speaks against a density.
+        states: rows of bits or categories, 0..states-1 in uint8, have so many values; None for
+            rows of real numbers, and for whole numbers of which a density is trained (`levels`).
+        valid: rows to choose by, where the source has such a part.
+        row_weights: the weight of each training row, where they are not alike.
 
     Raises:
-        ValueError: for labels of one part alone, of another length, or of another type.
+        ValueError: for labels of one part alone, of another length, or of another type; for rows
+            of bits or categories that are not of type uint8 or not below `states`.
 
     Example:
         >>> rows = ex.data.Dataset("mine", train=np.zeros((8, 2)), test=np.ones((2, 2)))
@@ -151,8 +179,13 @@ class Dataset:
     train_labels: Int[np.ndarray, " train"] | None = None
     test_labels: Int[np.ndarray, " test"] | None = None
     cautions: tuple[Caution, ...] = ()
+    states: int | None = None
+    valid: Shaped[np.ndarray, " valid *shape"] | None = None
+    row_weights: Float[np.ndarray, " train"] | None = None
 
     def __post_init__(self):
+        if self.states is not None:
+            _check_states(self.train, self.test, self.valid, states=self.states)
         pairs = {"train": self.train_labels, "test": self.test_labels}
         if (self.train_labels is None) != (self.test_labels is None):
             raise ValueError("`train_labels` and `test_labels` must be given together, or neither.")
@@ -166,6 +199,11 @@ class Dataset:
         return self.train.shape[1:]
 
     @property
+    def space(self) -> AbstractSpace:
+        """Where an example lives."""
+        return make_space(self.shape, self.states)
+
+    @property
     def digest(self) -> str:
         """SHA-256 over dtype, shape and bytes of the rows of both parts, without labels."""
         return _digest(self.train, self.test)
@@ -174,7 +212,7 @@ class Dataset:
     def schema(self) -> Schema:
         """What a model needs to know of the data, without the rows."""
         known = (self.name, self.shape, self.levels, self.columns, self.labels, self.digest)
-        return Schema(*known, cautions=self.cautions)
+        return Schema(*known, cautions=self.cautions, states=self.states)
 
     @property
     def labelled(self) -> tuple[Labelled, Labelled]:
@@ -196,6 +234,15 @@ class Dataset:
         if self.train_labels is None or self.test_labels is None:
             return None
         return _digest(self.train_labels, self.test_labels)
+
+
+def _check_states(*parts: np.ndarray | None, states: int) -> None:
+    for part in parts:
+        if part is not None and (part.dtype != np.uint8 or (part.size and part.max() >= states)):
+            raise ValueError(
+                f"Rows of {states} states must be uint8 numbers from 0 to {states - 1}; got "
+                f"{part.dtype} up to {part.max(initial=0)}."
+            )
 
 
 def _digest(*arrays: np.ndarray) -> str:
