@@ -21,6 +21,8 @@ from .fit import standardise as standardise
 from .fit import to_json as to_json
 from .fit import whiten as whiten
 from .frames import check_array as check_array
+from .lattices import ising as ising
+from .lattices import potts as potts
 from .sources import NAMES as NAMES
 from .sources import from_rows as from_rows
 from .sources import load as load
