@@ -85,7 +85,7 @@ class Dataset:
     cautions: tuple[Caution, ...] = ()
     states: int | None = None
     valid: Shaped[np.ndarray, " valid *shape"] | None = None
-    row_weights: Float[np.ndarray, " weights"] | None = None
+    row_weights: Float[np.ndarray, " _"] | None = None
     letters: str | None = None
 
     def __post_init__(self):

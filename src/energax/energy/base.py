@@ -65,10 +65,10 @@ class AbstractDistribution(AbstractEnergy):
 
     @abc.abstractmethod
     def log_z(self) -> Float[Array, ""]:
-        """log of the integral of exp(-E), in nats."""
+        """log of the integral of exp(-E), or of its sum over a finite space, in nats."""
 
     @abc.abstractmethod
-    def sample(self, *, key: PRNGKeyArray) -> Float[Array, "*shape"]:
+    def sample(self, *, key: PRNGKeyArray) -> Shaped[Array, "*shape"]:
         """One exact draw."""
 
 
@@ -164,7 +164,7 @@ def score(energy: Energy, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return -jax.grad(energy)(x)
 
 
-def log_density(distribution: AbstractDistribution, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+def log_density(distribution: AbstractDistribution, x: Shaped[Array, "*shape"]) -> Float[Array, ""]:
     """log p(x) = -E(x) - log Z of a distribution, in nats.
 
     Example:

@@ -53,7 +53,7 @@ MEASURED = {
 
 def read_base(path: Path) -> Any:
     """The base distribution of a folder, as fitted when its run was created."""
-    blank = build.blank_base(read_method(path).base, read_schema(path).shape)
+    blank = read_method(path).blank_base(read_schema(path))
     return train.read_weights(path / BASE, {"base": blank})["base"]
 
 
@@ -65,7 +65,7 @@ def read_groundwork(path: Path, rows: int = 1, energy: Any = None) -> Groundwork
         read_transform(path),
         rows,
         schema.labels or 0,
-        tilted=method.base.kind != "none",
+        tilted=method.base_kind != "none",
         energy=energy,
     )
 
@@ -91,7 +91,7 @@ def load(path: Path | str, *, energy: Any = None) -> Model:
     blank, _ = method.build(ground, key=jax.random.key(0))
     untrained = blank.energy if isinstance(blank, Players | TeachingPlayers) else blank
     moving, still = weights(untrained)
-    averaged = method.training.ema_decay > 0
+    averaged = method.keeps_average
     like = {"energy": moving} | ({"average": moving} if averaged else {})
     others = {name: part for name, part in list_auxiliary(blank).items() if part is not None}
     found = fill_arrays(like | others, arrays, source=str(folder / WEIGHTS))
@@ -152,7 +152,7 @@ def list_weights(model: Model) -> dict[str, PyTree]:
     """The arrays of a model by part: what `load` reads."""
     trained = weights(model.trained)[0]
     parts = {"energy": trained}
-    if model.method.training.ema_decay > 0:
+    if model.method.keeps_average:
         parts["average"] = trained
     return parts | list_auxiliary(model.players)
 

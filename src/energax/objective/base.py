@@ -6,7 +6,13 @@ from typing import Any, ClassVar
 import equinox as eqx
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
 
-from energax.space import AbstractSpace, Box, Reals, UnitSphere
+from energax.space import AbstractSpace, Bits, Box, Categories, Reals, UnitSphere
+
+REAL = (Reals, Box, UnitSphere)
+"""The spaces of objectives that need a gradient in the example, or noise added to it."""
+
+FINITE = (Bits, Categories)
+"""The spaces of objectives that change sites, or sum over points."""
 
 
 class Aux(eqx.Module):
@@ -37,7 +43,7 @@ class AbstractObjective(eqx.Module):
         -1.0
     """
 
-    serves: ClassVar[tuple[type[AbstractSpace], ...]] = (Reals, Box, UnitSphere)
+    serves: ClassVar[tuple[type[AbstractSpace], ...]] = REAL
     """The spaces whose energies it trains."""
 
     @abc.abstractmethod
@@ -66,5 +72,5 @@ class AbstractMemoryless(AbstractObjective):
         True
     """
 
-    def init(self, energy: Any, rows: Float[Array, " size *shape"], *, key: PRNGKeyArray) -> None:
+    def init(self, energy: Any, rows: Shaped[Array, " size *shape"], *, key: PRNGKeyArray) -> None:
         return None

@@ -18,6 +18,8 @@ class AbstractSpace(eqx.Module):
         True
     """
 
+    name: ClassVar[str]
+    """What tables call it."""
     title: ClassVar[str]
     """What its points are, in words."""
     measure: ClassVar[str]

@@ -114,6 +114,7 @@ class Bits(AbstractFinite):
 
     shape: tuple[int, ...] = eqx.field(static=True)
     states: int = eqx.field(static=True, default=2, init=False)
+    name: ClassVar[str] = "bits"
     title: ClassVar[str] = "bits"
 
     def embed(self, x: Shaped[Array, "*shape"], dtype: Any) -> Float[Array, "*shape"]:
@@ -133,6 +134,7 @@ class Categories(AbstractFinite):
 
     shape: tuple[int, ...] = eqx.field(static=True)
     states: int = eqx.field(static=True)
+    name: ClassVar[str] = "categories"
     title: ClassVar[str] = "categories"
 
     def __check_init__(self):

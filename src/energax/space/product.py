@@ -21,6 +21,7 @@ class Product(eqx.Module):
     """
 
     parts: tuple[AbstractSpace, ...] = eqx.field(static=True)
+    name: ClassVar[str] = "product"
     title: ClassVar[str] = "several kinds of columns"
 
     def contains(self, x: Parts) -> Bool[Array, ""]:

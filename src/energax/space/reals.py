@@ -22,6 +22,7 @@ class Reals(AbstractSpace):
     """
 
     shape: tuple[int, ...] = eqx.field(static=True)
+    name: ClassVar[str] = "reals"
     title: ClassVar[str] = "real numbers"
     measure: ClassVar[str] = "volume"
 
@@ -43,6 +44,7 @@ class Box(AbstractSpace):
     shape: tuple[int, ...] = eqx.field(static=True)
     low: float = eqx.field(static=True)
     high: float = eqx.field(static=True)
+    name: ClassVar[str] = "box"
     title: ClassVar[str] = "real numbers in a box"
     measure: ClassVar[str] = "volume"
 
@@ -66,6 +68,7 @@ class UnitSphere(AbstractSpace):
     """
 
     shape: tuple[int, ...] = eqx.field(static=True)
+    name: ClassVar[str] = "sphere"
     title: ClassVar[str] = "points of the unit sphere"
     measure: ClassVar[str] = "area"
 

@@ -2,6 +2,7 @@
 
 import abc
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Shaped
 
 from energax.energy.base import AbstractEnergy, float_dtype
@@ -46,3 +47,18 @@ class AbstractLocal(AbstractDiscrete):
         self, x: Shaped[Array, "*shape"], sites: Int[Array, " some"]
     ) -> Float[Array, " some states"]:
         """E(x with this site set to c) - E(x), for each of `sites` (of the flattened example)."""
+
+
+def place_flips(
+    bits: Shaped[Array, " some"], costs: Float[Array, " some"]
+) -> Float[Array, " some 2"]:
+    """The `changes` of some bits: 0 for the value that each has, `costs` for the other."""
+    other = bits[:, None].astype(jnp.int32) != jnp.arange(2, dtype=jnp.int32)[None]
+    return jnp.where(other, costs[:, None], jnp.zeros((), costs.dtype))
+
+
+def place_changes(
+    values: Shaped[Array, " some"], energies: Float[Array, " some states"]
+) -> Float[Array, " some states"]:
+    """The `changes` of some sites: the energy of each state less that of the value it has."""
+    return energies - jnp.take_along_axis(energies, values[:, None].astype(jnp.int32), axis=1)
