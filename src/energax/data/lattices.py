@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from energax.data.base import Dataset
-from energax.energy import AbstractDistribution, Enumerated, Ising, Potts, lattice_edges
+from energax.energy import Enumerated, Ising, Potts, lattice_edges
 
 SIDE = 4
 """Of the torus of spins, whose 2^16 states can be enumerated."""
@@ -34,7 +34,8 @@ def ising(coupling: float = 0.4, *, train: int = 8192, test: int = 4000, seed: i
     edges = lattice_edges((SIDE, SIDE))
     points = _points(2, SIDE**2)
     spins = 2 * points.astype(np.int64) - 1
-    energies = -coupling * sum(spins[:, i] * spins[:, j] for i, j in edges)
+    first, second = np.array(edges).T
+    energies = -coupling * (spins[:, first] * spins[:, second]).sum(axis=1)
     exact = Enumerated(Ising(coupling, np.zeros((SIDE, SIDE)), edges))
     return _draw("ising", points.reshape(-1, SIDE, SIDE), energies, exact, (train, test, seed))
 
@@ -61,8 +62,9 @@ def potts(strength: float = 1.0, *, train: int = 8192, test: int = 4000, seed: i
         entries[i, :, j] = strength * rng.standard_normal((STATES, STATES))
         entries[j, :, i] = entries[i, :, j].T
     points = _points(STATES, SITES)
-    energies = -sum(fields[i, points[:, i]] for i in range(SITES))
-    energies = energies - sum(entries[i, points[:, i], j, points[:, j]] for i, j in CONTACTS)
+    first, second = np.array(CONTACTS).T
+    energies = -fields[np.arange(SITES), points].sum(axis=1)
+    energies -= entries[first, points[:, first], second, points[:, second]].sum(axis=1)
     return _draw("potts", points, energies, Enumerated(Potts(entries, fields)), (train, test, seed))
 
 
@@ -75,7 +77,7 @@ def _draw(
     name: str,
     points: UInt8[np.ndarray, " count *shape"],
     energies: Float[np.ndarray, " count"],
-    distribution: AbstractDistribution,
+    distribution: Enumerated,
     sizes: tuple[int, int, int],
 ) -> Dataset:
     train, test, seed = sizes
