@@ -143,7 +143,8 @@ class BlockGibbs(AbstractSampler):
     """Gibbs sampling in two blocks: h given x, then x given h, `rounds` times each step.
 
     It serves restricted Boltzmann machines, and any energy with `sample_hidden(x, key=key)` and
-    `sample_visible(h, key=key)`, at temperature 1: one inside `Tempered`, `Bridge` or `Sum` is refused.
+    `sample_visible(h, key=key)`, at temperature 1: one inside `Tempered`, `Bridge` or `Sum` is
+    refused.
 
     Raises:
         ValueError: for `rounds` below 1.
