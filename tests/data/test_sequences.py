@@ -9,6 +9,7 @@ from real_files import needs_files
 from tests.data.test_files import sentence
 
 from energax.data import (
+    Dataset,
     check_rows,
     load,
     read_rows,
@@ -17,6 +18,7 @@ from energax.data import (
     write_fasta,
 )
 from energax.errors import InputError
+from energax.run.rows import WRITERS, check_ending
 from energax.space import Categories
 
 RNA = b">one\nAC-G\n>two\nAUUG\n"
@@ -171,3 +173,14 @@ def test_the_rna_family_has_the_published_sizes():
     first = "-AAUAACAUAAGCCUAAGUU--UA-AAACGCGGGGGAACCA---UUAAUUGGGGUGAAUCACA"
     assert spell_sequences(found.train[:1], found.letters)[0].startswith(first)
     assert found.schema.cautions == ()
+
+
+def test_a_run_writes_sequences_of_sequences_alone(tmp_path):
+    out = tmp_path / "draws.fasta"
+    rows = np.array([[0, 1], [4, 2]], np.uint8)
+    schema = Dataset("x", rows, rows, states=5, letters="-ACGU").schema
+    check_ending(out, schema)
+    WRITERS[".fasta"](out, rows, schema)
+    assert out.read_text() == ">1\n-A\n>2\nUC\n"
+    with pytest.raises(InputError, match=r"a row of x is no sequence; use \.csv"):
+        check_ending(out, Dataset("x", rows, rows, states=5).schema)
