@@ -15,9 +15,9 @@ from energax.options import leaves, replace
 from energax.space import Bits, Categories
 
 RNG = np.random.default_rng(0)
-ENTRIES = np.triu(2 + RNG.normal(size=(4, 4)) / 3, 1)
+ENTRIES = np.triu(1 + RNG.normal(size=(4, 4)) / 3, 1)
 TRUTHS = {
-    "bits": ex.energy.BoltzmannMachine(ENTRIES + ENTRIES.T, -3 + RNG.normal(size=4) / 3),
+    "bits": ex.energy.BoltzmannMachine(ENTRIES + ENTRIES.T, -1.5 + RNG.normal(size=4) / 3),
     "categories": ex.energy.Potts(RNG.normal(size=(3, 3, 3, 3)), RNG.normal(size=(3, 3))),
 }
 
@@ -41,7 +41,7 @@ def divergence(model, kind):
     return float(np.sum(true * np.log(true / mine)))
 
 
-SHORT = {"steps": 300, "chunk_steps": 300, "learning_rate": 0.1, "network": "pairs"}
+SHORT = {"steps": 300, "chunk_steps": 300, "learning_rate": 0.05, "network": "pairs"}
 LIMIT = 0.02
 """nats. Ten weights learned from 3,200 rows leave about 10 / 6,400; sites alone are 0.1 away."""
 
@@ -65,7 +65,7 @@ def test_networks_learn_categories(network):
     model = ex.fit(
         dataset("categories"),
         method="exact",
-        **(SHORT | {"network": network, "width": 8}),
+        **(SHORT | {"network": network, "width": 12, "steps": 600}),
     )
     assert divergence(model, "categories") < LIMIT
 
@@ -100,14 +100,13 @@ def test_validation_rows_are_no_training_rows():
 
 def test_what_does_best_on_validation_rows_is_kept():
     """Forty rows and a wide network: the last weights memorise, the kept ones do not."""
-    rows, test = dataset("bits", 60), dataset("bits").test
-    options = SHORT | {"network": "mlp", "width": 32, "ema_decay": 0.0, "learning_rate": 0.02}
+    many = dataset("bits")
+    rows = ex.data.Dataset("few", many.train[:60], many.test, states=2, valid=many.train[60:])
+    options = SHORT | {"network": "mlp", "width": 32, "ema_decay": 0.0, "steps": 600}
     kept, last = (
-        ex.measure(ex.fit(rows, method="exact", validation_every=n, **options), test)
-        for n in (20, 0)
+        ex.fit(rows, method="exact", validation_every=n, batch_size=60, **options) for n in (20, 0)
     )
-    values = [m.record["test_log_likelihood"]["value"] for m in (kept, last)]
-    assert values[0] > values[1] + 0.01
+    assert divergence(kept, "bits") < divergence(last, "bits") - 0.05
 
 
 def test_exact_samples_and_log_z_are_those_of_the_model(key):
