@@ -49,7 +49,7 @@ class Inpaint:
         show_stages()
         with stage("loading the model"):
             trained = model.load(self.run)
-            run.check_images(self.out, trained.schema)
+            run.check_ending(self.out, trained.schema)
             part = self._part(trained.schema)
             table, missing = data.read_partial(self.rows)
             rows = run.fit_rows(table, trained.schema)

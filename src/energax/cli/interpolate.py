@@ -30,7 +30,7 @@ class Interpolate:
         with stage("loading the model"):
             trained = model.load(self.run)
             model.find_generator(trained)
-            run.check_images(self.out, trained.schema)
+            run.check_ending(self.out, trained.schema)
             test = run.Folder(self.run).dataset().test
         if len(test) < 2 * self.rows:
             raise InputError(

@@ -32,7 +32,7 @@ class Reconstruct:
             trained = model.load(self.run)
             model.find_generator(trained)
             rows = run.fit_rows(data.read_rows(self.rows), trained.schema)
-            run.check_images(self.out, trained.schema)
+            run.check_ending(self.out, trained.schema)
         with stage(f"reconstructing {len(rows)} rows"):
             key = run.make_key(self.seed)
             found = model.reconstruct(trained, rows, self.steps, key=key)

@@ -18,7 +18,9 @@ class Sample:
     """Draw rows from a trained model, in the units of its training data."""
 
     run: Path = run_option()
-    out: Path = option("Where they go: .png (images), .npz (array `draws`) or .csv.")
+    out: Path = option(
+        "Where they go: .png (images), .npz (array `draws`), .csv or .fasta (sequences)."
+    )
     num: int = option("How many rows.", at_least(1), default=64)
     by: By = option(
         "energy (chains, exact or as in training), generator (g(z), no chain), or generator-chain "
@@ -28,11 +30,11 @@ class Sample:
     seed: int = seed_option("Seed of the chains.")
 
     def __call__(self) -> None:
-        check_target(self.out, ROWS)
+        check_target(self.out, (*ROWS, ".fasta"))
         show_stages()
         with stage("loading the model"):
             trained = model.load(self.run)
-            run.check_images(self.out, trained.schema)
+            run.check_ending(self.out, trained.schema)
         with stage(f"drawing {self.num} rows"):
             found = model.sample_rows(trained, self.num, by=self.by, key=run.make_key(self.seed))
             run.WRITERS[self.out.suffix](self.out, found.rows, trained.schema)

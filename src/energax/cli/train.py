@@ -41,8 +41,9 @@ class Train:
     """Fit an energy to a data set, then sample, evaluate and report it."""
 
     data: str = option(
-        "A name (digits, two-moons, eight-gaussians, checkerboard, rings, mnist, fashion-mnist) or "
-        "a path: .npy, .npz, .csv, .parquet, an idx file, a folder of images.",
+        "A name (digits, two-moons, eight-gaussians, checkerboard, rings, mnist, fashion-mnist; "
+        "nltcs, plants, jester, dna, rna, mnist-binary, digits-binary) or a path: .npy, .npz, "
+        ".csv, .parquet, .data, .fasta, an idx file, a folder of images.",
         default="digits",
         positional=True,
     )

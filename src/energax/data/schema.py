@@ -99,7 +99,7 @@ def make_space(shape: tuple[int, ...], states: int | None) -> AbstractSpace:
 
     Example:
         >>> ex.data.make_space((4,), 2)
-        Bits(shape=(4,), states=2)
+        Bits(shape=(4,))
     """
     if states is None:
         return Reals(shape)

@@ -97,7 +97,7 @@ class AbstractMethod(abc.ABC):
     def preset_for(cls: type[T], rows: Any) -> T:
         """The method as it suits a data set: the preset of its kind, no batch above its rows."""
         found = cls.preset(kind_of(rows))
-        most = min(found.training.batch_size, len(rows.train))
+        most = min(found.training.batch_size, found.count_rows(rows))
         return replace(found, batch_size=most)
 
     @classmethod
@@ -118,10 +118,11 @@ class AbstractMethod(abc.ABC):
                 f"--method {self.name} of this kind learns from {' or '.join(self.spaces)}; the "
                 f"rows of {rows.name} are {rows.space.title}."
             )
-        if self.training.batch_size > len(rows.train):
+        count = self.count_rows(rows)
+        if self.training.batch_size > count:
             raise InputError(
-                f"{rows.name} has {len(rows.train)} training rows, fewer than a batch of "
-                f"{self.training.batch_size}: give --batch-size {len(rows.train)} or less."
+                f"{rows.name} has {count} training rows, fewer than a batch of "
+                f"{self.training.batch_size}: give --batch-size {count} or less."
             )
         if self.classifies and rows.labels is None:
             raise InputError(
@@ -160,6 +161,10 @@ class AbstractMethod(abc.ABC):
     def fit_players(self, players: Any, rows: Any, transform: Any) -> Any:
         """The players, with what of them is fitted to the rows before training."""
         return players
+
+    def count_rows(self, rows: Any) -> int:
+        """How many rows there are to train on."""
+        return len(rows.train)
 
     def training_rows(self, rows: Any) -> Any:
         """The rows to train on, with labels or numbers beside them where the method asks."""

@@ -35,7 +35,7 @@ class Samples:
     all transitions, None for a sampler that never rejects. `sampler`: what ran, in words.
     """
 
-    x: Float[Array, " count *shape"]
+    x: Shaped[Array, " count *shape"]
     energies: Float[np.ndarray, " count kept"]
     acceptance: float | None
     sampler: str
@@ -65,7 +65,7 @@ def sample_rows(model: Model, count: int, *, by: Source = "energy", key: PRNGKey
     return Drawn(decode_rows(model, x), words)
 
 
-def decode_rows(model: Model, x: Float[Array, " count *shape"]) -> Shaped[np.ndarray, "..."]:
+def decode_rows(model: Model, x: Shaped[Array, " count *shape"]) -> Shaped[np.ndarray, "..."]:
     """Rows in the user's units, of rows in model units."""
     return np.asarray(jax.vmap(model.transform.decode)(x))
 

@@ -13,7 +13,7 @@ from .folder import shell_command as shell_command
 from .hold import hold_run as hold_run
 from .reporting import write_report as write_report
 from .rows import WRITERS as WRITERS
-from .rows import check_images as check_images
+from .rows import check_ending as check_ending
 from .rows import fit_rows as fit_rows
 from .rows import make_key as make_key
 from .rows import write_contacts as write_contacts

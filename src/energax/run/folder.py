@@ -92,9 +92,9 @@ class Folder:
                 f"{config.CONFIG}, back."
             )
         counts = {"train": len(found.train), "test": len(found.test)}
+        held = known.to_dict() | {name: about[name] for name in counts}
         for name, value in (found.schema.to_dict() | counts).items():
-            place = "data" if name in counts else "schema"
-            written = self.config()[place].get(name, [])
+            place, written = "data" if name in counts else "schema", held[name]
             if written != value:
                 raise InputError(
                     f"{self[config.CONFIG]} does not fit {source}: {place}.{name} is "

@@ -20,10 +20,18 @@ from energax.run.evaluating import write_arrays
 Rows = Shaped[np.ndarray, " size *shape"]
 
 
-def check_images(out: Path, schema: Schema) -> None:
-    """Raise InputError for a picture of rows that are no images."""
+def check_ending(out: Path, schema: Schema) -> None:
+    """Raise InputError for a picture of rows that are no images, and letters of no sequences."""
     if out.suffix == ".png" and len(schema.shape) < 2:
         raise InputError(f"--out {out}: a row of {schema.name} is no image; use .csv.")
+    if out.suffix == ".fasta":
+        _find_letters(out, schema)
+
+
+def _find_letters(out: Path, schema: Schema) -> str:
+    if schema.letters is None:
+        raise InputError(f"--out {out}: a row of {schema.name} is no sequence; use .csv.")
+    return schema.letters
 
 
 def write_csv(path: Path, rows: Rows, schema: Schema) -> None:
@@ -91,6 +99,7 @@ WRITERS: dict[str, Callable[[Path, Rows, Schema], None]] = {
     ".png": lambda path, rows, schema: write_sheet(path, rows, schema.levels or schema.states),
     ".npz": lambda path, rows, schema: write_arrays(path, draws=rows),
     ".csv": write_csv,
+    ".fasta": lambda path, rows, schema: data.write_fasta(path, rows, _find_letters(path, schema)),
 }
 """How rows are written, by the ending of the file."""
 

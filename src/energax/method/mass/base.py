@@ -47,6 +47,9 @@ class AbstractMassMethod(AbstractMethod):
         """The training rows, without those to choose by."""
         return build.split_valid(self.validation, rows)[0]
 
+    def count_rows(self, rows: Any) -> int:
+        return len(self.training_rows(rows))
+
     @property
     def keeps_average(self) -> bool:
         return self.training.ema_decay > 0 or self.validation.validation_every > 0
