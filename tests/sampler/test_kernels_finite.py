@@ -10,10 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from agreement import agrees
-from jaxtyping import Array
 from scipy.stats import chi2
 
-from energax.energy import AbstractDiscrete, Neural, NonTrainable, Tempered, change_energies
+from energax.energy import (
+    BernoulliRBM,
+    Ising,
+    Neural,
+    NonTrainable,
+    Tempered,
+    change_energies,
+    colour_sites,
+    lattice_edges,
+)
 from energax.network import MLP
 from energax.sampler import (
     BlockGibbs,
@@ -22,7 +30,6 @@ from energax.sampler import (
     GibbsWithGradients,
     PathAuxiliary,
     State,
-    colour_sites,
     run,
 )
 from energax.sampler.informed import Local, Move, look
@@ -324,21 +331,6 @@ def fits(counts, expected):
     return np.sum((seen - right)[keep] ** 2 / right[keep]) < chi2.isf(1e-6, max(keep.sum() - 1, 1))
 
 
-def ising(rows, columns, coupling):
-    """Spins on a torus, each pair of neighbours once, and its edges."""
-    number = np.arange(rows * columns).reshape(rows, columns)
-    edges = np.concatenate(
-        [np.stack([number, np.roll(number, -1, axis)], -1).reshape(-1, 2) for axis in (0, 1)]
-    )
-    space = Bits((rows, columns))
-
-    def network(e):
-        spins = 2 * e.reshape(-1) - 1
-        return -coupling * jnp.sum(spins[edges[:, 0]] * spins[edges[:, 1]])
-
-    return Neural(network, space), edges
-
-
 def colour_matrix(energy, groups):
     """The transition matrix of `Gibbs` with these colours: sites of one colour independent."""
     space = energy.space
@@ -363,45 +355,26 @@ def test_colours_leave_p_where_neighbours_differ():
     energy = Neural(lambda e: jnp.sum((2 * e - 1) * jnp.roll(2 * e - 1, 1)), Bits((5,)))
     edges = np.stack([np.arange(5), np.roll(np.arange(5), 1)], -1)
     p = np.asarray(jax.nn.softmax(-jax.vmap(energy)(energy.space.enumerate())))
-    colours = colour_sites(edges, 5)
-    assert colours.max() == 2
-    assert np.all(colours[edges[:, 0]] != colours[edges[:, 1]])
 
     def off(colours):
-        groups = [np.flatnonzero(colours == c) for c in np.unique(colours)]
-        return np.abs(p @ colour_matrix(energy, groups) - p).max()
+        return np.abs(p @ colour_matrix(energy, colours) - p).max()
 
-    assert off(colours) < EXACT
-    assert off(np.arange(5) % 2) > FAULT  # negative control
-
-
-@pytest.mark.parametrize(("shape", "needed"), [((4, 6), 2), ((3, 4), 4), ((5, 5), 4)])
-def test_a_torus_of_even_sides_needs_two_colours(shape, needed):
-    edges = ising(*shape, 1.0)[1]
-    colours = colour_sites(edges, shape[0] * shape[1])
-    assert 2 <= colours.max() + 1 <= needed
-    assert np.all(colours[edges[:, 0]] != colours[edges[:, 1]])
+    assert off(colour_sites(edges, 5)) < EXACT
+    assert off([[0, 2, 4], [1, 3]]) > FAULT  # negative control
 
 
-def test_colours_that_are_not_there_are_refused(key):
-    with pytest.raises(ValueError, match="`edges` must join two different sites from 0 to 2"):
-        colour_sites(np.array([[0, 3]]), 3)
-    with pytest.raises(ValueError, match="`colours` has 3 sites; the energy has 4"):
-        run(
-            Gibbs(colours=np.array([0, 1, 0])),
-            problem("bits")[0],
-            problem("bits")[1][0],
-            1,
-            key=key,
-        )
+def test_colours_that_leave_a_site_out_are_refused(key):
+    energy, points, _ = problem("bits")
+    with pytest.raises(ValueError, match="`colours` must hold each site from 0 to 3 once; got 3"):
+        run(Gibbs(colours=[[0, 2], [1]]), energy, points[0], 1, key=key)
 
 
 def test_colours_draw_from_their_matrix(key):
     """As for the other kernels; one false alarm in 1e6 keys."""
-    energy, edges = ising(2, 3, 0.4)
-    colours = colour_sites(edges, 6).reshape(2, 3)
-    groups = [np.flatnonzero(colours == c) for c in np.unique(colours)]
-    expected = colour_matrix(energy, groups)
+    edges = lattice_edges((2, 3))
+    energy = Ising(jnp.full(len(edges), 0.4), jnp.full((2, 3), 0.2), edges)
+    colours = colour_sites(edges, 6)
+    expected = colour_matrix(energy, colours)
     start = energy.space.points(jnp.array([5]))[0]
     sampler = Gibbs(colours=colours)
 
@@ -415,68 +388,45 @@ def test_colours_draw_from_their_matrix(key):
     assert not fits(counts, expected[other])  # negative control
 
 
-class Machine(AbstractDiscrete):
-    """A restricted Boltzmann machine of 3 visible and 2 hidden bits; `twist` plants a fault."""
-
-    weights: Array
-    twist: float = eqx.field(static=True, default=1.0)
-    shape: tuple[int, ...] = eqx.field(static=True, default=(3,))
-
-    @property
-    def space(self):
-        return Bits(self.shape)
-
-    def extend(self, e):
-        return -jnp.sum(jax.nn.softplus(e @ self.weights + 0.3)) + 0.5 * jnp.sum(e)
-
-    def hidden(self, x):
-        return jax.nn.sigmoid(x.astype(float) @ self.weights + 0.3)
-
-    def visible(self, h):
-        return jax.nn.sigmoid(self.twist * (self.weights @ h.astype(float)) - 0.5)
-
-    def sample_hidden(self, x, *, key):
-        return jax.random.bernoulli(key, self.hidden(x)).astype(jnp.uint8)
-
-    def sample_visible(self, h, *, key):
-        return jax.random.bernoulli(key, self.visible(h)).astype(jnp.uint8)
-
-
 def bernoulli(chances, points):
     """Probability of each point, for each row of probabilities of a one."""
     both = np.where(points[None] == 1, chances[:, None], 1 - chances[:, None])
     return both.prod(axis=2)
 
 
-def machine_matrix(machine, rounds):
+def rbm_matrix(rbm, rounds, downwards=None):
+    """Rounds of h given x, then x given h, of another machine where one is given."""
     x, h = (np.asarray(Bits((n,)).enumerate()) for n in (3, 2))
-    up = bernoulli(np.asarray(jax.vmap(machine.hidden)(jnp.asarray(x))), h)
-    down = bernoulli(np.asarray(jax.vmap(machine.visible)(jnp.asarray(h))), x)
-    return np.linalg.matrix_power(up @ down, rounds)
+    up = bernoulli(np.asarray(jax.vmap(rbm.hidden_given_visible)(jnp.asarray(x))), h)
+    mean = jax.vmap((downwards or rbm).visible_given_hidden)(jnp.asarray(h))
+    return np.linalg.matrix_power(up @ bernoulli(np.asarray(mean), x), rounds)
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
 def test_blocks_leave_p_and_are_drawn_from_their_matrix(rounds, key):
     """B7; chi-square of 20,000 steps, one false alarm in 1e6 keys."""
-    machine = Machine(2 * jax.random.normal(key, (3, 2)))
-    points = machine.space.enumerate()
-    p = np.asarray(jax.nn.softmax(-jax.vmap(machine)(points)))
-    found = machine_matrix(machine, rounds)
+    weights = 2 * jax.random.normal(key, (3, 2))
+    rbm, wrong = (
+        BernoulliRBM(w, jnp.full(3, -0.5), jnp.full(2, 0.3)) for w in (weights, weights / 2)
+    )
+    points = rbm.space.enumerate()
+    p = np.asarray(jax.nn.softmax(-jax.vmap(rbm)(points)))
+    found = rbm_matrix(rbm, rounds)
     assert np.abs(p @ found - p).max() < EXACT
-    assert np.abs(p @ machine_matrix(Machine(machine.weights, 0.8), rounds) - p).max() > FAULT
+    assert np.abs(p @ rbm_matrix(rbm, rounds, wrong) - p).max() > FAULT  # negative control
     walk = BlockGibbs(rounds)
-    go = jax.vmap(lambda k: machine.space.number(walk.step(machine, State(points[1]), key=k)[0].x))
+    go = jax.vmap(lambda k: rbm.space.number(walk.step(rbm, State(points[1]), key=k)[0].x))
     counts = np.bincount(np.asarray(jax.jit(go)(jax.random.split(key, 20_000))), minlength=8)
     assert fits(counts, found[1])
-    assert not fits(counts, machine_matrix(machine, 5)[6] if rounds == 1 else p[::-1])
+    assert not fits(counts, rbm_matrix(rbm, rounds, wrong)[1])
 
 
 def test_blocks_are_of_temperature_one(key):
-    machine = Machine(jnp.ones((3, 2)))
+    rbm = BernoulliRBM(jnp.ones((3, 2)), jnp.zeros(3), jnp.zeros(2))
     start = jnp.zeros(3, jnp.uint8)
-    assert run(BlockGibbs(), NonTrainable(machine), start, 2, key=key)[1].shape == (2, 3)
-    with pytest.raises(TypeError, match="BlockGibbs needs an energy with `sample_hidden`"):
-        run(BlockGibbs(), Tempered(machine, 2.0), start, 2, key=key)
+    assert run(BlockGibbs(), NonTrainable(rbm), start, 2, key=key)[1].shape == (2, 3)
+    with pytest.raises(TypeError, match="BlockGibbs needs a restricted Boltzmann machine"):
+        run(BlockGibbs(), Tempered(rbm, 2.0), start, 2, key=key)
 
 
 @pytest.mark.parametrize("kernel", ALL)
@@ -489,7 +439,7 @@ def test_a_plain_function_is_refused(kernel, key):
     ("build", "words"),
     [
         (lambda: Gibbs("sideways"), '`scan` must be "systematic" or "random"; got \'sideways\''),
-        (lambda: Gibbs("random", colours=np.arange(3)), "Colours take turns"),
+        (lambda: Gibbs("random", colours=[[0], [1]]), "Colours take turns"),
         (lambda: BlockGibbs(0), "`rounds` must be at least 1; got 0"),
         (lambda: GibbsWithGradients(1.0), r"`laziness` must be in \[0, 1\); got 1.0"),
         (lambda: PathAuxiliary(0), "`length` must be at least 1; got 0"),

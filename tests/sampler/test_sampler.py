@@ -17,11 +17,15 @@ from energax.sampler import (
     Info,
     Langevin,
     State,
+    adapt,
     chains,
     hmc,
     mala,
+    nuts,
+    preconditioned_langevin,
     run,
     trace,
+    underdamped_langevin,
 )
 
 CHAINS, STEPS, BURN = 200, 240, 40
@@ -70,6 +74,16 @@ LAWS = {  # name -> (sampler for an example of this shape, its stationary moment
     "hmc": (lambda shape: hmc(0.4, 4, jnp.ones(shape)), exact),
     "hmc, with a scale": (
         lambda shape: hmc(0.4, 4, np.linspace(0.8, 1.2, np.prod(shape)).reshape(shape)),
+        exact,
+    ),
+    "nuts": (lambda shape: nuts(0.6, jnp.ones(shape), doublings=4), exact),
+    "underdamped": (lambda shape: underdamped_langevin(0.6, 0.8, jnp.ones(shape)), exact),
+    "preconditioned": (
+        lambda shape: preconditioned_langevin(0.3, np.linspace(0.8, 1.2, np.prod(shape))),
+        exact,
+    ),
+    "preconditioned, dense": (
+        lambda shape: preconditioned_langevin(0.3, np.eye(np.prod(shape)) + 0.1),
         exact,
     ),
 }
@@ -166,7 +180,7 @@ def test_a_planted_fault_is_seen(fault, key):
     assert not agrees(moments(sampler, shape, key), expected(distribution, shape))
 
 
-@pytest.mark.parametrize("name", ["mala", "hmc"])
+@pytest.mark.parametrize("name", ["mala", "hmc", "nuts", "underdamped", "preconditioned"])
 def test_adjusted_samplers_are_exact_on_two_wells(name, key):
     """E(x) = 2 (x^2 - 1)^2 + x / 2, moments by quadrature; a temperature of 1.3 is seen."""
 
@@ -239,6 +253,24 @@ def test_a_plain_python_function_is_an_energy_and_precision_is_kept(name, precis
         (lambda: mala(-0.1), "`step_size` must be above 0; got -0.1"),
         (lambda: hmc(0.0, 3, jnp.ones(2)), "`step_size` must be above 0; got 0.0"),
         (lambda: hmc(0.1, 0, jnp.ones(2)), "`leaps` must be at least 1; got 0"),
+        (lambda: nuts(0.1, jnp.ones(2), doublings=0), "`doublings` must be at least 1; got 0"),
+        (
+            lambda: underdamped_langevin(0.1, 0.0, jnp.ones(2)),
+            "`friction` must be above 0; got 0.0",
+        ),
+        (
+            lambda: preconditioned_langevin(0.1, jnp.ones((2, 3))),
+            r"`covariance` must be \(dim,\) or",
+        ),
+        (
+            lambda: adapt(
+                underdamped_langevin(0.1, 1.0, jnp.ones(1)),
+                jnp.sum,
+                jnp.ones(1),
+                key=jax.random.key(0),
+            ),
+            "`sampler` must be one of mala, preconditioned_langevin, hmc and nuts",
+        ),
     ],
 )
 def test_bad_settings_are_named(build, words):
@@ -260,3 +292,14 @@ def test_the_scale_of_hmc_is_a_standard_deviation(key):
     squares = np.asarray(ends) ** 2 / (0.3 * np.array([0.5, 4.0])) ** 2
     assert agrees(squares, 1.0)
     assert not agrees(squares * np.array([0.5, 4.0]), 1.0)  # the scale as a variance
+
+
+@pytest.mark.parametrize("sampler", [mala(0.1), hmc(0.1, 3, jnp.ones(2)), nuts(0.1, jnp.ones(2))])
+def test_a_warm_up_finds_the_mass_and_a_step_that_is_accepted(sampler, key):
+    """Standard deviations of 1 and 30: variances to a factor of 2, acceptance near its target."""
+    energy = Bowl(jnp.zeros(2), jnp.asarray([1.0, 1 / 900]))
+    tuned = adapt(sampler, energy, jnp.ones(2), steps=600, key=key)
+    found = np.asarray(tuned.settings["inverse_mass_matrix"])
+    assert np.all((found > [0.5, 450]) & (found < [2, 1800]))
+    _, info = chains(tuned, energy, jnp.zeros((20, 2)), 60, key=key, keep=trace)
+    assert 0.4 < float(info.acceptance[:, 20:].mean()) < 0.97

@@ -15,7 +15,7 @@ from energax.model.base import Model, Source
 from energax.model.mass import draw_mass
 from energax.model.players import apply_each, check_finite, find_generator, generate
 from energax.network import NoisyGenerator
-from energax.sampler import AbstractSampler, Info, State, adapt_hmc, chains, trace
+from energax.sampler import AbstractSampler, Info, State, adapt, chains, hmc, trace
 
 LEAPS = 10
 """Leapfrog steps of one Hamiltonian transition."""
@@ -84,13 +84,13 @@ def sample_chains(model: Model, count: int, *, key: PRNGKeyArray) -> Samples:
     chain = model.training_chain
     if chain is not None and chain.at_generator:
         return _from_generator(model, count, key=key)
-    born, adapt, move = jax.random.split(key, 3)
+    born, tune, move = jax.random.split(key, 3)
     starts = draws(model.base, count, key=born)
     if chain is not None:
         sampler, energy, steps = chain.sampler, model.raw, chain.steps
         words = f"Langevin as in training, {steps} steps from the base"
     else:
-        sampler, energy = make_hmc(model, starts[0], key=adapt), model.energy
+        sampler, energy = make_hmc(model, starts[0], key=tune), model.energy
         steps = STEPS
         words = f"Hamiltonian Monte Carlo, {steps} transitions of {LEAPS} leapfrog steps"
     thin = max(1, steps // KEPT)
@@ -112,7 +112,7 @@ def _info(state: State, info: Info) -> Info:
 
 def make_hmc(model: Model, start: Array, *, key: PRNGKeyArray) -> AbstractSampler:
     """HMC with the step size and diagonal mass that window adaptation finds."""
-    return adapt_hmc(model.energy, start, leaps=LEAPS, key=key)
+    return adapt(hmc(1.0, LEAPS, jnp.ones(start.shape)), model.energy, start, key=key)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """How to draw from an energy?"""
 
-from .adapt import adapt_hmc as adapt_hmc
+from .adapt import adapt as adapt
 from .annealing import anneal as anneal
 from .annealing import geometric_levels as geometric_levels
 from .base import AbstractSampler as AbstractSampler
@@ -15,6 +15,9 @@ from .base import trace as trace
 from .blackjax import FromBlackjax as FromBlackjax
 from .blackjax import hmc as hmc
 from .blackjax import mala as mala
+from .blackjax import nuts as nuts
+from .blackjax import preconditioned_langevin as preconditioned_langevin
+from .blackjax import underdamped_langevin as underdamped_langevin
 from .buffer import Buffer as Buffer
 from .coupled import CoupledLangevin as CoupledLangevin
 from .coupled import Meeting as Meeting
@@ -25,7 +28,6 @@ from .denoise import denoise_step as denoise_step
 from .denoise import recover as recover
 from .diffuse import predictor_corrector as predictor_corrector
 from .diffuse import reverse_sde as reverse_sde
-from .finite import colour_sites as colour_sites
 from .flow import probability_flow as probability_flow
 from .flow import velocity as velocity
 from .gibbs import BlockGibbs as BlockGibbs

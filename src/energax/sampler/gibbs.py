@@ -1,14 +1,14 @@
 """Gibbs sampling of bits and categories: site by site, or a block of sites at once."""
 
-from typing import ClassVar, Protocol, runtime_checkable
+from collections.abc import Iterable
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
-from energax.energy import Energy, NonTrainable, change_energies, float_dtype
+from energax.energy import AbstractRBM, Energy, NonTrainable, change_energies, float_dtype
 from energax.sampler.base import AbstractSampler, Info, State
 from energax.sampler.finite import draw_states, move_sites, present, require_finite
 from energax.space import AbstractSpace, Bits, Box, Categories, Reals
@@ -24,7 +24,8 @@ class Gibbs(AbstractSampler):
 
     Args:
         scan: "systematic" or "random", the order of sites.
-        colours: of each site, in the shape of an example, from 0; see `colour_sites`.
+        colours: groups of sites of the flattened example, each site in one of them; see
+            `energy.colour_sites`.
         metropolised: propose a state c other than the present one with probability
             p_c / (1 - p_present) and accept with min(1, (1 - p_present) / (1 - p_c)): it moves
             more often.
@@ -46,29 +47,30 @@ class Gibbs(AbstractSampler):
 
     scan: str = eqx.field(static=True)
     metropolised: bool = eqx.field(static=True)
-    groups: tuple[Int[Array, " some"], ...]
+    colours: tuple[tuple[int, ...], ...] = eqx.field(static=True)
     serves: ClassVar[tuple[type[AbstractSpace], ...]] = (Bits, Categories)
 
     def __init__(
         self,
         scan: str = "systematic",
         *,
-        colours: Int[np.ndarray | Array, "*shape"] | None = None,
+        colours: Iterable[Iterable[int]] = (),
         metropolised: bool = False,
     ):
         if scan not in ("systematic", "random"):
             raise ValueError(f'`scan` must be "systematic" or "random"; got {scan!r}.')
-        if colours is not None and scan == "random":
+        groups = tuple(tuple(int(site) for site in group) for group in colours)
+        if groups and scan == "random":
             raise ValueError('Colours take turns: leave out `scan`, or give "systematic".')
-        flat = np.ravel([] if colours is None else colours)
-        self.scan, self.metropolised = scan, metropolised
-        self.groups = tuple(jnp.asarray(np.flatnonzero(flat == c)) for c in np.unique(flat))
+        self.scan, self.metropolised, self.colours = scan, metropolised, groups
 
     def init(self, energy: Energy, x: Shaped[Array, "*shape"], *, key: PRNGKeyArray) -> State:
         space = require_finite(energy, "Gibbs")
-        if self.groups and sum(map(len, self.groups)) != space.sites:
+        sites = sorted(site for group in self.colours for site in group)
+        if sites and sites != list(range(space.sites)):
             raise ValueError(
-                f"`colours` has {sum(map(len, self.groups))} sites; the energy has {space.sites}."
+                f"`colours` must hold each site from 0 to {space.sites - 1} once; got {len(sites)} "
+                f"from {sites[0]} to {sites[-1]}."
             )
         return State(x)
 
@@ -100,11 +102,12 @@ class Gibbs(AbstractSampler):
 
         choose, draw = jax.random.split(key)
         uniforms = jax.random.uniform(draw, (space.sites,), float_dtype(energy))
-        if self.groups:
-            x, rates, start = state.x, [], 0
-            for sites in self.groups:
-                x, rate = move(x, (sites, uniforms[start : start + len(sites)]))
-                rates, start = [*rates, rate], start + len(sites)
+        if self.colours:
+            x, rates = state.x, []
+            for group in self.colours:
+                sites = jnp.asarray(group)
+                x, rate = move(x, (sites, uniforms[sites]))
+                rates.append(rate)
             acceptance = jnp.mean(jnp.concatenate(rates))
         else:
             order = jnp.arange(space.sites)
@@ -116,25 +119,12 @@ class Gibbs(AbstractSampler):
         return State(x), Info(acceptance, value, jnp.zeros_like(value))
 
 
-@runtime_checkable
-class TwoBlocks(Protocol):
-    """An energy of visible units beside hidden ones that can be drawn given each other."""
-
-    def sample_hidden(self, x: Array, *, key: PRNGKeyArray) -> Array:
-        """Hidden units, given visible ones."""
-        ...
-
-    def sample_visible(self, h: Array, *, key: PRNGKeyArray) -> Array:
-        """Visible units, given hidden ones."""
-        ...
-
-
-def _find_blocks(energy: Energy) -> TwoBlocks:
+def _require_rbm(energy: Energy) -> AbstractRBM:
     inside = energy.value if isinstance(energy, NonTrainable) else energy
-    if not isinstance(inside, TwoBlocks):
+    if not isinstance(inside, AbstractRBM):
         raise TypeError(
-            f"BlockGibbs needs an energy with `sample_hidden` and `sample_visible`, such as a "
-            f"restricted Boltzmann machine; got {type(inside).__name__}."
+            "BlockGibbs needs a restricted Boltzmann machine, at temperature 1 and not combined "
+            f"with other energies; got {type(inside).__name__}."
         )
     return inside
 
@@ -142,9 +132,8 @@ def _find_blocks(energy: Energy) -> TwoBlocks:
 class BlockGibbs(AbstractSampler):
     """Gibbs sampling in two blocks: h given x, then x given h, `rounds` times each step.
 
-    It serves restricted Boltzmann machines, and any energy with `sample_hidden(x, key=key)` and
-    `sample_visible(h, key=key)`, at temperature 1: one inside `Tempered`, `Bridge` or `Sum` is
-    refused.
+    It serves restricted Boltzmann machines, at temperature 1: one inside `Tempered`, `Bridge` or
+    `Sum` is refused.
 
     Raises:
         ValueError: for `rounds` below 1.
@@ -152,8 +141,10 @@ class BlockGibbs(AbstractSampler):
     Source: Hinton (2002).
 
     Example:
-        >>> ex.sampler.BlockGibbs(rounds=3).rounds
-        3
+        >>> rbm = ex.energy.BernoulliRBM(jnp.zeros((3, 2)), jnp.zeros(3), jnp.zeros(2))
+        >>> walk, start = ex.sampler.BlockGibbs(rounds=3), jnp.zeros(3, jnp.uint8)
+        >>> ex.sampler.run(walk, rbm, start, 5, key=key)[1].shape
+        (5, 3)
     """
 
     rounds: int = eqx.field(static=True, default=1)
@@ -164,15 +155,15 @@ class BlockGibbs(AbstractSampler):
             raise ValueError(f"`rounds` must be at least 1; got {self.rounds}.")
 
     def init(self, energy: Energy, x: Shaped[Array, "*shape"], *, key: PRNGKeyArray) -> State:
-        _find_blocks(energy)
+        _require_rbm(energy)
         return State(x)
 
     def step(self, energy: Energy, state: State, *, key: PRNGKeyArray) -> tuple[State, Info]:
-        blocks = _find_blocks(energy)
+        rbm = _require_rbm(energy)
 
         def draw(x: Array, key: PRNGKeyArray) -> tuple[Array, None]:
             up, down = jax.random.split(key)
-            return blocks.sample_visible(blocks.sample_hidden(x, key=up), key=down), None
+            return rbm.sample_visible(rbm.sample_hidden(x, key=up), key=down), None
 
         x, _ = jax.lax.scan(draw, state.x, jax.random.split(key, self.rounds))
         value = energy(x)

@@ -72,7 +72,9 @@ class Temperatures(AbstractLevels):
         self.levels = jnp.asarray(1 / values, float)
 
     def at(self, energy: Any, level: Float[Array, ""]) -> AbstractEnergy:
-        return eqx.tree_at(_temperature, Tempered(energy, 1.0), 1 / level)
+        return eqx.tree_at(
+            lambda one: one.fixed_temperature.value, Tempered(energy, 1.0), 1 / level
+        )
 
     def gap(self, energy: Any, x: Shaped[Array, "*shape"]) -> Float[Array, ""]:
         return energy(x)
@@ -82,10 +84,6 @@ class Temperatures(AbstractLevels):
 
     def replace(self, levels: Float[ArrayLike, " rungs"]) -> "Temperatures":
         return Temperatures(1 / np.asarray(levels, np.float64))
-
-
-def _temperature(energy: Tempered) -> Array:
-    return energy.temperature
 
 
 class Bridges(AbstractLevels):
