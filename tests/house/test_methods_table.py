@@ -1,11 +1,14 @@
-"""docs/methods.md holds the table of methods, and a section for each."""
+"""docs/methods.md and docs/mass.md hold the tables of methods, and a section for each."""
 
 import re
 from pathlib import Path
 
-from energax.method import METHODS, render_table
+import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "methods.md"
+from energax.method import MASS_METHODS, METHODS, render_table
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = {"methods.md": METHODS, "mass.md": MASS_METHODS}
 TABLE = re.compile(r"<!-- methods -->\n\n(.*?)\n<!-- /methods -->", re.DOTALL)
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^(#+) (.*)$", re.MULTILINE)
@@ -27,20 +30,23 @@ def make_anchor(title):
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
-def test_the_page_holds_the_table_of_methods():
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_holds_the_table_of_methods(name):
     """What it must hold: python -c "import energax as ex; print(ex.method.render_table())"."""
-    found = TABLE.search(PAGE.read_text())
+    found = TABLE.search((DOCS / name).read_text())
     assert found is not None
-    assert found[1] == render_table()
+    assert found[1] == render_table(PAGES[name])
 
 
-def test_each_method_has_one_section():
-    assert sorted(list_sections(PAGE.read_text())) == sorted(METHODS)
+@pytest.mark.parametrize("name", PAGES)
+def test_each_method_has_one_section(name):
+    assert sorted(list_sections((DOCS / name).read_text())) == sorted(PAGES[name])
 
 
-def test_each_link_of_the_table_leads_to_its_own_section():
-    anchors = [make_anchor(title) for _, title in find_headings(PAGE.read_text())]
-    assert [name for name in METHODS if anchors.count(name) != 1] == []
+@pytest.mark.parametrize("name", PAGES)
+def test_each_link_of_the_table_leads_to_its_own_section(name):
+    anchors = [make_anchor(title) for _, title in find_headings((DOCS / name).read_text())]
+    assert [method for method in PAGES[name] if anchors.count(method) != 1] == []
 
 
 def test_a_missing_section_is_seen():

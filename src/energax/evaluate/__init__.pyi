@@ -16,6 +16,8 @@ from .divergence import mmd as mmd
 from .duality import Duality as Duality
 from .duality import kernel_duality as kernel_duality
 from .duality import variation_duality as variation_duality
+from .enumerate import enumerate_log_z as enumerate_log_z
+from .enumerate import rbm_log_z as rbm_log_z
 from .fidelity import expected_frechet as expected_frechet
 from .fidelity import frechet_distance as frechet_distance
 from .fidelity import kernel_distance as kernel_distance

@@ -54,6 +54,7 @@ MODEL = {
         "digest": TEXT,
         "cautions?": list_of(CAUTION),
         "states?": optional(whole(at_least(2))),
+        "letters?": optional(TEXT),
     },
     "energy": optional(TEXT),
 }

@@ -43,7 +43,7 @@ PAIRS = 300
 COMPONENTS = (1, 2, 5, 10, 20, 50, 100)
 """Sizes of the mixtures among the baselines."""
 
-Rows = UInt8[np.ndarray, " size *shape"]
+Rows = UInt8[np.ndarray, "..."]
 
 
 def find_space(model: Model) -> AbstractFinite:

@@ -108,4 +108,5 @@ def fit_rows(table: data.Table, schema: Schema) -> Rows:
         columns=schema.columns,
         levels=schema.levels,
         states=schema.states,
+        letters=schema.letters,
     )

@@ -34,6 +34,7 @@ class Info(eqx.Module):
         acceptance: Probability with which the proposal was accepted; 1 for an unadjusted step.
         energy: E before an unadjusted step or after an adjusted one, in nats.
         grad_norm: Norm of dE/dx at the start of the step; 0 where the sampler does not report it.
+        swaps: Probability of the swap of each pair of neighbours, of `Tempering` alone.
 
     Example:
         >>> walk, energy = ex.sampler.Langevin(0.1), ex.energy.Gaussian(jnp.zeros(2))
@@ -45,6 +46,7 @@ class Info(eqx.Module):
     acceptance: Float[Array, ""]
     energy: Float[Array, ""]
     grad_norm: Float[Array, ""]
+    swaps: Float[Array, " pairs"] | None = None
 
 
 class AbstractSampler(eqx.Module):

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, Shaped, UInt8
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, Shaped, UInt8
 from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
 from energax.energy.base import AbstractDistribution
@@ -40,20 +40,26 @@ class ChowLiuTree(AbstractLocal, AbstractDistribution):
     """
 
     logits: Float[Array, " sites states states"]
-    parents: tuple[int, ...] = eqx.field(static=True)
+    parents: Int[Array, " sites"]
     shape: tuple[int, ...] = eqx.field(static=True)
     _space: AbstractFinite = eqx.field(static=True)
 
-    def __init__(self, logits: ArrayLike, parents: Iterable[int], space: AbstractFinite):
+    def __init__(
+        self,
+        logits: ArrayLike,
+        parents: Iterable[int] | Int[Array, " sites"],
+        space: AbstractFinite,
+    ):
         self.logits = jnp.asarray(logits)
-        self.parents = tuple(map(int, parents))
+        above = tuple(np.array(parents, int).tolist())
+        self.parents = jnp.asarray(above, jnp.int32)
         self._space, self.shape = space, space.shape
         expected = (space.sites, space.states, space.states)
         if self.logits.shape != expected:
             raise ValueError(
                 f"`logits` must have shape {expected} for {space}; got {self.logits.shape}."
             )
-        _check_parents(self.parents, space.sites)
+        _check_parents(above, space.sites)
 
     @property
     def space(self) -> AbstractFinite:
@@ -64,11 +70,10 @@ class ChowLiuTree(AbstractLocal, AbstractDistribution):
         """log p_i(b given a), at (i, a, b)."""
         return jax.nn.log_softmax(self.logits)
 
-    def _above(self) -> tuple[Int[np.ndarray, " sites"], Array]:
+    def _above(self) -> tuple[Int[Array, " sites"], Bool[Array, " sites"]]:
         """The parent of each site, itself for a root; and which sites are roots."""
-        parents = np.array(self.parents)
-        roots = parents < 0
-        return np.where(roots, np.arange(len(parents)), parents), jnp.asarray(roots)
+        roots = self.parents < 0
+        return jnp.where(roots, jnp.arange(len(roots), dtype=jnp.int32), self.parents), roots
 
     def _values_above(self, own: Float[Array, " sites states"]) -> Float[Array, " sites states"]:
         parents, roots = self._above()
@@ -84,10 +89,10 @@ class ChowLiuTree(AbstractLocal, AbstractDistribution):
         self, x: Shaped[Array, "*shape"], sites: Int[Array, " some"]
     ) -> Float[Array, " some states"]:
         own = jax.nn.one_hot(x.reshape(-1), self._space.states, dtype=self.logits.dtype)
-        table, children = self.log_conditionals, np.flatnonzero(np.array(self.parents) >= 0)
+        table, (above, roots) = self.log_conditionals, self._above()
         from_parent = jnp.sum(self._values_above(own)[:, :, None] * table, axis=1)
-        to_parent = jnp.sum(table * own[:, None, :], axis=2)[children]
-        local = from_parent.at[np.array(self.parents)[children]].add(to_parent)
+        to_parent = jnp.where(roots[:, None], 0, jnp.sum(table * own[:, None, :], axis=2))
+        local = from_parent.at[above].add(to_parent)
         return place_changes(x.reshape(-1)[sites], -local[sites])
 
     def log_z(self) -> Float[Array, ""]:
@@ -95,11 +100,11 @@ class ChowLiuTree(AbstractLocal, AbstractDistribution):
 
     def sample(self, *, key: PRNGKeyArray) -> UInt8[Array, "*shape"]:
         # A site draws an answer to each value of its parent; of these maps only the one on the way
-        # from the root counts. Chains of maps are joined in pairs: log2(depth) rounds, no loop.
+        # from the root counts. Chains of maps are joined in pairs: log2(sites) rounds.
         above, roots = self._above()
         answers = jax.random.categorical(key, self.logits)
         answers = jnp.where(roots[:, None], answers[:, :1], answers)
-        while np.any(above != above[above]):
+        for _ in range(len(roots).bit_length()):
             answers = jnp.take_along_axis(answers, answers[above], axis=1)
             above = above[above]
         values = jnp.take_along_axis(answers, answers[above], axis=1)[:, 0]
@@ -144,8 +149,8 @@ def fit_tree(
 
     Example:
         >>> rows = np.array([[0, 0, 1], [1, 1, 1], [0, 0, 0], [1, 1, 0]], np.uint8)
-        >>> ex.energy.fit_tree(rows, ex.space.Bits((3,))).parents[:2]
-        (-1, 0)
+        >>> ex.energy.fit_tree(rows, ex.space.Bits((3,))).parents[:2].tolist()
+        [-1, 0]
     """
     check_rows(rows, space)
     check_pseudocount(pseudocount)

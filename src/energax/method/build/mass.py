@@ -18,7 +18,7 @@ from energax.sampler import AbstractSampler
 SPREAD = 0.01
 """Standard deviation of the weights of a new restricted Boltzmann machine."""
 
-Rows = UInt8[np.ndarray, " size *shape"]
+Rows = UInt8[np.ndarray, "..."]
 
 
 def split_valid(validation: Validation, rows: Dataset) -> tuple[Rows, Rows]:
@@ -35,7 +35,7 @@ def split_valid(validation: Validation, rows: Dataset) -> tuple[Rows, Rows]:
     return rows.train[np.sort(order[count:])], rows.train[np.sort(order[:count])]
 
 
-def choose_rows(rows: Rows, most: int) -> UInt8[Array, " some *shape"]:
+def choose_rows(rows: Rows, most: int) -> UInt8[Array, "..."]:
     """The rows, or `most` of them by a fixed permutation, on the device."""
     order = np.random.default_rng(2).permutation(len(rows))[:most]
     return jnp.asarray(rows[np.sort(order)])
@@ -130,7 +130,7 @@ def fit_biases(players: Any, rows: Rows, where: Any) -> Any:
     match players:
         case energy.Normalised():
             inside = fit_biases(players.energy, rows, where)
-            return energy.Normalised(inside, players.log_z)
+            return energy.Normalised(inside, _guess_log_z(inside, logits, where))
         case energy.BernoulliRBM():
             odds = (logits[:, 1] - logits[:, 0]).reshape(where.shape)
             return energy.BernoulliRBM(players.weights, odds, players.hidden)
@@ -143,3 +143,11 @@ def fit_biases(players: Any, rows: Rows, where: Any) -> Any:
         case energy.Potts():
             return energy.Potts(players.entries, logits.reshape(players.fields.shape))
     return players
+
+
+def _guess_log_z(made: Any, logits: Array, where: Any) -> float:
+    """log Z of an energy whose biases were just set; 0 for a tilt, which starts near its base."""
+    if isinstance(made, energy.Tilt):
+        return 0.0
+    sites, x = energy.IndependentSites(logits, where), jnp.zeros(where.shape, jnp.uint8)
+    return float(sites(x) - made(x))

@@ -54,7 +54,7 @@ def _encode(transform: AbstractTransform, rows: Array, keys: Array) -> tuple[Arr
 
 def encode(
     transform: AbstractTransform, rows: Shaped[ArrayLike, " size *shape"], *, key: PRNGKeyArray
-) -> tuple[Float[Array, " size *shape"], Float[Array, " size"]]:
+) -> tuple[Shaped[Array, " size *shape"], Float[Array, " size"]]:
     """Rows in model units, and log|dy/dx| of each in nats."""
     found = jnp.asarray(rows)
     return _encode(transform, found, jax.random.split(key, len(found)))

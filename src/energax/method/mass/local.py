@@ -98,7 +98,7 @@ class NeighbourFlow(AbstractMassMethod):
         default=10.0,
     )
 
-    name = "mpf"
+    name = "flow"
     title = "minimum probability flow"
     source = "Sohl-Dickstein et al. (2011)"
     minimises = "the flow of probability from data to neighbours"
