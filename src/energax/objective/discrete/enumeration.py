@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from energax.energy import Energy
 from energax.objective.base import FINITE, AbstractMemoryless, Aux
@@ -17,9 +17,8 @@ from energax.space.finite import BLOCK, MOST_POINTS
 def stream_log_z(energy: Energy, space: AbstractFinite, block: int = BLOCK) -> Float[Array, ""]:
     """log of the sum of exp(-E) over all points of a space, in nats, `block` points at a time.
 
-    One program, for training: its gradient in the energy's weights is minus the mean of dE over
-    exp(-E) / Z, and recomputes each block rather than keep it, so that memory does not grow with
-    the number of points.
+    One program, for training: its gradient in the energy's weights, minus the mean of dE over
+    exp(-E) / Z, is summed in the same pass, in memory that does not grow with the number of points.
 
     Raises:
         ValueError: for more than 2^20 points, or a `block` below 1.
@@ -33,21 +32,64 @@ def stream_log_z(energy: Energy, space: AbstractFinite, block: int = BLOCK) -> F
     """
     if block < 1:
         raise ValueError(f"`block` must be at least 1; got {block}.")
+    # What the energy closes over is made an argument, so that the gradient reaches it.
+    explicit = eqx.filter_closure_convert(energy, space.points(jnp.zeros(1, int))[0])
+    return _stream(*eqx.partition(explicit, eqx.is_inexact_array), space, block)
+
+
+def _add_blocks(
+    moving: PyTree, still: PyTree, space: AbstractFinite, block: int, slopes: bool
+) -> tuple[Float[Array, ""], PyTree]:
+    """log Z and, with `slopes`, its gradient in `moving`: both as running means over blocks."""
     size = min(block, space.count)
 
-    def measure(start: Array) -> Array:
+    def measure(moving: PyTree, start: Array) -> Array:
         numbers = start + jnp.arange(size)
         points = space.points(jnp.minimum(numbers, space.count - 1))
-        return jax.nn.logsumexp(
-            jnp.where(numbers < space.count, -jax.vmap(energy)(points), -jnp.inf)
-        )
+        values = -jax.vmap(eqx.combine(moving, still))(points)
+        return jax.nn.logsumexp(jnp.where(numbers < space.count, values, -jnp.inf))
 
-    def add(total: Array, start: Array) -> tuple[Array, None]:
-        return jnp.logaddexp(total, measure(start)), None
+    def look(start: Array) -> tuple[Array, PyTree]:
+        if slopes:
+            return jax.value_and_grad(measure)(moving, start)
+        return measure(moving, start), None
 
-    first = measure(jnp.zeros((), int))
-    again = jax.checkpoint(add, prevent_cse=False)
-    return jax.lax.scan(again, first, jnp.arange(size, space.count, size))[0]
+    def add(carry: tuple[Array, PyTree], start: Array) -> tuple[tuple[Array, PyTree], None]:
+        (total, mean), (more, slope) = carry, look(start)
+        both = jnp.logaddexp(total, more)
+        old, new = jnp.exp(total - both), jnp.exp(more - both)
+
+        def merge(a: Array, b: Array) -> Array:
+            return old.astype(a.dtype) * a + new.astype(b.dtype) * b
+
+        return (both, jax.tree.map(merge, mean, slope)), None
+
+    return jax.lax.scan(add, look(jnp.zeros((), int)), jnp.arange(size, space.count, size))[0]
+
+
+@eqx.filter_custom_vjp
+def _stream(moving: PyTree, still: PyTree, space: AbstractFinite, block: int) -> Float[Array, ""]:
+    return _add_blocks(moving, still, space, block, False)[0]
+
+
+@_stream.def_fwd
+def _stream_forward(
+    perturbed: PyTree, moving: PyTree, still: PyTree, space: AbstractFinite, block: int
+) -> tuple[Float[Array, ""], PyTree]:
+    return _add_blocks(moving, still, space, block, True)
+
+
+@_stream.def_bwd
+def _stream_backward(
+    slope: PyTree,
+    factor: Float[Array, ""],
+    perturbed: PyTree,
+    moving: PyTree,
+    still: PyTree,
+    space: AbstractFinite,
+    block: int,
+) -> PyTree:
+    return jax.tree.map(lambda part: factor.astype(part.dtype) * part, slope)
 
 
 class ExactLikelihood(AbstractMemoryless):
