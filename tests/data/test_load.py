@@ -235,3 +235,21 @@ def test_real_files_have_the_recorded_digests(serve, name, tmp_path):
     base = serve(REAL_FILES / name.replace("-", "_"))
     home = download(name, base_url=base, folder=tmp_path)
     assert len(list(home.iterdir())) == 4
+
+
+@needs_files
+def test_sets_of_plain_files_are_downloaded_and_checked(tmp_path, serve):
+    """The files of `ENERGAX_DATA`, unpacked, as the public address serves them."""
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    for name in ("nltcs", "rna"):
+        for file in PUBLIC[name].digests:
+            packed = (REAL_FILES / PUBLIC[name].folder / f"{file}.gz").read_bytes()
+            (shelf / file).write_bytes(gzip.decompress(packed))
+        home = download(name, base_url=serve(shelf), folder=tmp_path / "home")
+        assert home == tmp_path / "home" / PUBLIC[name].folder
+        assert sorted(file.name for file in home.iterdir()) == sorted(PUBLIC[name].digests)
+    (shelf / "nltcs.test.data").write_bytes(b"0,1\n")
+    (home.parent / "debd_binary" / "nltcs.test.data").unlink()
+    with pytest.raises(InputError, match="has not the SHA-256"):
+        download("nltcs", base_url=serve(shelf), folder=tmp_path / "home")

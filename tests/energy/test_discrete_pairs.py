@@ -20,7 +20,7 @@ from energax.energy import (
     lattice_edges,
     zero_sum_gauge,
 )
-from energax.evaluate import torus_energy, torus_log_z
+from energax.evaluate import torus, torus_energy, torus_log_z
 
 
 def normal(seed, *shape):
@@ -203,6 +203,15 @@ def test_the_solved_torus_is_its_enumeration(shape):
         assert abs(torus_log_z(coupling, *shape) - log_z) < 1e-9
         assert abs(torus_energy(coupling, *shape) - mean) < 1e-9
         assert abs(torus_log_z(2 * coupling, *shape) - log_z) > 1e-2
+
+
+def test_a_rate_without_its_sign_is_seen(monkeypatch):
+    """B1, planted: the first rate is negative above the critical temperature, and only there."""
+    exact = {coupling: torus_log_z(coupling, 3, 4) for coupling in (0.3, 0.5)}
+    signed = torus._rates
+    monkeypatch.setattr(torus, "_rates", lambda k, n: signed(k, n) * np.sign(signed(k, n).real))
+    assert abs(torus_log_z(0.3, 3, 4) - exact[0.3]) > 1e-2
+    assert torus_log_z(0.5, 3, 4) == exact[0.5]
 
 
 def test_the_solved_torus_has_the_values_of_the_literature():

@@ -435,10 +435,10 @@ class Machine(AbstractDiscrete):
     def visible(self, h):
         return jax.nn.sigmoid(self.twist * (self.weights @ h.astype(float)) - 0.5)
 
-    def sample_hidden(self, x, key):
+    def sample_hidden(self, x, *, key):
         return jax.random.bernoulli(key, self.hidden(x)).astype(jnp.uint8)
 
-    def sample_visible(self, h, key):
+    def sample_visible(self, h, *, key):
         return jax.random.bernoulli(key, self.visible(h)).astype(jnp.uint8)
 
 

@@ -25,6 +25,8 @@ from .fit import standardise as standardise
 from .fit import to_json as to_json
 from .fit import whiten as whiten
 from .frames import check_array as check_array
+from .lattices import ising as ising
+from .lattices import potts as potts
 from .rows import Table as Table
 from .rows import check_rows as check_rows
 from .schema import Caution as Caution

@@ -40,8 +40,9 @@ def read_fasta(path: Path, letters: str | None = None) -> Table:
     if unknown:
         raise _describe_unknown(lines, unknown, letters, path.name)
     codes = np.frombuffer("".join(sequences).encode("utf-32-le"), np.uint32)
-    places = np.zeros(codes.max() + 1, np.uint8)
-    places[[ord(letter) for letter in letters]] = np.arange(len(letters))
+    known = [ord(letter) for letter in letters]
+    places = np.zeros(max(known) + 1, np.uint8)
+    places[known] = np.arange(len(letters))
     rows = places[codes].reshape(len(sequences), -1)
     return Table(rows, None, None, path.name, states=len(letters), letters=letters, whole=True)
 

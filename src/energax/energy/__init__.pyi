@@ -30,6 +30,7 @@ from .discrete import BoltzmannMachine as BoltzmannMachine
 from .discrete import CategoricalRBM as CategoricalRBM
 from .discrete import ChowLiuTree as ChowLiuTree
 from .discrete import ClampedSites as ClampedSites
+from .discrete import Enumerated as Enumerated
 from .discrete import GaussianRBM as GaussianRBM
 from .discrete import IndependentSites as IndependentSites
 from .discrete import Ising as Ising

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from jaxtyping import Shaped
 
 STEP = 1e-30
 """Of the complex step, whose square is lost beside 1."""
@@ -63,11 +64,7 @@ def _check(coupling: float, rows: int, columns: int) -> None:
 
 def _log_z(coupling: complex, rows: int, columns: int) -> complex:
     """Analytic in the coupling, so that a complex step gives its derivative."""
-    double = 2 * coupling
-    ratio = np.cosh(double) ** 2 / np.sinh(double)
-    cosines = ratio - np.cos(np.arange(1, 2 * columns) * math.pi / columns)
-    later = np.log(cosines + np.sqrt(cosines**2 - 1))
-    rates = np.append(double + np.log(np.tanh(coupling)), later)
+    rates = _rates(coupling, columns)
     parts = []
     for chosen in (rates[1::2], rates[::2]):
         exponents = rows * chosen / 2
@@ -81,4 +78,12 @@ def _log_z(coupling: complex, rows: int, columns: int) -> complex:
     highest = max(size.real for _, size in parts)
     total = sum(sign * np.exp(size - highest) for sign, size in parts)
     whole = highest + np.log(total) - math.log(2)
-    return whole + rows * columns / 2 * np.log(2 * np.sinh(double))
+    return whole + rows * columns / 2 * np.log(2 * np.sinh(2 * coupling))
+
+
+def _rates(coupling: complex, columns: int) -> Shaped[np.ndarray, " rates"]:
+    """The numbers g_l of the source, l from 0 to 2 columns - 1: above 0, but for the first."""
+    ratio = np.cosh(2 * coupling) ** 2 / np.sinh(2 * coupling)
+    cosines = ratio - np.cos(np.arange(1, 2 * columns) * math.pi / columns)
+    later = np.log(cosines + np.sqrt(cosines**2 - 1))
+    return np.append(2 * coupling + np.log(np.tanh(coupling)), later)

@@ -11,10 +11,11 @@ from jaxtyping import PyTree
 
 from energax import data, train
 from energax.content import FLAG, TEXT, list_of, number, optional, read_sealed, write_sealed
+from energax.drafts import draft_folder
 from energax.energy import weights
 from energax.errors import InputError
 from energax.evaluate import Estimate, LogZ
-from energax.files import draft_folder, read_json, write_json
+from energax.files import read_json, write_json
 from energax.learner import Players, TeachingPlayers
 from energax.method import Groundwork, build
 from energax.model.base import Model

@@ -120,11 +120,11 @@ class Gibbs(AbstractSampler):
 class TwoBlocks(Protocol):
     """An energy of visible units beside hidden ones that can be drawn given each other."""
 
-    def sample_hidden(self, x: Array, key: PRNGKeyArray) -> Array:
+    def sample_hidden(self, x: Array, *, key: PRNGKeyArray) -> Array:
         """Hidden units, given visible ones."""
         ...
 
-    def sample_visible(self, h: Array, key: PRNGKeyArray) -> Array:
+    def sample_visible(self, h: Array, *, key: PRNGKeyArray) -> Array:
         """Visible units, given hidden ones."""
         ...
 
@@ -142,8 +142,8 @@ def _find_blocks(energy: Energy) -> TwoBlocks:
 class BlockGibbs(AbstractSampler):
     """Gibbs sampling in two blocks: h given x, then x given h, `rounds` times each step.
 
-    It serves restricted Boltzmann machines, and any energy with `sample_hidden(x, key)` and
-    `sample_visible(h, key)`, at temperature 1: one inside `Tempered`, `Bridge` or `Sum` is refused.
+    It serves restricted Boltzmann machines, and any energy with `sample_hidden(x, key=key)` and
+    `sample_visible(h, key=key)`, at temperature 1: one inside `Tempered`, `Bridge` or `Sum` is refused.
 
     Raises:
         ValueError: for `rounds` below 1.
@@ -171,7 +171,7 @@ class BlockGibbs(AbstractSampler):
 
         def draw(x: Array, key: PRNGKeyArray) -> tuple[Array, None]:
             up, down = jax.random.split(key)
-            return blocks.sample_visible(blocks.sample_hidden(x, up), down), None
+            return blocks.sample_visible(blocks.sample_hidden(x, key=up), key=down), None
 
         x, _ = jax.lax.scan(draw, state.x, jax.random.split(key, self.rounds))
         value = energy(x)

@@ -6,6 +6,7 @@ from .changes import approximate_changes as approximate_changes
 from .changes import change_energies as change_energies
 from .changes import set_site as set_site
 from .clamped import ClampedSites as ClampedSites
+from .enumerated import Enumerated as Enumerated
 from .estimate import fit_site_mixture as fit_site_mixture
 from .estimate import fit_sites as fit_sites
 from .estimate import make_rbm as make_rbm

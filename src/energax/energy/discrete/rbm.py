@@ -22,8 +22,8 @@ class AbstractRBM(AbstractEnergy):
 
     Example:
         >>> rbm = ex.energy.BernoulliRBM(jnp.zeros((3, 2)), jnp.zeros(3), jnp.zeros(2))
-        >>> isinstance(rbm, ex.energy.AbstractRBM), rbm.hidden_space
-        (True, Bits(shape=(2,), states=2))
+        >>> isinstance(rbm, ex.energy.AbstractRBM), rbm.hidden_space.shape
+        (True, (2,))
     """
 
     hidden: eqx.AbstractVar[Float[Array, " hidden"]]
