@@ -125,7 +125,8 @@ def make_problem(base: AbstractDistribution, energy: AbstractEnergy) -> Abstract
     Raises ValueError where one is of bits or categories, and the other of another space.
     """
     space = energy.space
-    if base.space != space and isinstance(space, AbstractFinite):
+    finite = isinstance(space, AbstractFinite) or isinstance(base.space, AbstractFinite)
+    if finite and base.space != space:
         raise ValueError(f"`base` and `energy` must have one space; got {base.space} and {space}.")
     match energy, base, space:
         case ((BernoulliRBM() | CategoricalRBM()), IndependentSites(), _):

@@ -199,8 +199,8 @@ class LayerProblem(AbstractProblem):
 
     def make_kernel(self, x: UInt8[Array, " size units"], leaps: int, tries: int) -> LayerKernel:
         logits = self.base.logits
-        biases = logits[:, 1] - logits[:, 0] if self.base.space.states == 2 else logits
-        return LayerKernel(self.rbm, biases.reshape(self.rbm.visible.shape), leaps, tries)
+        own = logits[:, 1] - logits[:, 0] if isinstance(self.rbm, BernoulliRBM) else logits
+        return LayerKernel(self.rbm, own.reshape(self.rbm.visible.shape), leaps, tries)
 
     def spread(
         self, x: UInt8[Array, " size units"], broad: float, *, key: PRNGKeyArray
