@@ -20,8 +20,8 @@ from energax.energy import (
     draws,
 )
 from energax.evaluate import annealed_log_z
-from energax.evaluate.anneal import Kernel, make_kernel
 from energax.evaluate.ends import Annealing
+from energax.evaluate.hamilton import HamiltonianKernel, make_kernel
 from energax.evaluate.log_z import LEAST
 from energax.evaluate.path import AbstractPath, LinearPath, TiltPath, make_path
 from energax.evaluate.schedule import Schedule, effective_size, pilot, resample
@@ -257,7 +257,7 @@ def test_the_kinetic_energy_of_an_endless_trajectory_is_infinite():
     rng = np.random.default_rng(0)
     momenta = rng.choice([-1, 1], (1000, 2)) * 10 ** rng.uniform(20, 30, (1000, 2))
     with jax.enable_x64(False):
-        kernel = Kernel(jnp.array([[1.0, 0.3], [0.3, 1.2]], jnp.float32), 5, 1)
+        kernel = HamiltonianKernel(jnp.array([[1.0, 0.3], [0.3, 1.2]], jnp.float32), 5, 1)
         ours, plain = kernel.metric(), gaussian_euclidean(kernel.inverse_mass)
         found, control = (
             jax.jit(jax.vmap(m.kinetic_energy))(jnp.asarray(momenta, jnp.float32))

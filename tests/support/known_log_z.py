@@ -11,6 +11,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import known_log_z_finite as finite
 import numpy as np
 from scipy.integrate import quad
 from scipy.special import gammaln
@@ -230,8 +231,27 @@ FAMILIES: dict[str, tuple[Callable, list[dict]]] = {
         two_modes,
         _grid(dim=[2, 8, 32], far=[9.0, 30.0], weight=[0.5], rows_know=[False]),
     ),
+    "Bernoulli RBM": (
+        finite.bernoulli_rbm,
+        _grid(hidden=[4, 8], scale=[0.5, 1.0, 2.0], components=[1, 8]),
+    ),
+    "categorical RBM": (finite.categorical_rbm, _grid(scale=[0.5, 1.0, 2.0], components=[1, 8])),
+    "Boltzmann machine": (
+        finite.boltzmann,
+        _grid(coupling=[0.3, 1.0, 2.0, 4.0], components=[1, 8]),
+    ),
+    "Potts": (finite.potts, _grid(coupling=[0.3, 1.0, 2.0], components=[1, 8])),
+    "network of bits": (finite.network_of_bits, _grid(scale=[3.0, 10.0, 30.0], components=[1, 8])),
+    "missed states": (
+        finite.two_states,
+        _grid(dim=[12, 30, 100], weight=[0.5, 0.1, 0.03], rows_know=[True]),
+    ),
+    "spurious states": (
+        finite.two_states,
+        _grid(dim=[12, 30, 100], weight=[0.5], rows_know=[False]),
+    ),
 }
-"""Family -> (maker, options of each model). "spurious mode": no row lies in the far mode."""
+"""Family -> (maker, options of each model). "spurious": no row lies in the far mode."""
 
 
 def make_models(families=FAMILIES, *, seed=0, **wanted):

@@ -3,11 +3,19 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, Float, PRNGKeyArray, Shaped
+from jaxtyping import ArrayLike, PRNGKeyArray, Shaped
 
-from energax.energy import AbstractDistribution, AbstractEnergy, draws
-from energax.evaluate.anneal import make_kernel
+from energax.energy import (
+    AbstractDistribution,
+    AbstractEnergy,
+    BernoulliRBM,
+    CategoricalRBM,
+    IndependentSites,
+    draws,
+)
 from energax.evaluate.ends import Annealing
+from energax.evaluate.hamilton import RealProblem
+from energax.evaluate.layers import LayerProblem
 from energax.evaluate.log_z import (
     LogZ,
     bound_share,
@@ -16,15 +24,18 @@ from energax.evaluate.log_z import (
     find_missing_mass,
     find_unreached,
 )
-from energax.evaluate.path import make_path
+from energax.evaluate.path import LinearPath, make_path
+from energax.evaluate.problem import AbstractProblem
 from energax.evaluate.schedule import pilot, refine_schedule, resample
+from energax.evaluate.sites import SiteProblem
 from energax.evaluate.witness import question
+from energax.space import AbstractFinite
 
 
 def annealed_log_z(
     energy: AbstractEnergy,
     base: AbstractDistribution,
-    rows: Float[ArrayLike, " rows *shape"],
+    rows: Shaped[ArrayLike, " rows *shape"],
     *,
     particles: int = 512,
     level: float = 0.95,
@@ -44,9 +55,14 @@ def annealed_log_z(
     anything is measured.
 
     Both ends come from `base` and share what it does not see. So the reverse run is repeated from
-    `rows`, and from hot starts, base draws spread up to 8 times as wide, all moved half as often:
-    almost none may end where the forward run does not come. Last, bridge sampling between the
-    energy and a mixture fitted to the settled rows must give the same log Z.
+    `rows`, and from hot starts, all moved half as often: almost none may end where the forward run
+    does not come. Hot starts are base draws spread up to 8 times as wide; of bits and categories,
+    base draws with up to 7 of 8 sites drawn again, all states alike. Last, bridge sampling between
+    the energy and a mixture fitted to the settled rows must give the same log Z.
+
+    Real numbers are moved by Hamiltonian steps, bits and categories by adjusted discrete Langevin
+    steps, a restricted Boltzmann machine on a base of independent sites by Gibbs sampling of its
+    two layers in turn, and all by jumps to base draws besides.
 
     Args:
         base: its log Z is known; the nearer to the energy, the better.
@@ -54,7 +70,7 @@ def annealed_log_z(
         particles: at least 2.
         level: confidence of the interval.
         limit: largest number of times between base and energy, at least 2.
-        leaps: leapfrog steps of a Hamiltonian move.
+        leaps: leapfrog steps, Langevin steps or sweeps of both layers that a move is made of.
         tries: base draws that are offered to each particle at each time.
         settle: moves at the energy before a reverse run, at least 8.
 
@@ -62,12 +78,12 @@ def annealed_log_z(
         A `LogZ`, whose `certified` and `why` say whether to trust it.
 
     Raises:
-        ValueError: a count is too small, or `base`, `rows` and `energy` differ in shape.
+        ValueError: a count is too small, or `base`, `rows` and `energy` differ in shape or space.
 
     Trap: a mode far from the base, from all rows and from where hot starts fall is in no estimate;
     `why` says so.
     Source: Neal (2001); both directions, Grosse, Ghahramani and Adams (2015); bridge sampling,
-    Meng and Wong (1996).
+    Meng and Wong (1996); machines of two layers, Salakhutdinov and Murray (2008).
 
     Example:
         >>> normal = ex.energy.Gaussian(jnp.zeros(1))
@@ -76,12 +92,13 @@ def annealed_log_z(
         0.919
     """
     _check(energy, rows, {"particles": (particles, 2), "limit": (limit, 2), "settle": (settle, 8)})
-    path = make_path(base, energy)
+    problem = make_problem(base, energy)
+    path = problem.path
     fresh, tune, trial, go, pick, rest, back, look = jax.random.split(key, 8)
-    shaping, piloting, trying, start, wide = (
-        draws(base, particles, key=k) for k in jax.random.split(fresh, 5)
-    )
-    kernel = make_kernel(path, shaping, leaps, tries)
+    *fresh, up = jax.random.split(fresh, 6)
+    shaping, piloting, trying, start, wide = (draws(path.base, particles, key=k) for k in fresh)
+    known = problem.lift(jnp.asarray(rows), key=up)
+    kernel = problem.make_kernel(shaping, leaps, tries)
     schedule = pilot(path, kernel, piloting, limit, key=tune)
     schedule = refine_schedule(path, kernel, schedule, trying, limit, key=trial)
     annealing = Annealing(path, kernel, schedule)
@@ -99,7 +116,24 @@ def annealed_log_z(
         return found
     lost, kinds = len(np.unique(family[unreached])), len(np.unique(family))
     hidden = bound_share(lost, kinds, level) if lost else 0.0
-    return question(energy, annealing, found, rested, jnp.asarray(rows), wide, hidden, key=look)
+    return question(problem, annealing, found, rested, known, wide, hidden, key=look)
+
+
+def make_problem(base: AbstractDistribution, energy: AbstractEnergy) -> AbstractProblem:
+    """What is annealed from `base` to `energy`, in the way that suits both.
+
+    Raises ValueError where one is of bits or categories, and the other of another space.
+    """
+    space = energy.space
+    finite = isinstance(space, AbstractFinite) or isinstance(base.space, AbstractFinite)
+    if finite and base.space != space:
+        raise ValueError(f"`base` and `energy` must have one space; got {base.space} and {space}.")
+    match energy, base, space:
+        case ((BernoulliRBM() | CategoricalRBM()), IndependentSites(), _):
+            return LayerProblem(energy, base)
+        case _, _, AbstractFinite():
+            return SiteProblem(LinearPath(base, energy), energy, space)
+    return RealProblem(make_path(base, energy), energy)
 
 
 def _check(

@@ -6,12 +6,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, Float, Int, PRNGKeyArray
+from jaxtyping import ArrayLike, Float, Int, PRNGKeyArray, Shaped
 from scipy.optimize import root_scalar
 from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 
-from energax.energy import AbstractEnergy, GaussianMixture, draws, fit_mixture
+from energax.energy import (
+    AbstractDistribution,
+    AbstractEnergy,
+    GaussianMixture,
+    draws,
+    fit_mixture,
+)
 from energax.evaluate.base import Estimate
 
 COMPONENTS = 16
@@ -110,19 +116,19 @@ def mix(first: GaussianMixture, second: GaussianMixture, share: float = 0.2) -> 
 
 
 @eqx.filter_jit
-def _work(energy: AbstractEnergy, proposal: GaussianMixture, x: Float[ArrayLike, "..."]):
+def _work(energy: AbstractEnergy, proposal: AbstractDistribution, x: Shaped[ArrayLike, "..."]):
     return jax.vmap(lambda y: proposal(y) - energy(y))(x)
 
 
 def bridge_log_z(
     energy: AbstractEnergy,
-    proposal: GaussianMixture,
-    x: Float[np.ndarray, " size *shape"],
+    proposal: AbstractDistribution,
+    x: Shaped[np.ndarray, " size *shape"],
     family: Int[np.ndarray, " size"],
     *,
     key: PRNGKeyArray,
 ) -> Estimate:
-    """log Z by Bennett's ratio between a fitted mixture and the energy.
+    """log Z by Bennett's ratio between a fitted distribution and the energy.
 
     Args:
         energy: Of unknown log Z.

@@ -5,10 +5,11 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray, Shaped
 
-from energax.evaluate.anneal import Kernel, Walk, walk
+from energax.evaluate.anneal import Walk, walk
 from energax.evaluate.base import Estimate
+from energax.evaluate.kernel import AbstractKernel
 from energax.evaluate.log_z import log_mean
 from energax.evaluate.path import AbstractPath
 from energax.evaluate.schedule import Schedule
@@ -33,14 +34,14 @@ class Settled:
     `acceptance` have a line for each move.
     """
 
-    x: Float[np.ndarray, " parts size *shape"]
+    x: Shaped[np.ndarray, " parts size *shape"]
     family: Int[np.ndarray, " size"]
     energy: Float[np.ndarray, " moves size"]
     gap: Float[np.ndarray, " moves size"]
     acceptance: Float[np.ndarray, " moves"]
 
     @property
-    def last(self) -> Float[Array, " size *shape"]:
+    def last(self) -> Shaped[Array, " size *shape"]:
         """Where the chains ended."""
         return jnp.asarray(self.x[-1])
 
@@ -55,20 +56,21 @@ class Annealing:
     """A frozen way between base and energy: path, moves, and times with step sizes."""
 
     path: AbstractPath
-    kernel: Kernel
+    kernel: AbstractKernel
     schedule: Schedule
 
     def forward(
-        self, start: Float[Array, " size *shape"], *, key: PRNGKeyArray
+        self, start: Shaped[Array, " size *shape"], *, key: PRNGKeyArray
     ) -> tuple[Estimate, Walk]:
         """log Z from exact base draws led to the energy: low on average; and their walk."""
-        gone = walk(self.path, self.kernel, self.schedule.forward(start.dtype), start, key=key)
+        protocol = self.schedule.forward(self.path.precision(start))
+        gone = walk(self.path, self.kernel, protocol, start, key=key)
         mean = log_mean(gone.log_weight, np.arange(len(start)))
         return Estimate(self.path.base.log_z() + mean.value, mean.error, mean.size), gone
 
     def reverse(
         self,
-        start: Float[Array, " size *shape"],
+        start: Shaped[Array, " size *shape"],
         family: Int[np.ndarray, " size"],
         *,
         key: PRNGKeyArray,
@@ -78,13 +80,14 @@ class Annealing:
 
         Draws of one `family` are not independent of each other.
         """
-        gone = walk(self.path, self.kernel, self.schedule.reverse(start.dtype), start, key=key)
+        protocol = self.schedule.reverse(self.path.precision(start))
+        gone = walk(self.path, self.kernel, protocol, start, key=key)
         values = np.asarray(self.path.base.log_z() - gone.log_weight, np.float64)
         return combine_values(values, family), values
 
     def settle(
         self,
-        start: Float[Array, " size *shape"],
+        start: Shaped[Array, " size *shape"],
         family: Int[np.ndarray, " size"],
         moves: int,
         *,
@@ -98,9 +101,10 @@ class Annealing:
         from the base, or on its way into one, might leave it by such a jump.
         """
         x, kept, traces = start, [], []
+        dtype = self.path.precision(start)
         for part, count in enumerate(np.diff(np.linspace(0, moves, PARTS + 1).astype(int))):
             early = careful and 2 * part < PARTS
-            hold = self.schedule.hold(int(count), x.dtype, careful=early)
+            hold = self.schedule.hold(int(count), dtype, careful=early)
             moved = walk(self.path, self.kernel, hold, x, key=jax.random.fold_in(key, part))
             x = moved.x
             kept.append(np.asarray(x))

@@ -4,7 +4,8 @@ import abc
 import functools
 
 import equinox as eqx
-from jaxtyping import Array, Float
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Shaped
 
 from energax.energy import (
     AbstractDistribution,
@@ -27,8 +28,12 @@ class AbstractPath(eqx.Module):
         """The energy E_t."""
 
     @abc.abstractmethod
-    def gap(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+    def gap(self, x: Shaped[Array, "*shape"]) -> Float[Array, ""]:
         """dE_t/dt = E_target(x) - E_base(x), in nats."""
+
+    def precision(self, x: Shaped[Array, " size *shape"]) -> jnp.dtype:
+        """That of energies, and so of times and weights."""
+        return eqx.filter_eval_shape(self.gap, x[0]).dtype
 
 
 class LinearPath(AbstractPath):
@@ -44,7 +49,7 @@ class LinearPath(AbstractPath):
     def at(self, time: Float[Array, ""]) -> Energy:
         return Bridge(self.base, self.target, time)
 
-    def gap(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+    def gap(self, x: Shaped[Array, "*shape"]) -> Float[Array, ""]:
         return self.target(x) - self.base(x)
 
 
@@ -57,7 +62,7 @@ class TiltPath(AbstractPath):
     def at(self, time: Float[Array, ""]) -> Energy:
         return lambda x: self.base(x) + time * self.rest(x)
 
-    def gap(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+    def gap(self, x: Shaped[Array, "*shape"]) -> Float[Array, ""]:
         return self.rest(x)
 
 

@@ -6,9 +6,10 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray, Shaped
 
-from energax.evaluate.anneal import JITTER, Kernel, Protocol, walk
+from energax.evaluate.anneal import Protocol, walk
+from energax.evaluate.kernel import JITTER, AbstractKernel
 from energax.evaluate.path import AbstractPath
 
 ACCEPTANCE = 0.65
@@ -25,6 +26,9 @@ ROOM = 512
 
 TINY = 0.02
 """Shortest step size, as a part of the usual one, of chains that start anywhere."""
+
+LONGEST = 1e6
+"""Longest step size: where all moves are accepted there is no best one."""
 
 LAG = 0.75
 """Variance of the final log-weights, in nats^2, that refining aims at: ESS of about 45%."""
@@ -100,24 +104,24 @@ def resample(log_weight: np.ndarray, *, key: PRNGKeyArray) -> np.ndarray:
 
 def _adapt(
     path: AbstractPath,
-    kernel: Kernel,
-    place: tuple[Float[Array, " size *shape"], float],
+    kernel: AbstractKernel,
+    place: tuple[Shaped[Array, " size *shape"], float],
     time: float,
     moves: int,
     *,
     key: PRNGKeyArray,
-) -> tuple[Float[Array, " size *shape"], float, np.ndarray]:
+) -> tuple[Shaped[Array, " size *shape"], float, np.ndarray]:
     """Moves at one time, the step size following the acceptance (Robbins and Monro 1951).
 
     Returns also the gap of each particle at the end.
     """
     x, step = place
-    gap = np.empty(0)
+    gap, dtype = np.empty(0), path.precision(x)
     for now in jax.random.split(key, moves):
-        once = _protocol(0.0, np.array([time]), np.array([step]), np.zeros(1), x.dtype)
+        once = _protocol(0.0, np.array([time]), np.array([step]), np.zeros(1), dtype)
         moved = walk(path, kernel, once, x, key=now)
         x, gap = moved.x, np.asarray(moved.gap[0], np.float64)
-        step *= math.exp(float(moved.acceptance[0]) - ACCEPTANCE)
+        step = min(step * math.exp(float(moved.acceptance[0]) - ACCEPTANCE), LONGEST)
     return x, step, gap
 
 
@@ -143,8 +147,8 @@ def _next_time(time: float, log_weight: np.ndarray, gap: np.ndarray) -> float:
 
 def pilot(
     path: AbstractPath,
-    kernel: Kernel,
-    x: Float[Array, " size *shape"],
+    kernel: AbstractKernel,
+    x: Shaped[Array, " size *shape"],
     limit: int,
     *,
     key: PRNGKeyArray,
@@ -182,9 +186,9 @@ def _lag(log_weight: np.ndarray) -> float:
 
 def refine_schedule(
     path: AbstractPath,
-    kernel: Kernel,
+    kernel: AbstractKernel,
     schedule: Schedule,
-    x: Float[Array, " size *shape"],
+    x: Shaped[Array, " size *shape"],
     limit: int,
     *,
     key: PRNGKeyArray,
@@ -198,7 +202,7 @@ def refine_schedule(
     while parts < most:
         key, now = jax.random.split(key)
         fine = schedule.refine(parts)
-        trial = walk(path, kernel, fine.forward(x.dtype), x, key=now)
+        trial = walk(path, kernel, fine.forward(path.precision(x)), x, key=now)
         lag = _lag(np.asarray(trial.log_weight, np.float64))
         if not lag > LAG:
             return fine

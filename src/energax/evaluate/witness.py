@@ -10,11 +10,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Int, PRNGKeyArray, Shaped
 
-from energax.energy import AbstractEnergy, GaussianMixture
+from energax.energy import AbstractDistribution
 from energax.evaluate.base import Estimate
-from energax.evaluate.bennett import bridge_log_z, fit_proposal, mix
+from energax.evaluate.bennett import bridge_log_z
 from energax.evaluate.ends import PARTS, Annealing, Settled
 from energax.evaluate.log_z import (
     FEW,
@@ -26,10 +26,10 @@ from energax.evaluate.log_z import (
     hide,
     refuse,
 )
-from energax.evaluate.path import AbstractPath
+from energax.evaluate.problem import AbstractProblem
 
 BROAD = 8.0
-"""Hot starts are base draws, spread about their mean by up to this factor."""
+"""Hot starts are base draws, spread as at up to this temperature, or its square."""
 
 NAMED = 5
 """Rows that a refusal names."""
@@ -43,20 +43,12 @@ ROUNDS = 3
 
 @eqx.filter_jit
 def start_hot(
-    path: AbstractPath, x: Float[Array, " size *shape"], broad: float, *, key: PRNGKeyArray
-) -> Float[Array, " size *shape"]:
-    """Base draws `x`, each spread about their mean by a factor between 1 and `broad`.
-
-    For a Gaussian base, that is a draw at up to `broad`^2 times its temperature. Where the energy
-    is not finite there, the draw stays where it was.
-    """
-    ones = (1,) * (x.ndim - 1)
-    power = jax.random.uniform(key, (len(x), *ones), x.dtype)
-    mean = jnp.mean(x, axis=0, keepdims=True)
-    wide = mean + broad**power * (x - mean)
-    end = path.at(jnp.ones((), x.dtype))
-    finite = jax.vmap(lambda y: jnp.isfinite(end(y) + path.gap(y)))(wide)
-    return jnp.where(finite.reshape(-1, *ones), wide, x)
+    problem: AbstractProblem, x: Shaped[Array, " size *shape"], broad: float, *, key: PRNGKeyArray
+) -> Shaped[Array, " size *shape"]:
+    """Base draws `x`, spread widely; where the energy is not finite there, left where they were."""
+    wide = problem.spread(x, broad, key=key)
+    finite = jax.vmap(lambda y: jnp.isfinite(problem.target(y) + problem.path.base(y)))(wide)
+    return jnp.where(finite.reshape(-1, *(1,) * (x.ndim - 1)), wide, x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +56,7 @@ class Questioning:
     """Asks rows and hot starts whether annealing comes to where they settle.
 
     Args:
-        energy: Whose log Z was found.
+        problem: Whose log Z was found.
         annealing: By which way.
         found: log Z, with both ends in agreement.
         size: Chains from the rows, and from hot starts.
@@ -72,7 +64,7 @@ class Questioning:
         hidden: Share of the mass that annealing is known to miss at most.
     """
 
-    energy: AbstractEnergy
+    problem: AbstractProblem
     annealing: Annealing
     found: LogZ
     size: int
@@ -80,8 +72,8 @@ class Questioning:
     hidden: float
 
     def ask_rows(
-        self, rows: Float[Array, " rows *shape"], *, key: PRNGKeyArray
-    ) -> tuple[LogZ, GaussianMixture]:
+        self, rows: Shaped[Array, " rows *shape"], *, key: PRNGKeyArray
+    ) -> tuple[LogZ, AbstractDistribution]:
         """The verdict of the rows, and a mixture fitted to where they settle.
 
         `size` different rows are asked, or all in turn where there are fewer. The upper end is
@@ -92,7 +84,7 @@ class Questioning:
         settled = self._settle(rows[chosen], chosen, key=rest)
         end, apart = self._find_unreached(settled, key=go)
         found, asked = dataclasses.replace(self.found, from_rows=end), len(np.unique(chosen))
-        proposal = fit_proposal(settled.pool(slice(PARTS // 4, None))[0])
+        proposal = self.problem.fit(settled.pool(slice(PARTS // 4, None))[0])
         count = 0 if apart is None else len(apart.origins)
         found = hide(found, max(self.hidden, bound_share(count, asked, found.level)))
         if apart is None:
@@ -109,14 +101,14 @@ class Questioning:
         return refuse(found, why), proposal
 
     def ask_hot_starts(
-        self, x: Float[Array, " size *shape"], proposal: GaussianMixture, *, key: PRNGKeyArray
-    ) -> tuple[LogZ, GaussianMixture]:
+        self, x: Shaped[Array, " size *shape"], proposal: AbstractDistribution, *, key: PRNGKeyArray
+    ) -> tuple[LogZ, AbstractDistribution]:
         """The verdict of chains that start from base draws `x`, spread widely.
 
         The mixture is widened where annealing does not come and much mass seems to be.
         """
         spread, rest, go = jax.random.split(key, 3)
-        start = start_hot(self.annealing.path, x, BROAD, key=spread)
+        start = start_hot(self.problem, x, BROAD, key=spread)
         settled = self._settle(start, np.arange(len(x)), key=rest)
         _, apart = self._find_unreached(settled, key=go)
         if apart is None:
@@ -131,17 +123,17 @@ class Questioning:
         return refuse(self.found, why), proposal
 
     def _allow_for(
-        self, apart: "Apart", found: LogZ, proposal: GaussianMixture
-    ) -> tuple[LogZ, GaussianMixture]:
+        self, apart: "Apart", found: LogZ, proposal: AbstractDistribution
+    ) -> tuple[LogZ, AbstractDistribution]:
         """A small mass apart raises the upper end; a larger one must be bridged with the rest."""
         if apart.highest > found.value + np.log(SMALL):
-            return found, mix(proposal, apart.proposal)
+            return found, self.problem.mix(proposal, apart.proposal)
         upper = max(found.upper, float(np.logaddexp(self.found.upper, apart.highest)))
         return dataclasses.replace(found, upper=upper), proposal
 
     def _settle(
         self,
-        x: Float[Array, " size *shape"],
+        x: Shaped[Array, " size *shape"],
         family: Int[np.ndarray, " size"],
         *,
         key: PRNGKeyArray,
@@ -191,9 +183,9 @@ class Questioning:
         """log Z around the unreached chains, by a bridge to a mixture fitted to them."""
         rest, span = jax.random.split(key)
         early = settled.x[: PARTS // 2, unreached]
-        proposal = fit_proposal(early.reshape(-1, *early.shape[2:]))
+        proposal = self.problem.fit(early.reshape(-1, *early.shape[2:]))
         x = self._move_on(settled, unreached, key=rest).pool(slice(PARTS // 2))[0]
-        mass = bridge_log_z(self.energy, proposal, x, np.arange(len(x)), key=span)
+        mass = bridge_log_z(self.problem.target, proposal, x, np.arange(len(x)), key=span)
         return Apart(np.unique(settled.family[unreached]), proposal, mass)
 
 
@@ -203,7 +195,7 @@ class Apart:
     and log Z around there."""
 
     origins: Int[np.ndarray, " starts"]
-    proposal: GaussianMixture
+    proposal: AbstractDistribution
     log_mass: Estimate
 
     @property
@@ -223,12 +215,12 @@ class Apart:
 
 
 def question(
-    energy: AbstractEnergy,
+    problem: AbstractProblem,
     annealing: Annealing,
     found: LogZ,
     rested: Settled,
-    rows: Float[Array, " rows *shape"],
-    wide: Float[Array, " size *shape"],
+    rows: Shaped[Array, " rows *shape"],
+    wide: Shaped[Array, " size *shape"],
     hidden: float,
     *,
     key: PRNGKeyArray,
@@ -244,7 +236,7 @@ def question(
     """
     ask, look, span = jax.random.split(key, 3)
     moves = max(PARTS, len(rested.energy) // 2)
-    asking = Questioning(energy, annealing, found, len(wide), moves, hidden)
+    asking = Questioning(problem, annealing, found, len(wide), moves, hidden)
     found, proposal = asking.ask_rows(rows, key=ask)
     if not found.certified:
         return found
@@ -253,4 +245,4 @@ def question(
     if not found.certified:
         return found
     x, family = rested.pool(slice(-2, None))
-    return confirm(found, bridge_log_z(energy, proposal, x, family, key=span))
+    return confirm(found, bridge_log_z(problem.target, proposal, x, family, key=span))
