@@ -27,6 +27,15 @@ from .game import LearnedStein as LearnedStein
 from .game import Players as Players
 from .keep_best import KeepBest as KeepBest
 from .keep_best import KeepBestState as KeepBestState
+from .ladder import Growth as Growth
+from .ladder import Ladder as Ladder
+from .ladder import LadderLogZ as LadderLogZ
+from .ladder import LadderState as LadderState
+from .ladder import Ratios as Ratios
+from .ladder import Rungs as Rungs
+from .ladder import Walkers as Walkers
+from .ladder import bennett_root as bennett_root
+from .ladder import measure_ladder as measure_ladder
 from .teaching import FromEncoder as FromEncoder
 from .teaching import FromPrior as FromPrior
 from .teaching import Optimisers as Optimisers
