@@ -81,6 +81,7 @@ MASS_METHODS: dict[str, type[AbstractMethod]] = {
     for method in (
         mass.ExactLikelihood,
         mass.PersistentContrastiveDivergence,
+        mass.Ladder,
         mass.ContrastiveDivergence,
         mass.NoiseContrastiveEstimation,
         mass.RankingNoiseContrastiveEstimation,

@@ -1,7 +1,9 @@
 """Which combinations work on bits and categories?"""
 
+from .base import AbstractMassDescent as AbstractMassDescent
 from .base import AbstractMassMethod as AbstractMassMethod
 from .chains import ContrastiveDivergence as ContrastiveDivergence
+from .chains import Ladder as Ladder
 from .chains import PersistentContrastiveDivergence as PersistentContrastiveDivergence
 from .contrast import NoiseContrastiveEstimation as NoiseContrastiveEstimation
 from .contrast import RankingNoiseContrastiveEstimation as RankingNoiseContrastiveEstimation

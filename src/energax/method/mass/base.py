@@ -82,6 +82,15 @@ class AbstractMassMethod(AbstractMethod):
         return build.make_mass(self.network, ground, key=key)
 
     @abc.abstractmethod
+    def build(self, ground: Groundwork, *, key: Any) -> tuple[Any, Any]:
+        """The energy, new, and the learner."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AbstractMassDescent(AbstractMassMethod):
+    """A method that lowers one objective by Adam."""
+
+    @abc.abstractmethod
     def make_objective(self, ground: Groundwork) -> Any:
         """The objective that is minimised."""
 

@@ -7,11 +7,11 @@ from energax import energy, objective
 from energax.method import build
 from energax.method.contrast import Ratio
 from energax.method.groundwork import Groundwork
-from energax.method.mass.base import AbstractMassMethod
+from energax.method.mass.base import AbstractMassDescent
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class NoiseContrastiveEstimation(AbstractMassMethod):
+class NoiseContrastiveEstimation(AbstractMassDescent):
     """Noise-contrastive estimation: classify rows against draws of the base."""
 
     ratio: Ratio
@@ -32,7 +32,7 @@ class NoiseContrastiveEstimation(AbstractMassMethod):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RankingNoiseContrastiveEstimation(AbstractMassMethod):
+class RankingNoiseContrastiveEstimation(AbstractMassDescent):
     """Ranking noise-contrastive estimation: which of several rows is the data row?"""
 
     ratio: Ratio

@@ -7,7 +7,7 @@ from energax import objective
 from energax.errors import InputError
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
-from energax.method.mass.base import AbstractMassMethod
+from energax.method.mass.base import AbstractMassDescent
 from energax.options import above, at_least, check, option
 
 
@@ -32,7 +32,7 @@ class Sites:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ExactLikelihood(AbstractMassMethod):
+class ExactLikelihood(AbstractMassDescent):
     """Maximum likelihood, with Z summed over all points."""
 
     name = "exact"
@@ -54,7 +54,7 @@ class ExactLikelihood(AbstractMassMethod):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PseudoLikelihood(AbstractMassMethod):
+class PseudoLikelihood(AbstractMassDescent):
     """Pseudo-likelihood: the probability of each site given the others."""
 
     local: Sites
@@ -71,7 +71,7 @@ class PseudoLikelihood(AbstractMassMethod):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RatioMatching(AbstractMassMethod):
+class RatioMatching(AbstractMassDescent):
     """Ratio matching: the Brier score of each site given the others."""
 
     local: Sites
@@ -88,7 +88,7 @@ class RatioMatching(AbstractMassMethod):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class NeighbourFlow(AbstractMassMethod):
+class NeighbourFlow(AbstractMassDescent):
     """Minimum probability flow from the data to their neighbours."""
 
     local: Sites
@@ -110,7 +110,7 @@ class NeighbourFlow(AbstractMassMethod):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ConcreteScoreMatching(AbstractMassMethod):
+class ConcreteScoreMatching(AbstractMassDescent):
     """Concrete score matching: least squares of the ratios to neighbours."""
 
     local: Sites
@@ -132,7 +132,7 @@ class ConcreteScoreMatching(AbstractMassMethod):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SiteDiscrepancy(AbstractMassMethod):
+class SiteDiscrepancy(AbstractMassDescent):
     """Energy discrepancy: a row is ranked among copies with changed sites."""
 
     flip_probability: float = option(
