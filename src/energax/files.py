@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ def draft_file(path: Path) -> Iterator[Path]:
     """
     draft = path.with_name(f".{path.name}.draft")
     try:
-        with _name_failures(path, draft):
+        with name_failures(path, draft):
             yield draft
             sync(draft)
             draft.replace(path)
@@ -36,33 +35,7 @@ def draft_file(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def draft_folder(path: Path) -> Iterator[Path]:
-    """A draft folder that becomes `path` when the block ends well, and else is removed.
-
-    Another process may make `path` meanwhile: each has a draft of its own, and the first wins.
-    Raises InputError where `path` exists.
-    """
-    taken = InputError(f"{path} exists already: choose another name.")
-    if path.exists():
-        raise taken
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
-        with _name_failures(path, draft):
-            draft.mkdir(parents=True)
-            yield draft
-            sync(draft)
-            try:
-                draft.rename(path)
-            except OSError as failure:
-                raise taken if path.exists() else failure from failure
-            sync(path.parent)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _name_failures(path: Path, draft: Path) -> Iterator[None]:
+def name_failures(path: Path, draft: Path) -> Iterator[None]:
     """Let an OSError name `path`, not its draft; that of a write into an open file names none."""
     try:
         yield
@@ -116,7 +89,7 @@ def write_json(path: Path, content: Any) -> None:
 
 def append_line(path: Path, line: str) -> None:
     """One more line of a text file; after a crash, the last one may be incomplete."""
-    with _name_failures(path, path), path.open("a") as file:
+    with name_failures(path, path), path.open("a") as file:
         file.write(line + "\n")
 
 

@@ -131,7 +131,7 @@ def test_other_rows_get_no_caution(name):
 
 
 def test_images_are_looked_at_for_copies_alone():
-    images = np.random.default_rng(1).integers(0, 2, (40, 4, 4)).astype(np.uint8)
+    images = np.random.default_rng(1).integers(0, 3, (40, 4, 4)).astype(np.uint8)
     assert from_rows(images).cautions == ()
     (caution,) = from_rows(np.concatenate([images, images])).cautions
     assert "are training rows too" in caution.text

@@ -21,7 +21,7 @@ from data_files import (
 )
 
 from energax.data import check_rows, load, read_rows
-from energax.data.files import Table
+from energax.data.rows import Table
 from energax.errors import InputError
 
 READABLE = {  # name -> (file, rows it must give, column names, levels)
@@ -108,8 +108,14 @@ UNFIT = {  # name -> (table, shape, columns, levels, sentence)
     "width, with names": (TABLE, (1,), ("u",), None, "x.csv has 2 columns; .* trained on 1: u."),
     "names": (TABLE, (2,), ("b", "a"), None, "x.csv has the columns a, b; .* on b, a, in this"),
     "shape": (PICTURES, (4, 4), None, 256, r"shape \(3, 4\); the model was trained on \(4, 4\)"),
-    "levels": (PICTURES, (3, 4), None, 17, "data row 1 holds .* whole numbers from 0 to 16"),
-    "fractions": (HALF, (3, 4), None, 17, "data row 1 holds 4.5"),
+    "levels": (
+        PICTURES,
+        (3, 4),
+        None,
+        17,
+        r"data row 1, place \(1, 1\) holds .* whole numbers from 0 to 16",
+    ),
+    "fractions": (HALF, (3, 4), None, 17, r"data row 1, place \(1, 1\) holds 4.5"),
     "images for reals": (PICTURES, (3, 4), None, None, "trained on real numbers"),
 }
 

@@ -125,7 +125,7 @@ REFUSED = {
         {"shape": (2,), "columns": ("b", "a")},
         "rows has the columns a, b; the model was trained on b, a, in this order.",
     ),
-    "levels": (GOOD, {"shape": (2,), "levels": 4}, "data row 2 holds 4.5"),
+    "levels": (GOOD, {"shape": (2,), "levels": 4}, "data row 2, column 2 holds 4.5"),
 }
 
 
@@ -190,7 +190,7 @@ UNSPLIT = {
     "levels": (
         lambda: from_rows(np.full((20, 2), 17), levels=17),
         InputError,
-        "rows: data row 1 holds 17; expected whole numbers from 0 to 16.",
+        "rows: data row 1, column 1 holds 17; expected whole numbers from 0 to 16.",
     ),
     "a NaN in the test part": (
         lambda: from_rows(table(), HOLES, name="mine"),

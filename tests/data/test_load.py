@@ -13,7 +13,8 @@ from real_files import REAL_FILES, needs_files
 from sklearn.datasets import load_digits
 
 from energax.data import NAMES, digits, download, fashion_mnist, load, mnist, read_rows
-from energax.data.fetch import ADDRESSES, DIGESTS, fetch
+from energax.data.fetch import fetch
+from energax.data.public import PUBLIC
 from energax.errors import InputError
 
 
@@ -27,7 +28,7 @@ def test_digits_follow_the_protocol():
     assert data.digest == load("digits").digest
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "mnist" not in name])
+@pytest.mark.parametrize("name", sorted({*NAMES} - {*PUBLIC, "mnist-binary"}))
 def test_each_name_loads_the_set_of_that_name(name):
     assert load(name).name == name
 
@@ -190,7 +191,7 @@ def test_fetch_takes_no_more_than_a_set_has(serve, shelf, tmp_path, monkeypatch)
 
 
 def test_public_addresses_are_encrypted():
-    assert all(address.startswith("https://") for address in ADDRESSES.values())
+    assert all(known.address.startswith("https://") for known in PUBLIC.values())
 
 
 def test_fetch_from_a_line_that_breaks_and_from_a_dead_server(serve, shelf, tmp_path):
@@ -209,14 +210,17 @@ def test_fetch_into_a_place_that_cannot_be_written(serve, shelf, tmp_path):
 
 
 def test_download_names_what_it_knows():
-    with pytest.raises(InputError, match="'cifar' cannot be downloaded; mnist and fashion-mnist"):
+    with pytest.raises(
+        InputError, match="'cifar' cannot be downloaded; mnist, fashion-mnist, nltcs"
+    ):
         download("cifar")
 
 
 def test_download_takes_every_file_of_a_set(serve, shelf, tmp_path, monkeypatch):
     """The whole path on a set of two tiny files that stands in for the table of digests."""
     names = ("a-idx3-ubyte", "b-idx3-ubyte")
-    monkeypatch.setitem(DIGESTS, "mnist", dict.fromkeys(names, DIGEST))
+    digests = dict.fromkeys(names, DIGEST)
+    monkeypatch.setitem(PUBLIC, "mnist", PUBLIC["mnist"]._replace(digests=digests))
     for name in names:
         (shelf / f"{name}.gz").write_bytes(gzip.compress(CONTENT))
     home = download("mnist", base_url=serve(shelf), folder=tmp_path / "home")
@@ -226,8 +230,26 @@ def test_download_takes_every_file_of_a_set(serve, shelf, tmp_path, monkeypatch)
 
 @needs_files
 @pytest.mark.slow
-@pytest.mark.parametrize("name", DIGESTS)
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
 def test_real_files_have_the_recorded_digests(serve, name, tmp_path):
     base = serve(REAL_FILES / name.replace("-", "_"))
     home = download(name, base_url=base, folder=tmp_path)
     assert len(list(home.iterdir())) == 4
+
+
+@needs_files
+def test_sets_of_plain_files_are_downloaded_and_checked(tmp_path, serve):
+    """The files of `ENERGAX_DATA`, unpacked, as the public address serves them."""
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    for name in ("nltcs", "rna"):
+        for file in PUBLIC[name].digests:
+            packed = (REAL_FILES / PUBLIC[name].folder / f"{file}.gz").read_bytes()
+            (shelf / file).write_bytes(gzip.decompress(packed))
+        home = download(name, base_url=serve(shelf), folder=tmp_path / "home")
+        assert home == tmp_path / "home" / PUBLIC[name].folder
+        assert sorted(file.name for file in home.iterdir()) == sorted(PUBLIC[name].digests)
+    (shelf / "nltcs.test.data").write_bytes(b"0,1\n")
+    (home.parent / "debd_binary" / "nltcs.test.data").unlink()
+    with pytest.raises(InputError, match="has not the SHA-256"):
+        download("nltcs", base_url=serve(shelf), folder=tmp_path / "home")

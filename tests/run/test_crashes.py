@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from commands import energax, listing, moons, refused, tiny
 
+from energax.drafts import LOCK
 from energax.errors import InputError
 from energax.run import Folder, hold_run
-from energax.run.hold import LOCK, hold
+from energax.run.hold import hold
 from energax.train import Checkpoints, Log
 
 STEPS = 40

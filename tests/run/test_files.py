@@ -3,12 +3,15 @@
 import ast
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import energax
 from energax import files
+from energax.drafts import draft_folder
 from energax.errors import InputError
 from energax.train import Log, write_weights
 
@@ -55,7 +58,7 @@ def test_a_file_is_on_disk_before_its_name_and_the_name_before_the_end(writer, t
 
 
 def test_a_folder_gets_its_name_last(tmp_path, events):
-    with files.draft_folder(tmp_path / "run") as draft:
+    with draft_folder(tmp_path / "run") as draft:
         files.write_text(draft / "a", "new")
         assert not (tmp_path / "run").exists()
     name = f".run.{os.getpid()}.draft"
@@ -87,13 +90,48 @@ def test_a_failure_keeps_what_was_there_and_names_the_file(step, tmp_path, monke
 
 def test_a_folder_that_another_process_made_meanwhile_is_kept(tmp_path):
     def make_both():
-        with files.draft_folder(tmp_path / "run"):
+        with draft_folder(tmp_path / "run"):
             (tmp_path / "run").mkdir()
             (tmp_path / "run" / "other").touch()
 
     with pytest.raises(InputError, match="run exists already: choose another name"):
         make_both()
     assert [path.name for path in tmp_path.rglob("*")] == ["run", "other"]
+
+
+DRAFT = """
+import sys, pathlib
+from energax.drafts import draft_folder
+with draft_folder(pathlib.Path(sys.argv[1])) as draft:
+    (draft / "half").touch()
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_left_is_removed_and_what_another_writes_is_not(tmp_path):
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", DRAFT, tmp_path / name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("dead", "alive")
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "writing\n"
+    dead, alive = processes
+    dead.kill()
+    dead.wait()
+    left = [f".dead.{dead.pid}.draft", f".alive.{alive.pid}.draft"]
+    assert {path.name for path in tmp_path.iterdir()} == set(left), "control: it is left"
+    with draft_folder(tmp_path / "run"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"run", left[1]}
+    alive.communicate()
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "alive"}
+    assert list((tmp_path / "alive").iterdir()) == [tmp_path / "alive" / "half"]
 
 
 def test_a_line_is_added_at_the_end(tmp_path):

@@ -237,6 +237,7 @@ def test_sides_of_images_of_every_layout(shape):
         assert mask.shape == shape
         assert whole[mask].sum() == count * (whole.size // 24)
     assert hide_part(shape, "left", None)[SHAPES[shape]][:, :3].all()
+    assert hide_part(shape, "right", None)[SHAPES[shape]][:, 3:].all()
     assert hide_part(shape, "bottom", None)[SHAPES[shape]][2:].all()
     assert np.argwhere(hide_part(shape, None, (1, 2, 1, 3))[SHAPES[shape]]).tolist() == [
         [1, 2], [1, 3], [1, 4]

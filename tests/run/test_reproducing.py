@@ -1,6 +1,8 @@
 """The command that repeats a run: what differs from the preset, and no word more."""
 
+import os
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +14,8 @@ from energax.cli.train import parse
 from energax.data import Dataset
 from energax.method import METHODS, find_method
 from energax.options import replace
-from energax.run import reproducing_command
-from energax.run.creating import free_path
+from energax.run import creating, new_run, reproducing_command
+from energax.run.creating import free_path, spell_option
 
 
 def rows_of(shape, levels=None, size=40):
@@ -67,6 +69,11 @@ def test_words_of_a_command_are_few():
     )
 
 
+def test_what_is_turned_off_is_spelt_so():
+    assert spell_option("--spectral", False) == ["--no-spectral"]
+    assert spell_option("--spectral", True) == ["--spectral"]
+
+
 def test_no_value_can_be_said():
     """On images the preset of the noise is a number: a run without one says `none`."""
     rows = ROWS["image"]
@@ -81,3 +88,22 @@ def test_a_run_without_a_name_takes_the_first_free_one(tmp_path, monkeypatch):
     assert str(free_path("moons-pcd")) == "runs/moons-pcd-1"
     (tmp_path / "runs" / "moons-pcd-1").mkdir(parents=True)
     assert str(free_path("moons-pcd")) == "runs/moons-pcd-2"
+
+
+def test_of_two_runs_that_start_at_once_the_second_takes_the_next_number(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    other, write = tmp_path / "runs" / "x-nce-1", creating.write_json
+
+    def write_later(path, content):
+        """As `write_json`, after another process has made its folder."""
+        other.mkdir(parents=True, exist_ok=True)
+        (other / "config.json").touch()
+        write(path, content)
+
+    monkeypatch.setattr(creating, "write_json", write_later)
+    rows = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    rows = Dataset("x", rows[:32], rows[32:])
+    method = METHODS["nce"].preset_for(rows)
+    assert new_run("x.npy", rows, method, 0.2, None).path == Path("runs/x-nce-2")
+    assert (other / "config.json").read_text() == ""
+    assert sorted(os.listdir("runs")) == ["x-nce-1", "x-nce-2"]

@@ -234,12 +234,15 @@ FAMILIES: dict[str, tuple[Callable, list[dict]]] = {
 """Family -> (maker, options of each model). "spurious mode": no row lies in the far mode."""
 
 
-def make_models(families=FAMILIES, **wanted):
-    """The models of some families, one at a time, where the options `wanted` are among theirs."""
+def make_models(families=FAMILIES, *, seed=0, **wanted):
+    """The models of some families, one at a time, where the options `wanted` are among theirs.
+
+    Another `seed` gives others: rotations, directions, tilts, rows and fitted bases.
+    """
     for family in families:
         maker, cases = FAMILIES[family]
         for number, options in enumerate(cases):
             if all(options[name] in values for name, values in wanted.items()):
                 name = ", ".join(f"{key} {value:g}" for key, value in options.items())
-                seed = 1000 * list(FAMILIES).index(family) + number
-                yield Known(family, name, *maker(**options, seed=seed))
+                own = 10_000 * seed + 1000 * list(FAMILIES).index(family) + number
+                yield Known(family, name, *maker(**options, seed=own))

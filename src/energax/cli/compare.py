@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from energax import run
-from energax.files import draft_folder
+from energax.drafts import draft_folder
 from energax.options import option
 from energax.progress import show_stages
 

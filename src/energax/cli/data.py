@@ -11,7 +11,9 @@ from energax.options import option
 class Data:
     """Download a data set from its public address and check its digest."""
 
-    name: Literal["mnist", "fashion-mnist"] = option("mnist or fashion-mnist.", positional=True)
+    name: Literal["mnist", "fashion-mnist", "nltcs", "plants", "jester", "dna", "rna"] = option(
+        "Its name.", positional=True
+    )
 
     def __call__(self) -> None:
         print(f"{self.name} is in {data.download(self.name)}.")

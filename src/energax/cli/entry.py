@@ -20,6 +20,7 @@ COMMANDS = {
     "score": "write the energy and the log-density of the rows of a file",
     "evaluate": "measure a run: log Z from both sides, likelihood, baselines, chains",
     "report": "write the page of a run again",
+    "contacts": "list the most strongly coupled pairs of sites of an energy of pairs",
     "inpaint": "fill in missing cells, or a hidden part of images",
     "reconstruct": "write what a run's generator makes of the rows of a file",
     "interpolate": "write what a run's generator makes between test rows",

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from energax.method import list_methods
+from energax.method import MASS_METHODS, list_methods
 
 
 @dataclasses.dataclass(frozen=True)
@@ -10,8 +10,10 @@ class Methods:
     """List every method: its name, its full name, and when to use it."""
 
     def __call__(self) -> None:
-        every = list_methods()
-        width = max(map(len, every)) + 2
-        for name, method in every.items():
-            print(f"{name:{width}}{method.title}: {method.use}")
+        groups = {"real numbers and images": list_methods(), "bits and categories": MASS_METHODS}
+        width = max(len(name) for group in groups.values() for name in group) + 2
+        for title, group in groups.items():
+            print(f"For {title}:")
+            for name, method in group.items():
+                print(f"  {name:{width}}{method.title}: {method.use}")
         print("\nThe options of one: energax train DATA --method NAME --help")

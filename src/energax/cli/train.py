@@ -7,16 +7,18 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from energax import data, run
 from energax.cli.parser import flags, parse_values, render_groups, wrap
 from energax.errors import InputError
 from energax.method import (
+    MASS_METHODS,
     METHODS,
     AbstractMethod,
     default_method,
     find_method,
+    find_methods,
     kind_of,
     name_owners,
     spell_method,
@@ -103,7 +105,7 @@ def read_data(name: str, test_fraction: float) -> "data.Dataset":
 
 def choose(name: str | None, rows: Any) -> type[AbstractMethod]:
     """The method of a name, or what suits the rows where none is named."""
-    return default_method(kind_of(rows)) if name is None else find_method(name)
+    return default_method(kind_of(rows)) if name is None else find_method(name, rows)
 
 
 def check_options(given: dict[str, Any], method: type[AbstractMethod]) -> None:
@@ -120,7 +122,8 @@ def refuse_option(flag: str, method: type[AbstractMethod]) -> str:
     owners = name_owners(lambda leaf: flag in flags(leaf))
     if owners is not None:
         return f"{flag} is not an option of --method {method.name}; {owners}."
-    every = [one for other in METHODS.values() for leaf in leaves(other) for one in flags(leaf)]
+    others = [*METHODS.values(), *MASS_METHODS.values()]
+    every = [one for other in others for leaf in leaves(other) for one in flags(leaf)]
     rest = f": see energax train --method {method.name} --help."
     return f"There is no option {flag}{suggest(flag, own, suggest(flag, every, rest))}"
 
@@ -133,9 +136,9 @@ def parse(words: Sequence[str]) -> Train | None:
     own = list(leaves(Train))
     plain = [word for word in words if word not in ("-h", "--help")]
     name = _find_name(plain)
-    method = default_method("table") if name is None else find_method(name)
-    trees = [method] if name is not None else [method, default_method("image")]
-    every = list({leaf.key: leaf for tree in trees for leaf in leaves(tree)}.values())
+    kinds = ("table", "image", "bits")
+    trees = [default_method(kind) for kind in kinds] if name is None else find_methods(name)
+    method, every = trees[0], merge_leaves(trees)
     known = [flag for leaf in (*own, *every) for flag in flags(leaf)]
     for word in plain:
         flag = word.partition("=")[0]
@@ -157,6 +160,18 @@ def parse(words: Sequence[str]) -> Train | None:
     check(made)
     show_stages()
     return made
+
+
+def merge_leaves(trees: Sequence[type[AbstractMethod]]) -> list[Option]:
+    """The options of all trees; one of several takes the values of any, until rows decide."""
+    found: dict[str, Option] = {}
+    for leaf in [leaf for tree in trees for leaf in leaves(tree)]:
+        known = found.get(leaf.key)
+        if known is not None and known.choices and leaf.choices:
+            words = tuple(dict.fromkeys((*known.choices, *leaf.choices)))
+            leaf = dataclasses.replace(leaf, type=Literal[words])
+        found[leaf.key] = leaf
+    return list(found.values())
 
 
 def _check_alone(path: Path, given: Sequence[Option]) -> None:
@@ -181,7 +196,7 @@ def _find_name(words: Sequence[str]) -> str | None:
 def render_help(source: str, name: str | None, test_fraction: float) -> str:
     """The help of training: of the command, or of a method with the values that a data set gets."""
     if name is not None:
-        return _render_method(source, find_method(name), test_fraction)
+        return _render_method(source, name, test_fraction)
     own = leaves(Train)
     return "\n".join(
         [
@@ -191,14 +206,16 @@ def render_help(source: str, name: str | None, test_fraction: float) -> str:
             *render_groups({"options": list(own)}, {leaf.key: leaf.default for leaf in own}),
             "",
             *wrap(f"methods: {', '.join(METHODS)}"),
+            *wrap(f"methods for bits and categories: {', '.join(MASS_METHODS)}"),
             "The options of a method, with the values that DATA gets:",
             "  energax train DATA --method NAME --help",
         ]
     )
 
 
-def _render_method(source: str, method: type[AbstractMethod], test_fraction: float) -> str:
+def _render_method(source: str, name: str, test_fraction: float) -> str:
     rows = data.load(source, test_fraction=test_fraction)
+    method = find_method(name, rows)
     preset = method.preset_for(rows)
     every = leaves(preset)
     return "\n".join(

@@ -3,15 +3,16 @@
 import abc
 import dataclasses
 import hashlib
-from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, Shaped
 
+from energax.data.schema import Caution, Schema, make_space
 from energax.energy import AbstractDistribution
 from energax.errors import InputError
+from energax.space import AbstractSpace
 
 
 class Labelled(eqx.Module):
@@ -48,81 +49,6 @@ class Labelled(eqx.Module):
 
 
 @dataclasses.dataclass(frozen=True)
-class Caution:
-    """What in the rows speaks against a density, and whether it forbids a likelihood.
-
-    Args:
-        text: a sentence that names the columns and says what to do.
-        forbids: a test likelihood of these rows means nothing: none is certified.
-
-    Example:
-        >>> ex.data.Caution("Column 'sex' of x.csv is discrete: drop it.", forbids=True).forbids
-        True
-    """
-
-    text: str
-    forbids: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class Schema:
-    """What a model needs to know of its data, without the rows.
-
-    Args:
-        name: of the data set.
-        shape: of one example.
-        levels: for whole numbers 0..levels-1, how many; None for real numbers.
-        columns: names of the columns of a table; None where there are none.
-        labels: how many labels there are; None where rows have none.
-        digest: of the rows.
-        cautions: what in the rows speaks against a density.
-
-    Example:
-        >>> schema = ex.data.two_moons(train=20, test=10).schema
-        >>> schema.name, schema.shape, ex.data.Schema.from_dict(schema.to_dict()) == schema
-        ('two-moons', (2,), True)
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    levels: int | None
-    columns: tuple[str, ...] | None
-    labels: int | None
-    digest: str
-    cautions: tuple[Caution, ...] = ()
-
-    @property
-    def forbidden(self) -> str | None:
-        """Why no likelihood of these rows is certified; None where nothing forbids it."""
-        found = " ".join(caution.text for caution in self.cautions if caution.forbids)
-        return found or None
-
-    def to_dict(self) -> dict[str, Any]:
-        """A record that `json.dumps` takes and `from_dict` reads back."""
-        columns = None if self.columns is None else list(self.columns)
-        cautions = [dataclasses.asdict(caution) for caution in self.cautions]
-        plain = {"shape": list(self.shape), "columns": columns, "cautions": cautions}
-        return dataclasses.asdict(self) | plain
-
-    @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> "Schema":
-        """The schema that `to_dict` recorded. Raises InputError for a record that is not one."""
-        fields = {field.name for field in dataclasses.fields(cls)}
-        record = {"cautions": []} | record
-        if set(record) != fields:
-            wrong = ", ".join(sorted(set(record) ^ fields))
-            raise InputError(f"The record of a schema is damaged: {wrong} is missing or unknown.")
-        columns = record["columns"]
-        try:
-            shape = tuple(int(length) for length in record["shape"])
-            names = None if columns is None else tuple(str(column) for column in columns)
-            cautions = tuple(Caution(**caution) for caution in record["cautions"])
-        except (TypeError, ValueError) as error:
-            raise InputError(f"The record of a schema is damaged: {error}.") from error
-        return cls(**(record | {"shape": shape, "columns": names, "cautions": cautions}))
-
-
-@dataclasses.dataclass(frozen=True)
 class Dataset:
     """Rows in the user's units, with a fixed split into `train` and `test`.
 
@@ -132,9 +58,15 @@ class Dataset:
         distribution: the exact distribution, where it is known.
         train_labels, test_labels: a whole number from 0 for each row, where rows have labels.
         cautions: what in the rows speaks against a density.
+        states: rows of bits or categories, 0..states-1 in uint8, have so many values; None for
+            rows of real numbers, and for whole numbers of which a density is trained (`levels`).
+        valid: rows to choose by, where the source has such a part.
+        row_weights: the weight of each training row, where they are not alike.
+        letters: for sequences, the letter of each state.
 
     Raises:
-        ValueError: for labels of one part alone, of another length, or of another type.
+        ValueError: for labels of one part alone, of another length, or of another type; for rows
+            of bits or categories that are not of type uint8 or not below `states`.
 
     Example:
         >>> rows = ex.data.Dataset("mine", train=np.zeros((8, 2)), test=np.ones((2, 2)))
@@ -151,8 +83,21 @@ class Dataset:
     train_labels: Int[np.ndarray, " train"] | None = None
     test_labels: Int[np.ndarray, " test"] | None = None
     cautions: tuple[Caution, ...] = ()
+    states: int | None = None
+    valid: Shaped[np.ndarray, " valid *shape"] | None = None
+    row_weights: Float[np.ndarray, " _"] | None = None
+    letters: str | None = None
 
     def __post_init__(self):
+        if self.states is not None:
+            _check_states(self.train, self.test, self.valid, states=self.states)
+        if self.letters is not None and len(self.letters) != self.states:
+            raise ValueError(f"`letters` must be one for each of {self.states} states.")
+        if self.row_weights is not None and self.row_weights.shape != (len(self.train),):
+            raise ValueError(
+                f"`row_weights` must have shape {(len(self.train),)}, one a training row; got "
+                f"{self.row_weights.shape}."
+            )
         pairs = {"train": self.train_labels, "test": self.test_labels}
         if (self.train_labels is None) != (self.test_labels is None):
             raise ValueError("`train_labels` and `test_labels` must be given together, or neither.")
@@ -166,6 +111,11 @@ class Dataset:
         return self.train.shape[1:]
 
     @property
+    def space(self) -> AbstractSpace:
+        """Where an example lives."""
+        return make_space(self.shape, self.states)
+
+    @property
     def digest(self) -> str:
         """SHA-256 over dtype, shape and bytes of the rows of both parts, without labels."""
         return _digest(self.train, self.test)
@@ -174,7 +124,8 @@ class Dataset:
     def schema(self) -> Schema:
         """What a model needs to know of the data, without the rows."""
         known = (self.name, self.shape, self.levels, self.columns, self.labels, self.digest)
-        return Schema(*known, cautions=self.cautions)
+        rest = {"cautions": self.cautions, "states": self.states, "letters": self.letters}
+        return Schema(*known, **rest)
 
     @property
     def labelled(self) -> tuple[Labelled, Labelled]:
@@ -196,6 +147,15 @@ class Dataset:
         if self.train_labels is None or self.test_labels is None:
             return None
         return _digest(self.train_labels, self.test_labels)
+
+
+def _check_states(*parts: np.ndarray | None, states: int) -> None:
+    for part in parts:
+        if part is not None and (part.dtype != np.uint8 or (part.size and part.max() >= states)):
+            raise ValueError(
+                f"Rows of {states} states must be uint8 numbers from 0 to {states - 1}; got "
+                f"{part.dtype} up to {part.max(initial=0)}."
+            )
 
 
 def _digest(*arrays: np.ndarray) -> str:
@@ -228,9 +188,9 @@ class AbstractTransform(eqx.Module):
     @abc.abstractmethod
     def encode(
         self, x: Shaped[ArrayLike, "*shape"], *, key: PRNGKeyArray
-    ) -> tuple[Float[Array, "*shape"], Float[Array, ""]]:
+    ) -> tuple[Shaped[Array, "*shape"], Float[Array, ""]]:
         """The example in model units, and log|dy/dx| in nats. Only dequantisation uses `key`."""
 
     @abc.abstractmethod
-    def decode(self, y: Float[Array, "*shape"]) -> Shaped[Array, "*shape"]:
+    def decode(self, y: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:
         """Back to the user's units."""

@@ -1,6 +1,5 @@
 """Real images that need no path."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ from sklearn.datasets import load_digits
 
 from energax.data.arrays import read_idx
 from energax.data.base import Dataset
-from energax.data.fetch import cache
+from energax.data.public import find_file
 from energax.errors import InputError
 
 
@@ -69,26 +68,12 @@ def fashion_mnist() -> Dataset:
 
 
 def _images(name: str) -> Dataset:
-    files = [_found(name, f"{part}-images-idx3-ubyte") for part in ("train", "t10k")]
+    files = [find_file(name, f"{part}-images-idx3-ubyte") for part in ("train", "t10k")]
     images = [_read(file, (28, 28), "images of 28x28") for file in files]
     labels = [_labels(file, len(rows)) for file, rows in zip(files, images, strict=True)]
     if any(part is None for part in labels):
         return Dataset(name, *images, levels=256)
     return Dataset(name, *images, levels=256, train_labels=labels[0], test_labels=labels[1])
-
-
-def _found(name: str, file: str) -> Path:
-    """The idx file, plain or gzipped, in the first folder that has it."""
-    given = os.environ.get("ENERGAX_DATA")
-    homes = [Path(given)] if given else []
-    for home in [*homes, cache()]:
-        for path in (home / name.replace("-", "_") / end for end in (file, f"{file}.gz")):
-            if path.is_file():
-                return path
-    raise InputError(
-        f"The files of {name} are not here: run `energax data {name}`, or set ENERGAX_DATA to a "
-        f"folder with {name.replace('-', '_')}/{file}.gz."
-    )
 
 
 def _read(path: Path, shape: tuple[int, ...], words: str) -> np.ndarray:

@@ -10,13 +10,11 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Shaped
 
-from energax.data.base import Caution
 from energax.data.cells import name_column
 from energax.data.columns import say_columns
-from energax.data.files import Table
-
-FEW, EACH = 20, 5
-"""A column is discrete with at most `FEW` values, each of them in `EACH` rows on average."""
+from energax.data.rows import Table
+from energax.data.schema import Caution
+from energax.data.states import EACH, FEW
 
 SHARED = 0.1
 """Share of the rows that have one value in common, from which on it is an atom."""
@@ -35,7 +33,12 @@ Test = Shaped[np.ndarray, " test *shape"]
 
 
 def find_cautions(train: Train, test: Test, table: Table) -> tuple[Caution, ...]:
-    """Everything that speaks against the split rows of a table, each with its columns."""
+    """Everything that speaks against the split rows of a table, each with its columns.
+
+    Of bits and categories, whose probabilities are bounded, nothing does.
+    """
+    if table.states is not None:
+        return ()
     found = list(_find_copies(train, test, table))
     if table.levels is None and train.ndim == 2:
         found = [*_find_atoms(train, table), *found, *_find_counters(table)]

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from scipy.linalg import get_lapack_funcs
 
 from energax.data.cells import name_column
-from energax.data.files import Table
+from energax.data.rows import Table
 from energax.errors import InputError, join_words
 
 LOWEST, HIGHEST = 1e-15, 1e15

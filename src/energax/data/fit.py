@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Real
 
 from energax.data.base import AbstractTransform
-from energax.data.transform import Pipeline, ScaleToBox, Standardise, Whiten
+from energax.data.transform import Pipeline, ScaleToBox, Standardise, Whiten, Whole
 from energax.data.unit_box import Dequantise, Logit, MarginalGauss
 from energax.errors import InputError
 
@@ -15,6 +15,7 @@ _KINDS: dict[str, type[AbstractTransform]] = {
     "dequantise": Dequantise,
     "standardise": Standardise,
     "whiten": Whiten,
+    "whole": Whole,
     "scale_to_box": ScaleToBox,
     "logit": Logit,
     "marginal_gauss": MarginalGauss,

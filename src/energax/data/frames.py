@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from energax.data.files import Table, check_levels, check_rows, check_table, make_table
+from energax.data.rows import (
+    Table,
+    check_levels,
+    check_rows,
+    check_states,
+    check_table,
+    make_table,
+)
 from energax.data.tables import MISSING, check_names, describe_text
 from energax.errors import InputError
 
@@ -89,6 +96,7 @@ def check_array(
     *,
     columns: tuple[str, ...] | None = None,
     levels: int | None = None,
+    states: int | None = None,
     name: str = "rows",
 ) -> tuple[Shaped[np.ndarray, " size *shape"], tuple[str, ...] | None]:
     """Check rows that are held in Python, and convert them to an array.
@@ -99,15 +107,17 @@ def check_array(
         shape: that of one example, if it is known. A flat row is brought to it in C order.
         columns: the expected names, compared where `rows` has names too.
         levels: rows must hold whole numbers 0..levels-1.
+        states: rows must be bits or categories 0..states-1.
         name: what messages call the rows.
 
     Returns:
-        The rows, in float32 (uint8 for images of that type), and the names of the columns, None
-        where there are none.
+        The rows, in float32 (uint8 for images of that type, bits and categories), and the names of
+        the columns, None where there are none.
 
     Raises:
         InputError: one sentence that names row and column, for a missing or infinite cell, text,
-            ragged or empty rows, or rows that do not match `shape`, `columns` or `levels`.
+            ragged or empty rows, or rows that do not match `shape`, `columns`, `levels` or
+            `states`.
 
     Example:
         >>> ex.data.check_array([[1.0, 2.0], [3.0, float("nan")]])
@@ -116,7 +126,9 @@ def check_array(
         energax.errors.InputError: rows: column 2 has 1 missing cell, in data row 2: fill...
     """
     table = read_array(rows, name)
-    if shape is None:
-        found = table if levels is None else check_levels(table, levels)
-        return found.rows, table.columns
-    return check_rows(table, shape, columns=columns, levels=levels), table.columns
+    if shape is not None:
+        found = check_rows(table, shape, columns=columns, levels=levels, states=states)
+        return found, table.columns
+    if states is not None:
+        return check_states(table, states).rows, table.columns
+    return (table if levels is None else check_levels(table, levels)).rows, table.columns

@@ -12,8 +12,11 @@ from energax.data.base import Dataset
 from energax.data.builtin import digits, fashion_mnist, mnist
 from energax.data.cautions import find_cautions
 from energax.data.columns import check_columns
-from energax.data.files import Table, check_levels, check_rows, read_rows
+from energax.data.files import read_rows
+from energax.data.finite import digits_binary, dna, jester, mnist_binary, nltcs, plants, rna
 from energax.data.frames import read_array
+from energax.data.rows import Table, check_levels, check_rows
+from energax.data.states import States, set_states
 from energax.data.toys import checkerboard, eight_gaussians, rings, two_moons
 from energax.errors import InputError
 
@@ -25,6 +28,13 @@ _BUILT_IN = {
     "rings": rings,
     "mnist": mnist,
     "fashion-mnist": fashion_mnist,
+    "nltcs": nltcs,
+    "plants": plants,
+    "jester": jester,
+    "dna": dna,
+    "rna": rna,
+    "mnist-binary": mnist_binary,
+    "digits-binary": digits_binary,
 }
 NAMES = tuple(_BUILT_IN)
 """Data sets that need no path."""
@@ -57,7 +67,7 @@ def _split(
     train, test = (table.rows[part] for part in places)
     if test_fraction > 0 and not (len(train) and len(test)):
         raise InputError(f"{table.source}: both `train` and `test` need rows; one has none.")
-    if table.levels is None and train.ndim == 2:
+    if table.levels is None and table.states is None and train.ndim == 2:
         check_columns(train, table)
     each = (None, None) if labels is None else tuple(labels[part] for part in places)
     return Dataset(
@@ -69,6 +79,8 @@ def _split(
         train_labels=each[0],
         test_labels=each[1],
         cautions=find_cautions(train, test, table),
+        states=table.states,
+        letters=table.letters,
     )
 
 
@@ -81,14 +93,29 @@ def _unknown(name: str) -> InputError:
     )
 
 
-def load(name: str, *, test_fraction: float = 0.2) -> Dataset:
+def load(
+    name: str,
+    *,
+    test_fraction: float = 0.2,
+    states: States = "auto",
+    letters: str | None = None,
+) -> Dataset:
     """Load the built-in data set of that name, or the rows of the file or image folder at a path.
 
     The built-in name wins: write ./digits for a file called digits.
 
+    By itself, a file is bits where it holds nothing but 0 and 1, whatever its shape; a table is
+    categories where it holds nothing but whole numbers from 0 to 19 at most, in five rows or more
+    for each of them; a .data file is always one of the two; a .fasta file is aligned sequences,
+    categories with a letter each. All else is real numbers, or images.
+
     Args:
         test_fraction: the share of the rows of a file to test on, by a fixed permutation. A .npz
             with `train` and `test` keeps its own split.
+        states: how many values each site of bits or categories has; None for real numbers and
+            images; "auto" by the rule above.
+        letters: the alphabet of a .fasta file, the gap first; unless given, that of DNA, RNA or
+            proteins, as its letters are.
 
     Raises:
         InputError: for an unknown name, rows that cannot be used, fewer than 10 rows, or
@@ -101,10 +128,19 @@ def load(name: str, *, test_fraction: float = 0.2) -> Dataset:
     """
     _check_fraction(test_fraction)
     if name in _BUILT_IN:
-        return _BUILT_IN[name]()
+        return _check_built_in(_BUILT_IN[name](), states, letters)
     if not os.path.exists(name):
         raise _unknown(name)
-    return _split(read_rows(name), test_fraction)
+    return _split(set_states(read_rows(name, letters=letters), states), test_fraction)
+
+
+def _check_built_in(rows: Dataset, states: States, letters: str | None) -> Dataset:
+    """The same rows. Refused where they are not of that many states, or of other letters."""
+    if states not in ("auto", rows.states) or letters not in (None, rows.letters):
+        raise InputError(
+            f"{rows.name} is a data set of {rows.space.title}: leave out `states` and `letters`."
+        )
+    return rows
 
 
 def _check_fraction(test_fraction: float) -> None:
@@ -148,6 +184,7 @@ def from_rows(
     name: str = "rows",
     test_fraction: float = 0.2,
     levels: int | None = None,
+    states: States = "auto",
     labels: Any = None,
     test_labels: Any = None,
 ) -> Dataset:
@@ -160,14 +197,16 @@ def from_rows(
             more are images of 256 levels; all else becomes float32.
         name: of the data set, and what messages call the rows.
         test_fraction: the share of `train` to test on where `test` is not given; 0 for none.
-        levels: for rows of whole numbers 0..levels-1, how many.
+        levels: for rows of whole numbers 0..levels-1 of which a density is wanted, how many.
+        states: how many values each site of bits or categories has; None for real numbers and
+            images; "auto" by the rule of `load`, unless `levels` are given.
         labels, test_labels: a whole number from 0 for each row of `train` and of `test`.
 
     Raises:
         InputError: one sentence that names row and column, as `check_array`; for fewer than 10
             rows; for columns of a table that are constant, of an extreme scale, or follow from
             others.
-        ValueError: where labels are given for one of two parts alone.
+        ValueError: where labels are given for one of two parts alone, or both levels and states.
 
     Example:
         >>> rows = ex.data.from_rows(np.random.default_rng(0).normal(size=(50, 2)), name="mine")
@@ -178,6 +217,8 @@ def from_rows(
         raise ValueError(f"`test_fraction` must be in [0, 1); got {test_fraction}.")
     if (test_labels is not None) != (test is not None and labels is not None):
         raise ValueError("`test_labels` must be given if and only if `test` and `labels` are.")
+    if levels is not None and states not in ("auto", None):
+        raise ValueError("`levels` are of images and counts, `states` of categories: give one.")
     table = _table_of(train, levels, name)
     found = [] if labels is None else [_check_labels("labels", labels, len(table.rows))]
     if test is not None:
@@ -185,4 +226,5 @@ def from_rows(
         table = _join(table, other)
         if test_labels is not None:
             found.append(_check_labels("test_labels", test_labels, len(other.rows)))
+    table = set_states(table, None if levels is not None else states)
     return _split(table, test_fraction, np.concatenate(found) if found else None)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from energax.data.limit import check_size
+from energax.data.limit import check_size, unpack
 from energax.errors import InputError, join_words
 from energax.files import unguard
 
@@ -119,7 +119,7 @@ def read_csv(path: Path) -> Read:
     no rows.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig").rstrip("\r\n")
+        text = unpack(path).decode("utf-8-sig").rstrip("\r\n")
         if not text.partition("\n")[0].strip():
             raise InputError(f"{path.name} begins with a blank line: remove it.")
         separator = _find_separator(text)

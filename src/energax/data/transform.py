@@ -14,6 +14,28 @@ def to_real(x: Shaped[ArrayLike, "*shape"]) -> Float[Array, "*shape"]:
     return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.result_type(float))
 
 
+class Whole(AbstractTransform):
+    """Whole numbers as they are, the model units of bits and categories: y = x, `log_det` is 0.
+
+    Raises ValueError for real numbers.
+
+    Example:
+        >>> ex.data.Whole().encode(jnp.array([1, 0], jnp.uint8), key=key)[0].tolist()
+        [1, 0]
+    """
+
+    def encode(
+        self, x: Shaped[ArrayLike, "*shape"], *, key: PRNGKeyArray
+    ) -> tuple[Shaped[Array, "*shape"], Float[Array, ""]]:
+        x = jnp.asarray(x)
+        if not jnp.issubdtype(x.dtype, jnp.integer):
+            raise ValueError(f"`x` must be whole numbers; got {x.dtype}.")
+        return x, jnp.zeros(())
+
+    def decode(self, y: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:
+        return y
+
+
 class Standardise(AbstractTransform):
     """y = (x - mean) / std; `standardise` fits it to rows.
 

@@ -6,7 +6,10 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
+
+from energax.space import AbstractSpace, Reals
 
 Energy = Callable[[Any], Any]
 """Any callable of one example that returns a scalar in nats is an energy."""
@@ -15,7 +18,8 @@ Energy = Callable[[Any], Any]
 class AbstractEnergy(eqx.Module):
     """An energy E(x), with p(x) = exp(-E(x)) / Z. Acts on one example; use `jax.vmap` for a batch.
 
-    A subclass has a `shape`, that of one example, and a `__call__`.
+    A subclass has a `shape`, that of one example, and a `__call__`. Examples are arrays of real
+    numbers, where it does not say another `space`.
 
     Example:
         >>> class Quartic(ex.energy.AbstractEnergy):
@@ -27,9 +31,22 @@ class AbstractEnergy(eqx.Module):
 
     shape: eqx.AbstractVar[tuple[int, ...]]
 
+    @property
+    def space(self) -> AbstractSpace:
+        """Where examples live."""
+        return Reals(self.shape)
+
     @abc.abstractmethod
     def __call__(self, x: Shaped[Array, "*shape"]) -> Float[Array, ""]:
         """Energy of one example, in nats."""
+
+    def extend(self, e: Float[Array, "..."]) -> Float[Array, ""]:
+        """The energy of an example that is embedded in real numbers (`space.embed`), in nats.
+
+        It is that of the example on the points of the space, and smooth between them: gradients
+        there guide samplers of bits and categories.
+        """
+        return self(e)
 
 
 class AbstractDistribution(AbstractEnergy):
@@ -48,10 +65,10 @@ class AbstractDistribution(AbstractEnergy):
 
     @abc.abstractmethod
     def log_z(self) -> Float[Array, ""]:
-        """log of the integral of exp(-E), in nats."""
+        """log of the integral of exp(-E), or of its sum over a finite space, in nats."""
 
     @abc.abstractmethod
-    def sample(self, *, key: PRNGKeyArray) -> Float[Array, "*shape"]:
+    def sample(self, *, key: PRNGKeyArray) -> Shaped[Array, "*shape"]:
         """One exact draw."""
 
 
@@ -93,8 +110,48 @@ class NonTrainable(eqx.Module):
         """The shape of an example, where `value` is an energy."""
         return self.value.shape
 
+    @property
+    def space(self) -> AbstractSpace:
+        """Where examples live, where `value` is an energy."""
+        return self.value.space
+
     def __call__(self, x: Array) -> Array:
         return stop_gradient(self.value)(x)
+
+    def extend(self, e: Float[Array, "..."]) -> Float[Array, ""]:
+        """The energy of an embedded example, where `value` is an energy."""
+        return stop_gradient(self.value).extend(e)
+
+
+def space_of(energy: Any) -> AbstractSpace | None:
+    """The space that an energy names; None for a plain function, which names none.
+
+    Example:
+        >>> ex.energy.space_of(ex.energy.Gaussian(jnp.zeros(3)))
+        Reals(shape=(3,))
+    """
+    return energy.space if isinstance(energy, AbstractEnergy | NonTrainable) else None
+
+
+def extension_of(energy: Energy) -> Energy:
+    """The energy as a function of embedded examples: `extend`, or a plain function itself.
+
+    Example:
+        >>> float(ex.energy.extension_of(lambda x: jnp.sum(x**2))(jnp.ones(3)))
+        3.0
+    """
+    return energy.extend if isinstance(energy, AbstractEnergy | NonTrainable) else energy
+
+
+def float_dtype(energy: PyTree) -> Any:
+    """The precision of an energy: that of its first floating array, else JAX's own.
+
+    Example:
+        >>> ex.energy.float_dtype(ex.energy.Gaussian(jnp.zeros(2, jnp.float32))).name
+        'float32'
+    """
+    arrays = jax.tree.leaves(eqx.filter(energy, eqx.is_inexact_array))
+    return arrays[0].dtype if arrays else jnp.result_type(float)
 
 
 def score(energy: Energy, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -107,7 +164,7 @@ def score(energy: Energy, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return -jax.grad(energy)(x)
 
 
-def log_density(distribution: AbstractDistribution, x: Float[Array, "*shape"]) -> Float[Array, ""]:
+def log_density(distribution: AbstractDistribution, x: Shaped[Array, "*shape"]) -> Float[Array, ""]:
     """log p(x) = -E(x) - log Z of a distribution, in nats.
 
     Example:

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Shaped
 
 from energax.energy.base import AbstractEnergy, NonTrainable
+from energax.space import AbstractSpace
 
 Part = AbstractEnergy | NonTrainable
 """What may be combined: an energy, or one that training leaves as it is."""
@@ -40,8 +41,15 @@ class Sum(AbstractEnergy):
             )
         self.terms, self.shape = terms, terms[0].shape
 
+    @property
+    def space(self) -> AbstractSpace:
+        return self.terms[0].space
+
     def __call__(self, x: Shaped[Array, "*shape"]) -> Float[Array, ""]:
         return sum((term(x) for term in self.terms[1:]), self.terms[0](x))
+
+    def extend(self, e: Float[Array, "..."]) -> Float[Array, ""]:
+        return sum((term.extend(e) for term in self.terms[1:]), self.terms[0].extend(e))
 
 
 class Tempered(AbstractEnergy):
@@ -75,8 +83,16 @@ class Tempered(AbstractEnergy):
         """T."""
         return self.fixed_temperature.value
 
+    @property
+    def space(self) -> AbstractSpace:
+        return self.energy.space
+
     def __call__(self, x: Shaped[Array, "*shape"]) -> Float[Array, ""]:
         value = self.energy(x)
+        return value / self.temperature.astype(value.dtype)
+
+    def extend(self, e: Float[Array, "..."]) -> Float[Array, ""]:
+        value = self.energy.extend(e)
         return value / self.temperature.astype(value.dtype)
 
 
@@ -116,7 +132,16 @@ class Bridge(AbstractEnergy):
         """t."""
         return self.fixed_time.value
 
+    @property
+    def space(self) -> AbstractSpace:
+        return self.start.space
+
     def __call__(self, x: Shaped[Array, "*shape"]) -> Float[Array, ""]:
-        start, end = self.start(x), self.end(x)
+        return self._mix(self.start(x), self.end(x))
+
+    def extend(self, e: Float[Array, "..."]) -> Float[Array, ""]:
+        return self._mix(self.start.extend(e), self.end.extend(e))
+
+    def _mix(self, start: Float[Array, ""], end: Float[Array, ""]) -> Float[Array, ""]:
         time = self.time.astype(start.dtype)
         return (1 - time) * start + time * end

@@ -12,9 +12,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.energy.base import AbstractDistribution
 from energax.energy.distributions import UniformBox
-
-_OFF = 1e-4
-"""How far from length 1 a row may be and still be on the sphere, rounding of float32 and all."""
+from energax.space import AbstractSpace, UnitSphere
+from energax.space.reals import ROUNDING
 
 
 class UniformSphere(AbstractDistribution):
@@ -36,8 +35,11 @@ class UniformSphere(AbstractDistribution):
     shape: tuple[int, ...] = eqx.field(static=True)
 
     def __check_init__(self):
-        if math.prod(self.shape) < 2:
-            raise ValueError(f"`shape` must have at least 2 numbers; got {self.shape}.")
+        UnitSphere(self.shape)
+
+    @property
+    def space(self) -> AbstractSpace:
+        return UnitSphere(self.shape)
 
     def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
         return jnp.zeros((), x.dtype)
@@ -110,7 +112,7 @@ class Sphere(AbstractManifold):
     def check(self, name: str, rows: Float[np.ndarray, " size *shape"]) -> None:
         _check_shape(name, rows, self.shape)
         lengths = np.sqrt(np.sum(np.asarray(rows, np.float64).reshape(len(rows), -1) ** 2, axis=1))
-        off = ~(np.abs(lengths - 1) <= _OFF)
+        off = ~(np.abs(lengths - 1) <= ROUNDING)
         if off.any():
             row = int(np.argmax(off))
             raise ValueError(

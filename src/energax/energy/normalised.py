@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Shaped
 
 from energax.energy.base import AbstractEnergy
+from energax.space import AbstractSpace
 
 
 class Normalised(AbstractEnergy):
@@ -32,6 +33,14 @@ class Normalised(AbstractEnergy):
         self.energy, self.shape = energy, energy.shape
         self.log_z = jnp.asarray(log_z, jnp.result_type(float))
 
+    @property
+    def space(self) -> AbstractSpace:
+        return self.energy.space
+
     def __call__(self, x: Shaped[Array, "*shape"]) -> Float[Array, ""]:
         value = self.energy(x)
+        return value + self.log_z.astype(value.dtype)
+
+    def extend(self, e: Float[Array, "..."]) -> Float[Array, ""]:
+        value = self.energy.extend(e)
         return value + self.log_z.astype(value.dtype)

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
-from energax.energy.base import AbstractDistribution, AbstractEnergy, NonTrainable
+from energax.energy.base import AbstractDistribution, AbstractEnergy, NonTrainable, float_dtype
+from energax.space import AbstractSpace
 
 
 class Tilt(AbstractEnergy):
@@ -17,7 +18,8 @@ class Tilt(AbstractEnergy):
 
     Args:
         distribution: the base.
-        network: f, from an example to a scalar.
+        network: f, from an example to a scalar; of bits and categories it sees the embedded
+            example, zeros and ones or one-hot rows.
 
     To evaluate a trained energy without energax, export it (`pip install energax[export]`) as in
     the example.
@@ -47,9 +49,19 @@ class Tilt(AbstractEnergy):
         """The base distribution."""
         return self.base.value
 
-    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, ""]:
-        return (
-            self.distribution(x)
-            + jax.lax.stop_gradient(self.distribution.log_z())
-            + self.network(x)
-        )
+    @property
+    def space(self) -> AbstractSpace:
+        return self.distribution.space
+
+    def tilt(self, x: Shaped[Array, "*shape"]) -> Float[Array, ""]:
+        """f of an example."""
+        return self.network(self.space.embed(x, float_dtype(self)))
+
+    def __call__(self, x: Shaped[Array, "*shape"]) -> Float[Array, ""]:
+        return self._normalise(self.distribution(x)) + self.tilt(x)
+
+    def extend(self, e: Float[Array, "..."]) -> Float[Array, ""]:
+        return self._normalise(self.distribution.extend(e)) + self.network(e)
+
+    def _normalise(self, value: Float[Array, ""]) -> Float[Array, ""]:
+        return value + jax.lax.stop_gradient(self.distribution.log_z())

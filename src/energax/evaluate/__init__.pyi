@@ -16,6 +16,8 @@ from .divergence import mmd as mmd
 from .duality import Duality as Duality
 from .duality import kernel_duality as kernel_duality
 from .duality import variation_duality as variation_duality
+from .enumerate import enumerate_log_z as enumerate_log_z
+from .enumerate import rbm_log_z as rbm_log_z
 from .fidelity import expected_frechet as expected_frechet
 from .fidelity import frechet_distance as frechet_distance
 from .fidelity import kernel_distance as kernel_distance
@@ -37,3 +39,5 @@ from .sphere import fisher_divergence as fisher_divergence
 from .sphere import kl_by_draws as kl_by_draws
 from .sphere import kl_on_sphere as kl_on_sphere
 from .sphere import sphere_grid as sphere_grid
+from .torus import torus_energy as torus_energy
+from .torus import torus_log_z as torus_log_z

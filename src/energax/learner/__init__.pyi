@@ -25,6 +25,8 @@ from .game import Game as Game
 from .game import GameState as GameState
 from .game import LearnedStein as LearnedStein
 from .game import Players as Players
+from .keep_best import KeepBest as KeepBest
+from .keep_best import KeepBestState as KeepBestState
 from .teaching import FromEncoder as FromEncoder
 from .teaching import FromPrior as FromPrior
 from .teaching import Optimisers as Optimisers

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
-from energax.energy import weights
+from energax.energy import space_of, weights
 from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.update import (
     apply_update,
@@ -67,6 +67,10 @@ class Descent(AbstractLearner):
         check_ema_decay(self.ema_decay)
 
     def init(self, players: PyTree, rows: Any, *, key: PRNGKeyArray) -> DescentState:
+        space, name = space_of(players), type(self.objective).__name__
+        if space is not None and not isinstance(space, self.objective.serves):
+            titles = " and ".join(kind.title for kind in self.objective.serves)
+            raise TypeError(f"{name} trains energies of {titles}; this is one of {space.title}.")
         energy = copy_arrays(players)
         moving, _ = weights(energy)
         average = None if self.ema_decay is None else moving

@@ -9,7 +9,7 @@ from energax.errors import InputError
 from energax.method.chain import LatentWalk, TrainingChain
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind, kind_of
-from energax.method.parts import BOX, Base, Inputs, Training
+from energax.method.parts import Training
 from energax.options import check, replace
 
 T = TypeVar("T", bound="AbstractMethod")
@@ -27,8 +27,6 @@ class AbstractMethod(abc.ABC):
     """
 
     training: Training
-    inputs: Inputs
-    base: Base
 
     name: ClassVar[str]
     """What the command line calls it."""
@@ -42,14 +40,12 @@ class AbstractMethod(abc.ABC):
     """When to choose it, in a line."""
     trap: ClassVar[str]
     """What goes wrong, in a line."""
+    spaces: ClassVar[tuple[str, ...]]
+    """The names of the spaces that its rows may live in."""
+    networks: ClassVar[tuple[str, ...]]
+    """The networks that it trains."""
     unsuited: ClassVar[dict[Kind, str]] = {}
     """Kinds of data that it does not suit, and why."""
-    networks: ClassVar[tuple[str, ...]] = ("mlp", "conv", "shallow")
-    """The networks that it trains."""
-    needs_base: ClassVar[bool] = False
-    """Does it draw from the base in each update, or need it to stay near the data?"""
-    suits_box: ClassVar[bool] = True
-    """Does it go with a base that is a box?"""
     generates: ClassVar[bool] = False
     """Does it train a generator?"""
     classifies: ClassVar[bool] = False
@@ -59,8 +55,7 @@ class AbstractMethod(abc.ABC):
 
     def __post_init__(self):
         check(self)
-        if self.needs_base and self.base.kind == "none":
-            raise InputError(f"--method {self.name} needs a base: choose another --base.")
+        self.validate_base()
         network = self.network_kind
         if network is not None and network not in self.networks:
             raise InputError(
@@ -76,6 +71,10 @@ class AbstractMethod(abc.ABC):
 
     def validate(self) -> None:
         """Raise InputError for options that contradict each other."""
+        return
+
+    def validate_base(self) -> None:
+        """Raise InputError for a base that the method cannot have."""
         return
 
     @classmethod
@@ -104,6 +103,8 @@ class AbstractMethod(abc.ABC):
     @classmethod
     def refusal(cls, rows: Any, network: str | None = None) -> str | None:
         """Why the method does not suit a data set, or the network that is asked for; else None."""
+        if rows.space.name not in cls.spaces:
+            return f"its rows are {rows.space.title}"
         if network is not None and network not in cls.networks:
             return f"it trains --network {' or '.join(cls.networks)}"
         if cls.classifies and rows.labels is None:
@@ -112,6 +113,11 @@ class AbstractMethod(abc.ABC):
 
     def check_rows(self, rows: Any) -> None:
         """Raise InputError for options that make sense, but not for these rows."""
+        if rows.space.name not in self.spaces:
+            raise InputError(
+                f"--method {self.name} of this kind learns from {' or '.join(self.spaces)}; the "
+                f"rows of {rows.name} are {rows.space.title}."
+            )
         if self.training.batch_size > len(rows.train):
             raise InputError(
                 f"{rows.name} has {len(rows.train)} training rows, fewer than a batch of "
@@ -122,24 +128,26 @@ class AbstractMethod(abc.ABC):
                 f"--method {self.name} learns labels, and {rows.name} has none: choose another "
                 "method."
             )
-        if self.base.kind == "box" and not self.suits_box:
-            raise InputError(
-                f"--method {self.name} has particles that would leave a box: choose another --base "
-                "(gaussian, mixture or flow)."
-            )
         if self.network_kind == "conv" and len(rows.shape) not in (2, 3):
             raise InputError(f"--network conv is for images; {rows.name} has none: choose mlp.")
-        if self.base.kind == "box" and not self._fits_box(rows):
-            raise InputError(
-                f"--base box is uniform on {list(BOX)}, which --transform {self.inputs.transform} "
-                "does not bring the data to: choose --transform box."
-            )
+        self.check_ground(rows)
 
-    def _fits_box(self, rows: Any) -> bool:
-        if self.inputs.transform == "box":
-            return True
-        inside = rows.levels is not None or abs(rows.train).max() <= BOX[1]
-        return self.inputs.transform == "none" and bool(inside)
+    def check_ground(self, rows: Any) -> None:
+        """Raise InputError for a base or units that these rows cannot have."""
+        return
+
+    @property
+    @abc.abstractmethod
+    def base_kind(self) -> str:
+        """What the base distribution is; `none` for no base."""
+
+    @abc.abstractmethod
+    def fit_ground(self, rows: Any) -> tuple[Any, Any]:
+        """The transform to model units and the base distribution, fitted to the training rows."""
+
+    @abc.abstractmethod
+    def blank_base(self, schema: Any) -> Any:
+        """A distribution of the structure of that base, to be filled with saved arrays."""
 
     @abc.abstractmethod
     def build(self, ground: Groundwork, *, key: Any) -> tuple[Any, Any]:
@@ -160,6 +168,15 @@ class AbstractMethod(abc.ABC):
     def select_energy(self, energy: Any) -> Any:
         """The energy that is sampled and measured, of the energy that was trained."""
         return energy
+
+    def wrap_learner(self, learner: Any, rows: Any) -> Any:
+        """The learner, with what of it depends on the rows."""
+        return learner
+
+    @property
+    def keeps_average(self) -> bool:
+        """Are other weights kept beside the last ones: their running average, or the best?"""
+        return self.training.ema_decay > 0
 
     @property
     def temperature(self) -> float:

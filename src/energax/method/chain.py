@@ -24,9 +24,8 @@ class Walk:
     @classmethod
     def usual(cls, kind: Kind) -> "Walk":
         """What suits most methods on a kind of data."""
-        return cls(
-            step_size={"plane": 4e-3, "table": 1e-2, "small image": 5e-2, "image": 10.0}[kind]
-        )
+        usual = {"plane": 4e-3, "small image": 5e-2, "image": 10.0}
+        return cls(step_size=usual.get(kind, 1e-2))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,6 +134,8 @@ class Buffer:
                 return cls(2048, 0.1)
             case "image":
                 return cls(4096, 0.02)
+            case "bits" | "categories":
+                return cls(512, 0.0)
         return cls()
 
 

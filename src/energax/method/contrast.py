@@ -12,8 +12,8 @@ from energax.options import above, at_least, check, option
 
 Divergence = Literal["logistic", "kl", "squared"]
 
-USUAL_RATIO = {"plane": 2, "table": 4, "small image": 1, "image": 4}
-"""Points that each row is compared with, by kind of data."""
+USUAL_RATIO = {"plane": 2, "small image": 1}
+"""Points that each row is compared with, by kind of data; 4 for the others."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Ratio:
     @classmethod
     def usual(cls, kind: Kind) -> "Ratio":
         """What suits most methods on a kind of data."""
-        return cls(USUAL_RATIO[kind])
+        return cls(USUAL_RATIO.get(kind, 4))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 from energax import energy, learner, network, objective, sampler
 from energax.errors import InputError
 from energax.method import build
-from energax.method.base import AbstractMethod
 from energax.method.descent import AbstractDescentMethod
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
 from energax.method.parts import Adam, Perceptron
+from energax.method.real import AbstractRealMethod
 from energax.options import above, at_least, check, option, replace
 
 
@@ -83,7 +83,7 @@ class DenoisingScoreMatching(AbstractDescentMethod):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DenoisingAtManyLevels(AbstractMethod):
+class DenoisingAtManyLevels(AbstractRealMethod):
     """Denoising score matching at many levels of noise, by one energy that knows the level."""
 
     network: Perceptron

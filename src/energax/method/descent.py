@@ -7,18 +7,18 @@ from typing import Any, TypeVar
 from energax import learner
 from energax.errors import InputError
 from energax.method import build
-from energax.method.base import AbstractMethod
 from energax.method.chain import Chain, Penalty, TrainingChain
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
 from energax.method.parts import Adam, Network
+from energax.method.real import AbstractRealMethod
 from energax.options import replace
 
 T = TypeVar("T", bound="AbstractChainMethod")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AbstractDescentMethod(AbstractMethod):
+class AbstractDescentMethod(AbstractRealMethod):
     """One energy, one objective, one optimiser."""
 
     network: Network

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 from energax import energy, learner, network, sampler
 from energax.errors import InputError
-from energax.method.base import AbstractMethod
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
+from energax.method.real import AbstractRealMethod
 from energax.options import PROBABILITY, WIDTH, above, at_least, check, option, replace
 
 
@@ -71,7 +71,7 @@ class Particles:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DualTraining(AbstractMethod):
+class DualTraining(AbstractRealMethod):
     """Dual training: likelihood over a ball of shallow networks, particles and neurons together."""
 
     network: Shallow

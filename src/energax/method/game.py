@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 from energax import energy, learner, network
 from energax.method import build
-from energax.method.base import AbstractMethod
 from energax.method.chain import Penalty, Rival
 from energax.method.descent import tilt_in_plane
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
 from energax.method.parts import Adam, Network
+from energax.method.real import AbstractRealMethod
 from energax.options import WIDTH, above, at_least, check, option, replace
 
 
@@ -32,7 +32,7 @@ class RivalWidth:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AbstractGameMethod(AbstractMethod):
+class AbstractGameMethod(AbstractRealMethod):
     """An energy and a rival, each with a loss of its own."""
 
     network: Network

@@ -5,11 +5,11 @@ from typing import Any, Literal
 
 from energax import learner
 from energax.method import build
-from energax.method.base import AbstractMethod
 from energax.method.chain import Chain, LatentWalk, Penalty, TrainingChain
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
 from energax.method.parts import Adam, Network
+from energax.method.real import AbstractRealMethod
 from energax.options import WIDTH, above, at_least, check, option
 
 Posterior = Literal["encoder", "prior", "persistent", "variational", "none"]
@@ -89,7 +89,7 @@ class Encoder:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AbstractTeaching(AbstractMethod):
+class AbstractTeaching(AbstractRealMethod):
     """An energy and a generator that learn from each other's chains."""
 
     network: Network

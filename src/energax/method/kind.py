@@ -1,11 +1,15 @@
 """What kind of data a set is: presets are chosen by it."""
 
 import math
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
-Kind = Literal["plane", "table", "small image", "image"]
+Kind = Literal["plane", "table", "small image", "image", "bits", "categories"]
 
 KINDS: tuple[Kind, ...] = ("plane", "table", "small image", "image")
+"""Of real numbers, and of images."""
+
+MASS_KINDS: tuple[Kind, ...] = ("bits", "categories")
+"""Of whole numbers with a mass function."""
 
 SMALL = 256
 """Up to this many axes a full covariance matrix and a plain network are the better tools."""
@@ -16,7 +20,7 @@ PLANE = 3
 
 @runtime_checkable
 class Rows(Protocol):
-    """What the kind depends on: the shape of a row, and how many values a whole number has."""
+    """What the kind depends on: the space and shape of a row, and the values of its numbers."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -28,13 +32,22 @@ class Rows(Protocol):
         """Number of values of whole numbers; None for real numbers."""
         ...
 
+    @property
+    def space(self) -> Any:
+        """Where a row lives."""
+        ...
+
 
 def kind_of(rows: Rows) -> Kind:
     """The kind of a data set, or of its schema.
 
-    Arrays of whole numbers up to `SMALL` axes are small images, other arrays images; vectors up to
-    `PLANE` numbers are the plane, longer ones tables.
+    Bits and categories have kinds of their own. Arrays of whole numbers up to `SMALL` axes are
+    small images, other arrays images; vectors up to `PLANE` numbers are the plane, longer ones
+    tables.
     """
+    for kind in MASS_KINDS:
+        if rows.space.name == kind:
+            return kind
     dim = math.prod(rows.shape)
     if len(rows.shape) > 1:
         return "small image" if dim <= SMALL and rows.levels is not None else "image"

@@ -57,6 +57,8 @@ class Training:
                 return cls(steps=1500, ema_decay=0.999)
             case "image":
                 return cls(steps=2000, batch_size=64, chunk_steps=10, checkpoint_every=100)
+            case "bits" | "categories":
+                return cls(steps=4000, batch_size=128)
 
 
 @dataclasses.dataclass(frozen=True)

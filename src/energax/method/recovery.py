@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 from energax import learner, objective, sampler
 from energax.errors import InputError
 from energax.method import build
-from energax.method.base import AbstractMethod
 from energax.method.chain import Walk
 from energax.method.denoising import Levels, make_noisy_energy
 from energax.method.descent import AbstractChainMethod, tilt_in_plane
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
 from energax.method.parts import Adam, Perceptron
+from energax.method.real import AbstractRealMethod
 from energax.options import above, option, replace
 
 
@@ -46,7 +46,7 @@ class RecoveryLikelihood(AbstractChainMethod):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RecoveryAtManyLevels(AbstractMethod):
+class RecoveryAtManyLevels(AbstractRealMethod):
     """Recovery likelihood from each level of noise to the next, by one energy that knows the level.
 
     The step size is in units of the noise between two levels.

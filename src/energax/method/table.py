@@ -1,9 +1,9 @@
-"""The only list of methods."""
+"""The only list of methods: those for real numbers, and those for bits and categories."""
 
 import importlib
 import importlib.metadata
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from energax.errors import InputError
@@ -15,12 +15,14 @@ from energax.method import (
     game,
     likelihood,
     local,
+    mass,
     matching,
     recovery,
     stein,
     teaching,
 )
 from energax.method.base import AbstractMethod
+from energax.method.kind import MASS_KINDS
 from energax.options import Option, leaves
 from energax.suggest import suggest
 
@@ -72,36 +74,78 @@ METHODS: dict[str, type[AbstractMethod]] = {
         dual.DualTraining,
     )
 }
-"""By name, in the order in which they are shown."""
+"""For real numbers and images, by name, in the order in which they are shown."""
+
+MASS_METHODS: dict[str, type[AbstractMethod]] = {
+    method.name: method
+    for method in (
+        mass.ExactLikelihood,
+        mass.PersistentContrastiveDivergence,
+        mass.ContrastiveDivergence,
+        mass.NoiseContrastiveEstimation,
+        mass.RankingNoiseContrastiveEstimation,
+        mass.PseudoLikelihood,
+        mass.RatioMatching,
+        mass.NeighbourFlow,
+        mass.ConcreteScoreMatching,
+        mass.SiteDiscrepancy,
+    )
+}
+"""For bits and categories, likewise."""
 
 
-def find_method(name: str) -> type[AbstractMethod]:
-    """The method of a name: one of `METHODS`, of an entry point, or `module:Class`.
+def find_methods(name: str) -> list[type[AbstractMethod]]:
+    """The methods of a name: that for real numbers, that for bits and categories, or both.
 
-    Other packages add methods by an entry point of the group `energax.methods`, or a user names the
-    class itself. Raises InputError for a name that is none.
+    One of `METHODS` and `MASS_METHODS`, of an entry point, or `module:Class`: other packages add
+    methods by an entry point of the group `energax.methods`, or a user names the class itself.
+    Raises InputError for a name that is none.
     """
-    if name in METHODS:
-        return METHODS[name]
+    own = [table[name] for table in (METHODS, MASS_METHODS) if name in table]
+    if own:
+        return own
     if ":" in name:
-        return _import_method(name)
+        return [_import_method(name)]
     found = _entry_points()
     if name in found:
-        return _check_method(found[name].load(), name)
-    known = [*METHODS, *found]
+        return [_check_method(found[name].load(), name)]
+    known = [*METHODS, *MASS_METHODS, *found]
     raise InputError(
         f"--method {name} is unknown{suggest(name, known, ': `energax methods` lists all.')}"
     )
 
 
+def find_method(name: str, rows: Any = None) -> type[AbstractMethod]:
+    """The method of a name for rows, or their schema; the first of that name where None.
+
+    Raises InputError for a name that is none, or that has no method for these rows.
+    """
+    found = find_methods(name)
+    if rows is None:
+        return found[0]
+    fits = [method for method in found if rows.space.name in method.spaces]
+    if not fits:
+        others = ", ".join(method_table(rows))
+        raise InputError(
+            f"--method {name} does not learn from {rows.space.title}, which {rows.name} holds; "
+            f"these do: {others}."
+        )
+    return fits[0]
+
+
+def method_table(rows: Any) -> dict[str, type[AbstractMethod]]:
+    """The table of methods for the space of rows."""
+    return MASS_METHODS if rows.space.name in MASS_KINDS else METHODS
+
+
 def list_methods() -> dict[str, type[AbstractMethod]]:
     """`METHODS`, and those that other packages add by entry points."""
-    return METHODS | {name: find_method(name) for name in _entry_points()}
+    return METHODS | {name: find_methods(name)[0] for name in _entry_points()}
 
 
 def spell_method(method: type[AbstractMethod]) -> str:
     """The name by which `find_method` finds a method again."""
-    if METHODS.get(method.name) is method:
+    if method in (METHODS.get(method.name), MASS_METHODS.get(method.name)):
         return method.name
     own = f"{method.__module__}:{method.__qualname__}"
     return next((name for name, point in _entry_points().items() if point.value == own), own)
@@ -109,7 +153,8 @@ def spell_method(method: type[AbstractMethod]) -> str:
 
 def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
     points = importlib.metadata.entry_points(group=ENTRY_POINTS)
-    return {point.name: point for point in points if point.name not in METHODS}
+    taken = METHODS.keys() | MASS_METHODS.keys()
+    return {point.name: point for point in points if point.name not in taken}
 
 
 def _import_method(name: str) -> type[AbstractMethod]:
@@ -135,7 +180,9 @@ def _check_method(found: Any, name: str) -> type[AbstractMethod]:
 
 
 def default_method(kind: str) -> type[AbstractMethod]:
-    """What is trained where no method is named: pcd on images, nce on all else."""
+    """What is trained where no method is named: pcd on images and sites, nce on all else."""
+    if kind in MASS_KINDS:
+        return MASS_METHODS["pcd"]
     return METHODS["pcd" if kind == "image" else "nce"]
 
 
@@ -146,22 +193,26 @@ def name_owners(is_meant: Callable[[Option], bool]) -> str | None:
         >>> ex.method.name_owners(lambda option: option.key == "radius")
         'dual has it'
     """
-    owners = [name for name, method in METHODS.items() if any(map(is_meant, leaves(method)))]
+    every = [*METHODS.items(), *MASS_METHODS.items()]
+    owners = [name for name, method in every if any(map(is_meant, leaves(method)))]
+    owners = list(dict.fromkeys(owners))
     if not owners:
         return None
     more = f" and {len(owners) - SHOWN} more" if len(owners) > SHOWN else ""
     return f"{', '.join(owners[:SHOWN])}{more} {'has' if len(owners) == 1 else 'have'} it"
 
 
-def render_table() -> str:
-    """The methods as a Markdown table: name, what is minimised, when to use it, and its trap.
+def render_table(methods: Mapping[str, type[AbstractMethod]] = METHODS) -> str:
+    """Methods as a Markdown table: name, space, what is minimised, when to use it, and its trap.
 
     Example:
         >>> print(ex.method.render_table().splitlines()[0])
-        | method | minimises | use it | trap |
+        | method | space | minimises | use it | trap |
     """
-    lines = [["method", "minimises", "use it", "trap"], ["---"] * 4]
-    for name, method in METHODS.items():
-        about = (text.replace("|", "\\|") for text in (method.minimises, method.use, method.trap))
+    lines = [["method", "space", "minimises", "use it", "trap"], ["---"] * 5]
+    for name, method in methods.items():
+        titles = ", ".join(method.spaces)
+        texts = (titles, method.minimises, method.use, method.trap)
+        about = (text.replace("|", "\\|") for text in texts)
         lines.append([f"[`{name}`](#{name})", *about])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

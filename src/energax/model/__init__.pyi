@@ -11,6 +11,7 @@ from .latent import encode as encode
 from .latent import interpolate as interpolate
 from .latent import mean_squared as mean_squared
 from .latent import reconstruct as reconstruct
+from .mass import find_couplings as find_couplings
 from .measuring import Measured as Measured
 from .measuring import estimate_log_z as estimate_log_z
 from .measuring import measure as measure

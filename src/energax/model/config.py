@@ -53,6 +53,8 @@ MODEL = {
         "labels": optional(whole(at_least(1))),
         "digest": TEXT,
         "cautions?": list_of(CAUTION),
+        "states?": optional(whole(at_least(2))),
+        "letters?": optional(TEXT),
     },
     "energy": optional(TEXT),
 }
@@ -113,7 +115,7 @@ def read_method(path: Path) -> AbstractMethod:
     """The method of a folder, every option checked."""
     found, source = read_config(path), str(path / CONFIG)
     try:
-        kind = find_method(found["method"])
+        kind = find_method(found["method"], Schema.from_dict(found["schema"]))
     except InputError as reason:
         raise InputError(f"{source} holds a value that it must not: {reason}") from reason
     return from_dict(kind, found["options"], source)

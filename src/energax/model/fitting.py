@@ -37,7 +37,7 @@ def choose_method(name: str | None, rows: Dataset, options: dict[str, Any]) -> A
 
     Raises InputError for a name that is none, another method's option, or a value out of range.
     """
-    kind = default_method(kind_of(rows)) if name is None else find_method(name)
+    kind = default_method(kind_of(rows)) if name is None else find_method(name, rows)
     return set_options(kind.preset_for(rows), options)
 
 
@@ -61,11 +61,8 @@ def prepare(method: AbstractMethod, rows: Dataset, energy: Any = None) -> Ground
     """
     method.check_rows(rows)
     with stage("fitting the base"):
-        transform = build.fit_transform(method.inputs, rows)
-        base = build.fit_base(
-            method.base, method.inputs.transform, rows, transform, seed=method.training.seed
-        )
-    tilted = method.base.kind != "none"
+        transform, base = method.fit_ground(rows)
+    tilted = method.base_kind != "none"
     count, labels = len(rows.train), rows.labels or 0
     ground = Groundwork(base, transform, count, labels, tilted=tilted, energy=energy)
     build.check_players(method, ground)
@@ -82,6 +79,7 @@ def start_run(
     start, init = jax.random.split(jax.random.key(method.training.seed))
     players, learner = method.build(ground, key=init)
     players = method.fit_players(players, rows, ground.transform)
+    learner = method.wrap_learner(learner, rows)
     inputs = method.training_rows(rows)
     size = None if method.training.batch_size == len(inputs) else method.training.batch_size
     run = train.start(

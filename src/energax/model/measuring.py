@@ -17,9 +17,14 @@ from energax.method import build
 from energax.model import baselines
 from energax.model.base import Model
 from energax.model.learning import judge_learning
+from energax.model.mass import (
+    estimate_mass_log_z,
+    measure_mass_baselines,
+    measure_mass_quality,
+)
 from energax.model.quality import box_of, measure_labels, measure_quality
 from energax.model.record import estimate, figure
-from energax.model.sampling import decode_rows, sample_chains
+from energax.model.sampling import Samples, decode_rows, sample_chains
 from energax.model.scoring import check_rows, score_rows
 from energax.progress import stage
 
@@ -91,7 +96,7 @@ def measure(
     with stage("scoring test rows"):
         record, each = _likelihood(model, tested, log_z)
         truth = None if rows is None else rows.distribution
-        record |= measure_quality(model, tested, truth, found)
+        record |= _quality(model, tested, truth, found)
     if model.method.classifies and rows is not None:
         record |= measure_labels(model, tested, np.asarray(rows.labelled[1].label))
     record["baselines"] = _baselines(model, known if compare else None, tested, each)
@@ -101,6 +106,13 @@ def measure(
     record["seconds"] = figure(time.perf_counter() - began)
     certain = dataclasses.replace(model, measured_log_z=log_z)
     return Measured(record, certain, decode_rows(model, found.x), found.energies, tested)
+
+
+def _quality(model: Model, rows: Rows, truth: Any, found: Samples) -> dict[str, Any]:
+    if model.schema.states is None:
+        return measure_quality(model, rows, truth, found)
+    about = found.acceptance, found.sampler
+    return measure_mass_quality(model, rows, found.x, found.energies, about)
 
 
 def _check(particles: int, level: float) -> None:
@@ -124,13 +136,16 @@ def estimate_log_z(
         rows: Where mass should be, in the user's units, such as training rows; None where there are
             none.
     """
+    if model.schema.states is not None:
+        known = None if rows is None else check_rows(model, rows)
+        return estimate_mass_log_z(model, known, particles=particles, level=level, key=key)
     if model.cold:
         return (
             f"Not attempted: the chains of training ran at temperature "
             f"{model.method.temperature:.3g}, so the density is too concentrated for annealed "
             "importance sampling."
         )
-    if model.method.base.kind == "none":
+    if model.method.base_kind == "none":
         return "Not attempted: without a base the energy may have no finite log Z."
     if math.prod(model.schema.shape) <= 2:
         found = evaluate.quadrature(model.energy, *box_of(model))
@@ -149,7 +164,10 @@ def estimate_log_z(
 
 def _baselines(model: Model, train: Any, test: Rows, each: np.ndarray | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    if train is not None and baselines.fits(model.schema.shape):
+    if train is not None and model.schema.states is not None:
+        with stage("fitting baselines"):
+            found = measure_mass_baselines(model, check_rows(model, train), test, each)
+    elif train is not None and baselines.fits(model.schema.shape):
         with stage("fitting baselines"):
             known = check_rows(model, train)
             found = baselines.measure_baselines(known, test, model.schema.levels, each)

@@ -115,4 +115,4 @@ def _coverage(
 
 def box_of(model: Model) -> tuple[float, float]:
     """The box for quadrature, model units."""
-    return BOX if model.method.base.kind == "box" else (-REACH, REACH)
+    return BOX if model.method.base_kind == "box" else (-REACH, REACH)

@@ -12,6 +12,7 @@ from energax.energy import draws, stop_gradient
 from energax.errors import Diverged, InputError
 from energax.learner import TeachingPlayers
 from energax.model.base import Model, Source
+from energax.model.mass import draw_mass
 from energax.model.players import apply_each, check_finite, find_generator, generate
 from energax.network import NoisyGenerator
 from energax.sampler import AbstractSampler, Info, State, adapt_hmc, chains, trace
@@ -76,8 +77,10 @@ def sample_chains(model: Model, count: int, *, key: PRNGKeyArray) -> Samples:
     exact but for what is left of the start. One trained cold, or by short runs, is sampled as it
     was trained: by its own Langevin steps, as many as a chain of training lives, from where those
     started: at samples of its generator, or at draws of the base. Raises Diverged for samples that
-    are not finite.
+    are not finite. Bits and categories have samplers of their own.
     """
+    if model.schema.states is not None:
+        return Samples(*draw_mass(model, count, key=key))
     chain = model.training_chain
     if chain is not None and chain.at_generator:
         return _from_generator(model, count, key=key)

@@ -11,10 +11,11 @@ from jaxtyping import PyTree
 
 from energax import data, train
 from energax.content import FLAG, TEXT, list_of, number, optional, read_sealed, write_sealed
+from energax.drafts import draft_folder
 from energax.energy import weights
 from energax.errors import InputError
 from energax.evaluate import Estimate, LogZ
-from energax.files import draft_folder, read_json, write_json
+from energax.files import read_json, write_json
 from energax.learner import Players, TeachingPlayers
 from energax.method import Groundwork, build
 from energax.model.base import Model
@@ -53,7 +54,7 @@ MEASURED = {
 
 def read_base(path: Path) -> Any:
     """The base distribution of a folder, as fitted when its run was created."""
-    blank = build.blank_base(read_method(path).base, read_schema(path).shape)
+    blank = read_method(path).blank_base(read_schema(path))
     return train.read_weights(path / BASE, {"base": blank})["base"]
 
 
@@ -65,7 +66,7 @@ def read_groundwork(path: Path, rows: int = 1, energy: Any = None) -> Groundwork
         read_transform(path),
         rows,
         schema.labels or 0,
-        tilted=method.base.kind != "none",
+        tilted=method.base_kind != "none",
         energy=energy,
     )
 
@@ -91,7 +92,7 @@ def load(path: Path | str, *, energy: Any = None) -> Model:
     blank, _ = method.build(ground, key=jax.random.key(0))
     untrained = blank.energy if isinstance(blank, Players | TeachingPlayers) else blank
     moving, still = weights(untrained)
-    averaged = method.training.ema_decay > 0
+    averaged = method.keeps_average
     like = {"energy": moving} | ({"average": moving} if averaged else {})
     others = {name: part for name, part in list_auxiliary(blank).items() if part is not None}
     found = fill_arrays(like | others, arrays, source=str(folder / WEIGHTS))
@@ -152,7 +153,7 @@ def list_weights(model: Model) -> dict[str, PyTree]:
     """The arrays of a model by part: what `load` reads."""
     trained = weights(model.trained)[0]
     parts = {"energy": trained}
-    if model.method.training.ema_decay > 0:
+    if model.method.keeps_average:
         parts["average"] = trained
     return parts | list_auxiliary(model.players)
 

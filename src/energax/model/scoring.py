@@ -40,7 +40,12 @@ def check_rows(model: Model, rows: Any, hidden: Bool[np.ndarray, "..."] | None =
         rows = _blank(np.asarray(rows), hidden)
     schema = model.schema
     return data.check_array(
-        rows, schema.shape, columns=schema.columns, levels=schema.levels, name=schema.name
+        rows,
+        schema.shape,
+        columns=schema.columns,
+        levels=schema.levels,
+        states=schema.states,
+        name=schema.name,
     )[0]
 
 
@@ -62,7 +67,7 @@ def score_rows(model: Model, rows: Any, copies: int = DEQUANTISATIONS) -> Scores
     """
     found = evaluate_energy(model, model.energy, check_rows(model, rows), copies)
     energies = found.energies.sum(axis=0)
-    bad = np.isnan(energies) if model.method.base.kind == "box" else ~np.isfinite(energies)
+    bad = np.isnan(energies) if model.method.base_kind == "box" else ~np.isfinite(energies)
     if bad.any():
         raise InputError(
             f"The energy of {bad.sum()} of {len(bad)} rows is not finite, first that of row "

@@ -14,6 +14,14 @@ from .coupled import CoupledLikelihood as CoupledLikelihood
 from .coverage import coverage_warning as coverage_warning
 from .denoising import DenoisingScoreMatching as DenoisingScoreMatching
 from .denoising import MultiLevelDenoising as MultiLevelDenoising
+from .discrete import ConcreteScoreMatching as ConcreteScoreMatching
+from .discrete import ExactLikelihood as ExactLikelihood
+from .discrete import NeighbourFlow as NeighbourFlow
+from .discrete import Perturbation as Perturbation
+from .discrete import PseudoLikelihood as PseudoLikelihood
+from .discrete import RatioMatching as RatioMatching
+from .discrete import SiteDiscrepancy as SiteDiscrepancy
+from .discrete import stream_log_z as stream_log_z
 from .joint import CrossEntropy as CrossEntropy
 from .joint import JointLikelihood as JointLikelihood
 from .likelihood import ContrastiveDivergence as ContrastiveDivergence

@@ -1,10 +1,18 @@
 """Objectives: a scalar to differentiate, what it carries to the next call, and its metrics."""
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
+
+from energax.space import AbstractSpace, Bits, Box, Categories, Reals, UnitSphere
+
+REAL = (Reals, Box, UnitSphere)
+"""The spaces of objectives that need a gradient in the example, or noise added to it."""
+
+FINITE = (Bits, Categories)
+"""The spaces of objectives that change sites, or sum over points."""
 
 
 class Aux(eqx.Module):
@@ -35,15 +43,20 @@ class AbstractObjective(eqx.Module):
         -1.0
     """
 
+    serves: ClassVar[tuple[type[AbstractSpace], ...]] = REAL
+    """The spaces whose energies it trains."""
+
     @abc.abstractmethod
-    def init(self, energy: Any, rows: Float[Array, " size *shape"], *, key: PRNGKeyArray) -> PyTree:
+    def init(
+        self, energy: Any, rows: Shaped[Array, " size *shape"], *, key: PRNGKeyArray
+    ) -> PyTree:
         """The memory of the first call, None where nothing is carried. `rows`: a batch of data."""
 
     @abc.abstractmethod
     def __call__(
         self,
         energy: Any,
-        batch: Float[Array, " batch *shape"],
+        batch: Shaped[Array, " batch *shape"],
         memory: PyTree,
         *,
         key: PRNGKeyArray,
@@ -59,5 +72,5 @@ class AbstractMemoryless(AbstractObjective):
         True
     """
 
-    def init(self, energy: Any, rows: Float[Array, " size *shape"], *, key: PRNGKeyArray) -> None:
+    def init(self, energy: Any, rows: Shaped[Array, " size *shape"], *, key: PRNGKeyArray) -> None:
         return None

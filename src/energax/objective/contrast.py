@@ -7,14 +7,14 @@ from typing import Literal, NamedTuple, get_args
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from energax.energy import AbstractDistribution, Energy, draws, log_density
-from energax.objective.base import AbstractMemoryless, Aux
+from energax.objective.base import FINITE, REAL, AbstractMemoryless, Aux
 from energax.objective.coverage import noise_coverage
 from energax.objective.pairs import check_pairs, compare, perturb
 
-Batch = Float[Array, " batch *shape"]
+Batch = Shaped[Array, " batch *shape"]
 Divergence = Literal["logistic", "kl", "squared"]
 """The Bregman divergences of `NoiseContrastiveEstimation`."""
 
@@ -85,6 +85,7 @@ class NoiseContrastiveEstimation(AbstractMemoryless):
         0.693
     """
 
+    serves = (*REAL, *FINITE)
     noise: AbstractDistribution
     ratio: int = eqx.field(static=True, default=1)
     divergence: Divergence = eqx.field(static=True, default="logistic")
@@ -132,6 +133,7 @@ class RankingNoiseContrastiveEstimation(AbstractMemoryless):
         0.0
     """
 
+    serves = (*REAL, *FINITE)
     noise: AbstractDistribution
     ratio: int = eqx.field(static=True, default=1)
 

@@ -3,13 +3,13 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from energax.energy import AbstractDistribution, Energy, draws, stop_gradient
-from energax.objective.base import AbstractMemoryless, AbstractObjective, Aux
+from energax.objective.base import FINITE, REAL, AbstractMemoryless, AbstractObjective, Aux
 from energax.sampler import AbstractSampler, Buffer, chains, trace
 
-Batch = Float[Array, " batch *shape"]
+Batch = Shaped[Array, " batch *shape"]
 
 
 def contrast(
@@ -33,6 +33,14 @@ def contrast(
     return loss, {"loss": loss, "energy_data": up, "energy_chain": down}
 
 
+def measure_displacement(before: Batch, after: Batch) -> Float[Array, ""]:
+    """The root mean square move, of real numbers; of bits and categories the share of changed sites
+    in [0, 1], for a difference of categories says nothing."""
+    if jnp.issubdtype(before.dtype, jnp.floating):
+        return jnp.sqrt(jnp.mean((after - before) ** 2))
+    return jnp.mean(after != before)
+
+
 def walk(
     sampler: AbstractSampler, energy: Energy, starts: Batch, steps: int, *, key: PRNGKeyArray
 ) -> tuple[Batch, dict[str, Float[Array, ""]]]:
@@ -43,7 +51,7 @@ def walk(
     health = {
         "acceptance": jnp.mean(info.acceptance),
         "input_grad_norm": jnp.mean(info.grad_norm),
-        "displacement": jnp.sqrt(jnp.mean((state.x - starts) ** 2)),
+        "displacement": measure_displacement(starts, state.x).astype(info.acceptance.dtype),
     }
     return jax.lax.stop_gradient(state.x), health
 
@@ -76,6 +84,7 @@ class ContrastiveDivergence(AbstractMemoryless):
         1.0
     """
 
+    serves = (*REAL, *FINITE)
     sampler: AbstractSampler
     steps: int = eqx.field(static=True, default=20)
     penalty: float = 0.0
@@ -109,6 +118,7 @@ class ShortRun(AbstractMemoryless):
         1.0
     """
 
+    serves = (*REAL, *FINITE)
     sampler: AbstractSampler
     distribution: AbstractDistribution
     steps: int = eqx.field(static=True, default=60)
@@ -152,6 +162,7 @@ class PersistentContrastiveDivergence(AbstractObjective):
         (8, 2)
     """
 
+    serves = (*REAL, *FINITE)
     sampler: AbstractSampler
     distribution: AbstractDistribution
     steps: int = eqx.field(static=True, default=20)

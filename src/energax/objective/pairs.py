@@ -5,16 +5,17 @@ For a pair {x, y} that is as likely to be made from x as from y, p(x) / (p(x) + 
 distribution of the data.
 """
 
+import math
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 
 from energax.energy import Energy
 
-Batch = Float[Array, " batch *shape"]
-Others = Float[Array, " copies batch *shape"]
+Batch = Shaped[Array, " batch *shape"]
+Others = Shaped[Array, " copies batch *shape"]
 
 
 def perturb(batch: Batch, noise: float, copies: int, *, key: PRNGKeyArray) -> Others:
@@ -38,3 +39,18 @@ def check_pairs(noise: float, ratio: int = 1) -> None:
         raise ValueError(f"`noise` must be above 0; got {noise}.")
     if ratio < 1:
         raise ValueError(f"`ratio` must be at least 1; got {ratio}.")
+
+
+def average_discrepancy(gaps: Float[Array, " copies batch"], stabiliser: float) -> Float[Array, ""]:
+    """Mean over rows of log(w / M + mean_j exp(gap_j)), gap_j = E(x) - E(x_j) of M copies x_j."""
+    steady = jnp.full_like(gaps[:1], jnp.log(stabiliser))
+    whole = jax.nn.logsumexp(jnp.concatenate([gaps, steady]), axis=0)
+    return jnp.mean(whole) - math.log(len(gaps))
+
+
+def check_discrepancy(copies: int, stabiliser: float) -> None:
+    """Raise ValueError for settings of an energy discrepancy that are out of range."""
+    if copies < 1:
+        raise ValueError(f"`copies` must be at least 1; got {copies}.")
+    if not stabiliser >= 0:
+        raise ValueError(f"`stabiliser` must be at least 0; got {stabiliser}.")

@@ -1,7 +1,5 @@
 """Learning from noisy copies: recover the clean row, or compare it with its noisy copies."""
 
-import math
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,7 +7,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from energax.energy import AbstractEnergy, Energy, stop_gradient
 from energax.objective.base import AbstractMemoryless, Aux
-from energax.objective.pairs import check_pairs, perturb
+from energax.objective.pairs import (
+    average_discrepancy,
+    check_discrepancy,
+    check_pairs,
+    perturb,
+)
 from energax.sampler import AbstractSampler, run, trace
 
 Batch = Float[Array, " batch *shape"]
@@ -120,10 +123,7 @@ class EnergyDiscrepancy(AbstractMemoryless):
 
     def __check_init__(self):
         check_pairs(self.noise)
-        if self.copies < 1:
-            raise ValueError(f"`copies` must be at least 1; got {self.copies}.")
-        if not self.stabiliser >= 0:
-            raise ValueError(f"`stabiliser` must be at least 0; got {self.stabiliser}.")
+        check_discrepancy(self.copies, self.stabiliser)
 
     def __call__(
         self, energy: Energy, batch: Batch, memory: None, *, key: PRNGKeyArray
@@ -132,9 +132,6 @@ class EnergyDiscrepancy(AbstractMemoryless):
         middle = perturb(batch, self.noise, 1, key=first)[0]
         others = perturb(middle, self.noise, self.copies, key=then)
         here, there = jax.vmap(energy)(batch), jax.vmap(jax.vmap(energy))(others)
-        gaps = here[None] - there
-        steady = jnp.full_like(gaps[:1], jnp.log(self.stabiliser))
-        whole = jax.nn.logsumexp(jnp.concatenate([gaps, steady]), axis=0)
-        loss = jnp.mean(whole) - math.log(self.copies)
+        loss = average_discrepancy(here[None] - there, self.stabiliser)
         parts = {"loss": loss, "energy_data": jnp.mean(here), "energy_noise": jnp.mean(there)}
         return loss, Aux(memory, parts)

@@ -15,6 +15,7 @@ from energax.energy import AbstractDistribution, draws
 from energax.files import write_text
 from energax.method import AbstractMethod
 from energax.model import Measured, Model
+from energax.model.mass import find_couplings
 from energax.model.scoring import evaluate_energy
 from energax.objective import coverage_warning
 from energax.options import leaves
@@ -70,7 +71,7 @@ def collect_results(
     """
     known = rows.train if rows is not None else train
     known = None if known is None else room.check_rows(model, known)
-    plane = measured.test.shape[1:] == (2,)
+    plane = measured.test.shape[1:] == (2,) and model.schema.states is None
     log_z = measured.record.get("log_z", {}).get("value")
     truth = rows.distribution if rows is not None and plane else None
     schema = model.schema
@@ -91,6 +92,8 @@ def collect_results(
         draws=measured.samples,
         chains=measured.chains[:CHAINS],
         levels=schema.levels,
+        states=schema.states,
+        couplings=find_couplings(model.energy),
         columns=schema.columns,
         model_density=grid_model(model, measured.test, log_z or 0.0) if plane else None,
         exact_density=None if truth is None else grid_distribution(truth, measured.test),

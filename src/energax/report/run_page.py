@@ -1,5 +1,6 @@
 """The page of one run: one self-contained HTML file."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from energax.report.figure_energies import MEANING, draw_histograms, draw_traces
 from energax.report.figure_forest import build_forest
 from energax.report.figure_images import draw_images, is_image
 from energax.report.figure_plane import draw_plane
+from energax.report.figure_sites import draw_couplings, draw_frequencies, draw_rows
 from energax.report.figure_table import COLUMNS, draw_marginals, draw_pairs
 from energax.report.generator_section import describe_generator, shown_metrics
 from energax.report.labels import TITLES, title_of
@@ -42,6 +44,8 @@ TEMPLATES = Environment(
 def draw_samples(results: RunResults) -> tuple[str, list[tuple[str, list[Picture]]]]:
     """The figures that fit the shape of a row: a lead sentence, and figures by layout."""
     test, draws = results.test, results.draws
+    if results.states is not None:
+        return draw_sites(results, results.states)
     if is_image(results.shape):
         found = draw_images(results)
         lead = "The first test rows and the first draws, not selected."
@@ -62,6 +66,23 @@ def draw_samples(results: RunResults) -> tuple[str, list[tuple[str, list[Picture
         ("quad", draw_marginals(test, draws, columns)),
         ("pair", draw_pairs(test, draws, columns)),
     ]
+
+
+def draw_sites(results: RunResults, states: int) -> tuple[str, list[tuple[str, list[Picture]]]]:
+    """The figures of bits and categories: rows, frequencies, couplings."""
+    flat, draws = results.test.reshape(len(results.test), -1), results.draws
+    drawn = None if draws is None else draws.reshape(len(draws), -1)
+    if is_image(results.shape):
+        found = draw_images(dataclasses.replace(results, levels=states))
+    else:
+        found = draw_rows(flat, drawn, states)
+    groups = [("pair", found[:2]), ("one", found[2:])]
+    if drawn is not None:
+        groups.append(("pair", draw_frequencies(flat, drawn, states)))
+    if results.couplings is not None:
+        groups.append(("one", [draw_couplings(results.couplings)]))
+    lead = "The first test rows and the first draws, not selected, and what they have in common."
+    return lead, [(layout, pictures) for layout, pictures in groups if pictures]
 
 
 def _describe_evaluation(results: RunResults) -> dict[str, Any]:

@@ -78,6 +78,8 @@ class RunResults:
         chains: energies along chains, one in `thin` steps.
         thin: steps of a chain between two columns of `chains`.
         levels: number of values of integer data, 256 for bytes.
+        states: number of values of a site, for bits and categories; None for all else.
+        couplings: strength of the coupling of each pair of sites, for an energy of pairs.
         columns: names of the columns of a table.
         model_density: the learned density, in the plane.
         exact_density: the density that the data were drawn from, in the plane.
@@ -110,6 +112,8 @@ class RunResults:
     chains: Float[np.ndarray, " chains steps"] | None = None
     thin: int = 1
     levels: int | None = None
+    states: int | None = None
+    couplings: Float[np.ndarray, " sites sites"] | None = None
     columns: Sequence[str] | None = None
     model_density: Density | None = None
     exact_density: Density | None = None

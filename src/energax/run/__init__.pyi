@@ -16,6 +16,7 @@ from .rows import WRITERS as WRITERS
 from .rows import check_images as check_images
 from .rows import fit_rows as fit_rows
 from .rows import make_key as make_key
+from .rows import write_contacts as write_contacts
 from .rows import write_sheet as write_sheet
 from .studying import study as study
 from .sweep import Sweep as Sweep

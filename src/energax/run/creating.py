@@ -15,9 +15,10 @@ import jax
 
 from energax import data, train
 from energax.data import Dataset
+from energax.drafts import draft_folder
 from energax.errors import InputError
-from energax.files import draft_folder, write_json
-from energax.method import AbstractMethod, spell_method
+from energax.files import write_json
+from energax.method import AbstractMethod, Groundwork, spell_method
 from energax.model import config, fitting
 from energax.options import differences, leaves
 from energax.run.folder import Folder, check_new
@@ -32,8 +33,18 @@ def new_run(
 
     Checks everything first. Raises InputError, and writes nothing, where something is wrong.
     """
-    path = out or free_path(f"{rows.name}-{method.name}".replace(":", "-"))
-    return create(path, source, test_fraction, rows, method)
+    if out is not None:
+        return create(out, source, test_fraction, rows, method)
+    ground = fitting.prepare(method, rows)
+    about = describe(source, test_fraction, rows, method)
+    while True:
+        path = free_path(f"{rows.name}-{method.name}".replace(":", "-"))
+        try:
+            return _write(path, about, ground)
+        except InputError:
+            # Another process may take the number meanwhile: then the next one is free.
+            if not path.exists():
+                raise
 
 
 def create(
@@ -45,9 +56,12 @@ def create(
     """
     check_new(path)
     ground = fitting.prepare(method, rows)
-    command = reproducing_command(source, method, rows, test_fraction)
+    return _write(path, describe(source, test_fraction, rows, method), ground)
+
+
+def _write(path: Path, about: dict[str, Any], ground: Groundwork) -> Folder:
     with draft_folder(path) as draft:
-        write_json(draft / config.CONFIG, describe(source, test_fraction, rows, method, command))
+        write_json(draft / config.CONFIG, about)
         write_json(draft / config.TRANSFORM, data.to_json(ground.transform))
         train.write_weights(draft / config.BASE, {"base": ground.base})
     return Folder(path)
@@ -101,11 +115,11 @@ def spell_option(flag: str, value: Any) -> list[str]:
 
 
 def describe(
-    source: str, test_fraction: float, rows: Dataset, method: AbstractMethod, command: str
+    source: str, test_fraction: float, rows: Dataset, method: AbstractMethod
 ) -> dict[str, Any]:
     """The content of config.json: everything needed to repeat the run."""
     return config.describe(method, rows.schema) | {
-        "command": command,
+        "command": reproducing_command(source, method, rows, test_fraction),
         "data": {
             "source": source if source in data.NAMES else str(Path(source).resolve()),
             "test_fraction": test_fraction,

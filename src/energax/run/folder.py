@@ -78,8 +78,13 @@ class Folder:
         """The rows it was trained on. Raises InputError where they are no longer the same."""
         about = config.read_entry(self.path, "data")
         source = about["source"]
-        found = data.load(source, test_fraction=about["test_fraction"])
         known = self.schema()
+        found = data.load(
+            source,
+            test_fraction=about["test_fraction"],
+            states=known.states,
+            letters=known.letters,
+        )
         if found.digest != known.digest:
             raise InputError(
                 f"{source} has changed since {self.path} was trained (digest "

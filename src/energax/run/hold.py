@@ -6,11 +6,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from energax.drafts import LOCK
 from energax.errors import InputError
 from energax.run.folder import Folder
-
-LOCK = ".lock"
-"""The file in a folder that the operating system locks; it frees it when a process dies."""
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import polars as pl
-from jaxtyping import PRNGKeyArray, Shaped
+from jaxtyping import Float, PRNGKeyArray, Shaped
 from PIL import Image
 
 from energax import data
@@ -66,8 +66,29 @@ def write_picture(path: Path, pixels: np.ndarray) -> None:
     write_bytes(path, content.getvalue())
 
 
+def write_contacts(
+    path: Path,
+    couplings: Float[np.ndarray, " sites sites"],
+    schema: Schema,
+    apart: int,
+    count: int | None,
+) -> int:
+    """Pairs of sites from `apart` on, by falling strength: names, or numbers from 1; how many."""
+    firsts, seconds = np.triu_indices(len(couplings), apart)
+    scores = couplings[firsts, seconds]
+    order = np.argsort(-np.abs(scores), kind="stable")[:count]
+    names = np.array(schema.columns or [str(1 + site) for site in range(len(couplings))])
+    columns = {
+        "first": [guard(name) for name in names[firsts[order]].tolist()],
+        "second": [guard(name) for name in names[seconds[order]].tolist()],
+        "score": scores[order],
+    }
+    write_text(path, pl.DataFrame(columns).write_csv())
+    return len(order)
+
+
 WRITERS: dict[str, Callable[[Path, Rows, Schema], None]] = {
-    ".png": lambda path, rows, schema: write_sheet(path, rows, schema.levels),
+    ".png": lambda path, rows, schema: write_sheet(path, rows, schema.levels or schema.states),
     ".npz": lambda path, rows, schema: write_arrays(path, draws=rows),
     ".csv": write_csv,
 }
@@ -81,4 +102,11 @@ def make_key(seed: int) -> PRNGKeyArray:
 
 def fit_rows(table: data.Table, schema: Schema) -> Rows:
     """The rows of a table as a model takes them. Raises InputError where they do not fit."""
-    return data.check_rows(table, schema.shape, columns=schema.columns, levels=schema.levels)
+    return data.check_rows(
+        table,
+        schema.shape,
+        columns=schema.columns,
+        levels=schema.levels,
+        states=schema.states,
+        letters=schema.letters,
+    )

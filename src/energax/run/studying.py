@@ -9,7 +9,7 @@ from energax import model
 from energax.data import Dataset
 from energax.errors import Diverged, InputError
 from energax.files import write_json
-from energax.method import METHODS, AbstractMethod, find_method
+from energax.method import AbstractMethod, find_method, method_table
 from energax.options import leaves, replace
 from energax.run.comparing import collect_comparison, write_comparison
 from energax.run.creating import create, spell_option
@@ -27,8 +27,8 @@ def choose_methods(
     Raises InputError for a name that is none, or a method that does not suit.
     """
     if tuple(names) == ("all",):
-        return {n: m for n, m in METHODS.items() if m.refusal(rows, network) is None}
-    chosen = {name: find_method(name) for name in names}
+        return {n: m for n, m in method_table(rows).items() if m.refusal(rows, network) is None}
+    chosen = {name: find_method(name, rows) for name in names}
     for name, method in chosen.items():
         if (why := method.refusal(rows, network)) is not None:
             raise InputError(f"--methods: {name} does not suit {rows.name}: {why}.")

@@ -7,6 +7,7 @@ from .base import AbstractSampler as AbstractSampler
 from .base import Info as Info
 from .base import State as State
 from .base import chains as chains
+from .base import check_space as check_space
 from .base import nothing as nothing
 from .base import path as path
 from .base import run as run
@@ -24,7 +25,19 @@ from .denoise import denoise_step as denoise_step
 from .denoise import recover as recover
 from .diffuse import predictor_corrector as predictor_corrector
 from .diffuse import reverse_sde as reverse_sde
+from .finite import colour_sites as colour_sites
 from .flow import probability_flow as probability_flow
 from .flow import velocity as velocity
+from .gibbs import BlockGibbs as BlockGibbs
+from .gibbs import Gibbs as Gibbs
+from .informed import DiscreteLangevin as DiscreteLangevin
+from .informed import GibbsWithGradients as GibbsWithGradients
+from .informed import PathAuxiliary as PathAuxiliary
 from .langevin import Langevin as Langevin
 from .manifold import OnManifold as OnManifold
+from .tempering import AbstractLevels as AbstractLevels
+from .tempering import Bridges as Bridges
+from .tempering import Temperatures as Temperatures
+from .tempering import Tempering as Tempering
+from .tempering import adapt_ladder as adapt_ladder
+from .tempering import swap_rates as swap_rates

@@ -2,13 +2,15 @@
 
 import abc
 from collections.abc import Callable
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
 
-from energax.energy import Energy
+from energax.energy import Energy, space_of
+from energax.space import AbstractFinite, AbstractSpace, Box, Reals
 
 
 class State(eqx.Module):
@@ -32,6 +34,7 @@ class Info(eqx.Module):
         acceptance: Probability with which the proposal was accepted; 1 for an unadjusted step.
         energy: E before an unadjusted step or after an adjusted one, in nats.
         grad_norm: Norm of dE/dx at the start of the step; 0 where the sampler does not report it.
+        swaps: Probability of the swap of each pair of neighbours, of `Tempering` alone.
 
     Example:
         >>> walk, energy = ex.sampler.Langevin(0.1), ex.energy.Gaussian(jnp.zeros(2))
@@ -43,17 +46,22 @@ class Info(eqx.Module):
     acceptance: Float[Array, ""]
     energy: Float[Array, ""]
     grad_norm: Float[Array, ""]
+    swaps: Float[Array, " pairs"] | None = None
 
 
 class AbstractSampler(eqx.Module):
     """A Markov kernel for any energy, of one example: `init` a state, then `step` from it.
 
-    A sampler of your own defines these two; `run` and `chains` loop over it.
+    A sampler of your own defines these two, and the spaces that it `serves` where those are not
+    real numbers; `run` and `chains` loop over it.
 
     Example:
         >>> issubclass(ex.sampler.Langevin, ex.sampler.AbstractSampler)
         True
     """
+
+    serves: ClassVar[tuple[type[AbstractSpace], ...]] = (Reals, Box)
+    """The spaces whose examples it moves."""
 
     @abc.abstractmethod
     def init(self, energy: Energy, x: Shaped[Array, "*shape"], *, key: PRNGKeyArray) -> State:
@@ -62,6 +70,25 @@ class AbstractSampler(eqx.Module):
     @abc.abstractmethod
     def step(self, energy: Energy, state: State, *, key: PRNGKeyArray) -> tuple[State, Info]:
         """One transition: the next state and its diagnostics."""
+
+
+def check_space(sampler: AbstractSampler, energy: Energy, x: Shaped[Array, "*shape"]) -> None:
+    """Raise TypeError where a sampler does not move the examples of an energy that names a space.
+
+    Example:
+        >>> walk, energy = ex.sampler.Langevin(0.1), ex.energy.Gaussian(jnp.zeros(2))
+        >>> ex.sampler.check_space(walk, energy, jnp.zeros(2))
+    """
+    space, name = space_of(energy), type(sampler).__name__
+    if space is None:
+        return
+    if not isinstance(space, sampler.serves):
+        titles = " and ".join(kind.title for kind in sampler.serves)
+        raise TypeError(f"{name} samples {titles}; this energy is one of {space.title}.")
+    if jnp.issubdtype(x.dtype, jnp.floating) == isinstance(space, AbstractFinite):
+        raise TypeError(
+            f"The energy is one of {space.title}; {name} cannot start at numbers of type {x.dtype}."
+        )
 
 
 def path(state: State, info: Info) -> Shaped[Array, "*shape"]:
@@ -119,6 +146,7 @@ def run(
 
     Raises:
         ValueError: for a negative `steps`, a `thin` below 1, or a remainder.
+        TypeError: for an energy of a space that the sampler does not serve.
 
     Example:
         >>> walk, energy = ex.sampler.Langevin(0.1), ex.energy.Gaussian(jnp.zeros(2))
@@ -130,6 +158,7 @@ def run(
         raise ValueError(
             f"`steps` must be a multiple of `thin` and not negative; got {steps} and {thin}."
         )
+    check_space(sampler, energy, x)
     first, rest = jax.random.split(key)
     start = sampler.init(energy, x, key=first)
     like = eqx.filter_eval_shape(sampler.step, energy, start, key=rest)[1]

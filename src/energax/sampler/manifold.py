@@ -1,6 +1,7 @@
 """Unadjusted Langevin dynamics on a manifold: a sphere, a torus, or flat space."""
 
 import math
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from energax.energy import AbstractManifold, Energy
 from energax.sampler.base import AbstractSampler, Info, State
+from energax.space import AbstractSpace, Box, Reals, UnitSphere
 
 
 def retract(
@@ -44,6 +46,7 @@ class OnManifold(AbstractSampler):
 
     manifold: AbstractManifold
     step_size: Float[Array, ""]
+    serves: ClassVar[tuple[type[AbstractSpace], ...]] = (Reals, Box, UnitSphere)
 
     def __init__(self, manifold: AbstractManifold, step_size: float):
         if not (step_size > 0 and math.isfinite(step_size)):

@@ -1,0 +1,238 @@
+"""A trained model of bits or categories: its samples, its log Z, and what it is compared with."""
+
+import math
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, UInt8
+
+from energax import energy, evaluate, sampler
+from energax.evaluate import LogZ
+from energax.model.base import Model
+from energax.model.record import estimate, figure, mean
+from energax.sampler import chains
+from energax.space import AbstractFinite
+
+KEPT = 100
+"""Points of a chain at which its energy is kept."""
+
+SWEEPS = 500
+"""Sweeps of a Gibbs chain from the base to a sample."""
+
+MOVES = 5000
+"""Proposals of a discrete Langevin chain from the base to a sample."""
+
+STEP_SIZE = 0.15
+"""Of those proposals, which change about a tenth of the sites."""
+
+SWEPT = 256
+"""Sites up to which a network is sampled by Gibbs sweeps: each takes an evaluation a site."""
+
+EXACT = 2**16
+"""Points up to which samples are drawn exactly: with their energies, for each chain again."""
+
+MOST = 2000
+"""Test rows that samples are compared with."""
+
+PAIRS = 300
+"""Sites up to which all pairs are compared; more are thinned out evenly."""
+
+COMPONENTS = (1, 2, 5, 10, 20, 50, 100)
+"""Sizes of the mixtures among the baselines."""
+
+Rows = UInt8[np.ndarray, " size *shape"]
+
+
+def find_space(model: Model) -> AbstractFinite:
+    """Where the rows of a model of bits or categories live."""
+    found = model.schema.space
+    if not isinstance(found, AbstractFinite):
+        raise TypeError(f"{model.schema.name} has {found.title}, not bits or categories.")
+    return found
+
+
+def draw_mass(model: Model, count: int, *, key: PRNGKeyArray) -> tuple[Array, np.ndarray, Any, str]:
+    """`count` samples, energies along their chains, acceptance, and what was done, in words.
+
+    Exact draws where all points can be listed; else chains from the base: Gibbs sampling, of an
+    rbm in blocks, of networks on many sites discrete Langevin steps.
+    """
+    space = find_space(model)
+    if space.count <= EXACT:
+        x, energies = _draw_exactly(model.energy, space, count, key=key)
+        return x, energies, None, f"exact draws, from a list of all {space.count} rows"
+    kernel, steps, words = choose_kernel(model.energy, space)
+    born, move = jax.random.split(key)
+    starts = energy.draws(model.base, count, key=born)
+    thin = steps // KEPT
+    state, info = chains(
+        kernel, model.energy, starts, steps, key=move, keep=sampler.trace, thin=thin
+    )
+    rate = float(jnp.mean(info.acceptance))
+    words = f"{words}, {steps} {'sweeps' if steps == SWEEPS else 'steps'} from the base"
+    return state.x, np.asarray(info.energy), rate if steps == MOVES else None, words
+
+
+def choose_kernel(trained: Any, space: AbstractFinite) -> tuple[Any, int, str]:
+    """The sampler for an energy, how many steps a sample takes, and its name."""
+    if isinstance(trained, energy.AbstractRBM):
+        return sampler.BlockGibbs(), SWEEPS, "Gibbs sampling in two blocks"
+    if isinstance(trained, energy.AbstractLocal) or space.sites <= SWEPT:
+        return sampler.Gibbs(), SWEEPS, "Gibbs sampling"
+    return sampler.DiscreteLangevin(STEP_SIZE), MOVES, "discrete Langevin, Metropolis-adjusted"
+
+
+def _draw_exactly(
+    trained: Any, space: AbstractFinite, count: int, *, key: PRNGKeyArray
+) -> tuple[Array, Float[np.ndarray, " count kept"]]:
+    """The last of `KEPT` independent draws for each sample, and the energies of all."""
+    points = space.enumerate()
+    energies = np.asarray(_evaluate(trained, points), np.float64)
+    below = np.cumsum(np.exp(energies.min() - energies))
+    chances = np.asarray(jax.random.uniform(key, (count, KEPT)), np.float64)
+    at = np.minimum(np.searchsorted(below, chances * below[-1]), len(points) - 1)
+    return points[at[:, -1]], energies[at]
+
+
+@eqx.filter_jit
+def _evaluate(trained: Any, points: Array) -> Float[Array, " size"]:
+    return jax.lax.map(trained, points, batch_size=2**12)
+
+
+def estimate_mass_log_z(
+    model: Model, rows: Rows | None, *, particles: int, level: float, key: PRNGKeyArray
+) -> LogZ | str:
+    """log Z: a sum where that is possible, else between two ends by annealing; or why not."""
+    trained, space = model.energy, find_space(model)
+    if space.enumerable:
+        return evaluate.enumerate_log_z(trained, space, level=level)
+    if isinstance(trained, energy.AbstractRBM) and trained.hidden_space.enumerable:
+        return evaluate.rbm_log_z(trained, level=level)
+    if rows is None:
+        return (
+            "Not attempted: training rows alone know of a mode that the base misses, and a loaded "
+            "model has none. Call `energax.measure(model, test)`."
+        )
+    return evaluate.annealed_log_z(
+        trained, model.base, jnp.asarray(rows), particles=particles, level=level, key=key
+    )
+
+
+def measure_mass_quality(
+    model: Model, test: Rows, samples: Array, energies: np.ndarray, about: tuple[Any, str]
+) -> dict[str, Any]:
+    """Samples against test rows: distance, single and pair frequencies; and the chains."""
+    space, (rate, words) = find_space(model), about
+    x, y = (_embed(space, part) for part in (np.asarray(samples), test[:MOST]))
+    half = energies[:, energies.shape[1] // 2 :]
+    health = evaluate.health(half)
+    record = {
+        "mmd": estimate(evaluate.mmd(x, y)),
+        "site_correlation": figure(_correlate(x.mean(axis=0), y.mean(axis=0))),
+        "pair_correlation": figure(correlate_pairs(x, y)),
+        "rhat": figure(health.rhat, size=len(half)),
+        "ess": figure(health.size, size=half.size),
+        "chain_verdict": health.verdict,
+        "chain_sampler": words,
+    }
+    return record if rate is None else record | {"acceptance": figure(rate, size=energies.size)}
+
+
+def _embed(space: AbstractFinite, rows: np.ndarray) -> Float[np.ndarray, " size numbers"]:
+    flat = np.asarray(space.embed(jnp.asarray(rows), jnp.float32))
+    return flat.reshape(len(rows), -1)
+
+
+def correlate_pairs(x: Float[np.ndarray, " m d"], y: Float[np.ndarray, " n d"]) -> float:
+    """Pearson's correlation between the covariances of samples and those of rows, off-diagonal."""
+    step = max(1, math.ceil(x.shape[1] / PAIRS))
+    first, second = (np.cov(part[:, ::step], rowvar=False) for part in (x, y))
+    upper = np.triu_indices(len(first), 1)
+    return _correlate(first[upper], second[upper])
+
+
+def _correlate(a: np.ndarray, b: np.ndarray) -> float:
+    if a.std() == 0 or b.std() == 0:
+        return math.nan
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def measure_mass_baselines(
+    model: Model, train: Rows, test: Rows, each: np.ndarray | None
+) -> dict[str, Any]:
+    """Independent sites, a Chow-Liu tree and a mixture, its size chosen on a part of `train`."""
+    space, size = find_space(model), len(train) - len(train) // 5
+    found = {
+        "independent sites": (energy.fit_sites(train, space, pseudocount=1.0), "1 row added"),
+        "Chow-Liu tree": (energy.fit_tree(train, space, pseudocount=1.0), "1 row added"),
+    }
+    best, trials = None, [count for count in COMPONENTS if count <= size // 10]
+    for count in trials:
+        made = energy.fit_site_mixture(train[:size], space, count, seed=0)
+        value = score(made, train[size:]).mean()
+        if best is not None and value <= best[0]:
+            break
+        best = value, count
+    if best is not None:
+        made = energy.fit_site_mixture(train, space, best[1], seed=0)
+        found["mixture of independent sites"] = made, f"{best[1]} components"
+    record = {}
+    for name, (made, setting) in found.items():
+        rows = score(made, test)
+        gain = {} if each is None else {"difference": mean(each - rows)}
+        record[name] = mean(rows) | {"setting": setting} | gain
+    return record
+
+
+def score(distribution: Any, rows: Rows) -> Float[np.ndarray, " size"]:
+    """log p of each row, in nats."""
+    of_rows = jax.jit(jax.vmap(lambda x: energy.log_density(distribution, x)))
+    return np.asarray(of_rows(jnp.asarray(rows)), np.float64)
+
+
+def inpaint_mass(
+    model: Model,
+    rows: Rows,
+    hidden: Bool[np.ndarray, " size *shape"],
+    steps: int | None = None,
+    *,
+    key: PRNGKeyArray,
+) -> tuple[Rows, str]:
+    """`rows` with what is `hidden` drawn from p(hidden | known) by Gibbs sampling, and how.
+
+    Exact but for what is left of the start, a draw of the base for each row.
+    """
+    born, move = jax.random.split(key)
+    sweeps = SWEEPS if steps is None else steps
+    starts = energy.draws(model.base, len(rows), key=born)
+    found = _fill(model.energy, jnp.asarray(rows), jnp.asarray(hidden), starts, sweeps, key=move)
+    return np.asarray(found), f"by {sweeps} Gibbs sweeps from draws of the base"
+
+
+@eqx.filter_jit
+def _fill(
+    trained: Any, rows: Array, hidden: Array, starts: Array, sweeps: int, *, key: PRNGKeyArray
+) -> Array:
+    def one(known: Array, hidden: Array, start: Array, key: PRNGKeyArray) -> Array:
+        clamped = energy.ClampedSites(trained, known, hidden)
+        walk = sampler.Gibbs()
+        state, _ = sampler.run(walk, clamped, start, sweeps, key=key, keep=sampler.nothing)
+        return clamped.complete(state.x)
+
+    return jax.vmap(one)(rows, hidden, starts, jax.random.split(key, len(rows)))
+
+
+def find_couplings(trained: Any) -> Float[np.ndarray, " sites sites"] | None:
+    """The strength of the coupling of each pair of sites, for an energy of pairs; else None.
+
+    Of bits the couplings themselves, of categories the scores of `energax.energy.contact_scores`.
+    """
+    match trained:
+        case energy.BoltzmannMachine():
+            return np.asarray(trained.weights)
+        case energy.Potts():
+            return np.asarray(energy.contact_scores(trained))
+    return None

@@ -1,0 +1,63 @@
+"""The best weights by validation rows are kept, and training itself goes on as without."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from energax import train
+from energax.energy import AbstractEnergy
+from energax.learner import Descent, KeepBest
+from energax.objective import ImplicitScoreMatching
+
+LOSS = ImplicitScoreMatching()
+ROWS, VALID = jnp.full((8, 1), 3.0), jnp.full((4, 1), 1.5)
+
+
+class Bowl(AbstractEnergy):
+    """|x - mean|^2 / 2."""
+
+    mean: jax.Array
+    shape: tuple[int, ...] = eqx.field(static=True, default=(1,))
+
+    def __call__(self, x):
+        return jnp.sum((x - self.mean) ** 2) / 2
+
+
+def trained(every, updates=40):
+    """From mean 0 training walks to 3; rows at 1.5 like it best halfway."""
+    inner = Descent(LOSS, optax.sgd(0.05))
+    learner = KeepBest(inner, LOSS, VALID, every)
+    start = Bowl(jnp.zeros(1))
+    run = train.start(learner, start, ROWS, key=jax.random.key(0), batch_size=None)
+    fitting = train.fit(learner, run, ROWS, batch_size=None, chunk_steps=updates)
+    run, metrics = next(fitting)
+    return learner, run, metrics
+
+
+def test_the_best_look_is_kept():
+    learner, run, metrics = trained(every=2)
+    looks = metrics["validation"]
+    kept = learner.energy(run.state)
+    assert float(run.state.best) == pytest.approx(looks.min())
+    assert float(LOSS(kept, VALID, None, key=jax.random.key(1))[0]) == pytest.approx(looks.min())
+    assert looks[-1] > looks.min() + 0.1  # negative control: the last weights are worse
+    assert abs(float(run.state.energy.mean[0]) - 3) < abs(float(kept.mean[0]) - 3)
+
+
+def test_training_goes_on_as_without_it():
+    learner, run, _ = trained(every=3)
+    inner = learner.learner
+    plain = train.start(inner, Bowl(jnp.zeros(1)), ROWS, key=jax.random.key(0), batch_size=None)
+    plain, _ = next(train.fit(inner, plain, ROWS, batch_size=None, chunk_steps=40))
+    assert np.array_equal(run.state.energy.mean, plain.state.energy.mean)
+
+
+def test_a_look_at_every_update_is_not_a_look_at_none():
+    """Between two looks the last value stands."""
+    looks = trained(every=5)[2]["validation"]
+    assert len(np.unique(looks[4:39])) == 7
+    with pytest.raises(ValueError, match="`every` must be at least 1"):
+        trained(every=0)
