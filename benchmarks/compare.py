@@ -1,7 +1,7 @@
 """One table: energax against TorchEBM and ebmkit on the same work, checked to be the same first.
 
 CPU seconds with one thread on one core; wall seconds with two threads; medians of repeats in which
-the sides take turns. The first run of each (compilation, warming up) is told apart.
+the sides take turns. The first run of each (compilation, warming up) is noticed.
 """
 
 import argparse

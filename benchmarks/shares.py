@@ -15,9 +15,9 @@ import optax
 import energax as ex
 
 SHARE, APART, STD, SEEDS, UPDATES = 0.8, 5.0, 0.5, (0, 1, 2), 6000
-FINEST, BATCH = 0.3, 1024
-LEVELS = ex.sampler.geometric_levels(12.0, FINEST, 20)
-LAW = ex.energy.GaussianMixture(
+LOWEST, BATCH = 0.3, 1024
+LEVELS = ex.sampler.geometric_levels(12.0, LOWEST, 20)
+DISTRIBUTION = ex.energy.GaussianMixture(
     np.log([SHARE, 1 - SHARE]),
     np.array([[-APART, 0.0], [APART, 0.0]], np.float32),
     np.stack([STD * np.eye(2, dtype=np.float32)] * 2),
@@ -27,7 +27,7 @@ LAW = ex.energy.GaussianMixture(
 def trained(objective: ex.objective.AbstractObjective, model: eqx.Module, seed: int) -> eqx.Module:
     """The model after UPDATES of Adam on 20,000 draws of the distribution."""
     data, begin = jax.random.split(jax.random.key(seed))
-    rows = ex.energy.draws(LAW, 20_000, key=data)
+    rows = ex.energy.draws(DISTRIBUTION, 20_000, key=data)
     adam = optax.adam(optax.cosine_decay_schedule(5e-3, UPDATES))
     learner = ex.learner.Descent(objective, adam, 0.999)
     run = ex.train.start(learner, model, rows, key=begin, batch_size=BATCH)
@@ -39,7 +39,7 @@ def by_one_level(seed: int) -> tuple[float, np.ndarray]:
     """Share of the left mode in the density itself, by quadrature; the density along the axis."""
     net = ex.network.MLP((2,), 128, key=jax.random.key(seed))
     base = ex.energy.Gaussian(jnp.zeros(2), 6.0)
-    objective = ex.objective.DenoisingScoreMatching(FINEST)
+    objective = ex.objective.DenoisingScoreMatching(LOWEST)
     energy = trained(objective, ex.energy.Tilt(base, net), seed)
     axis = np.linspace(-9, 9, 361, dtype=np.float32)
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
@@ -72,7 +72,7 @@ def main() -> None:
 
         axis = np.linspace(-9, 9, 361)
         figure, axes = plt.subplots(1, 2, figsize=(8, 2.6), sharey=True, layout="constrained")
-        spread = np.sqrt(STD**2 + FINEST**2)
+        spread = np.sqrt(STD**2 + LOWEST**2)
         truth = SHARE * np.exp(-((axis + APART) ** 2) / (2 * spread**2)) + (1 - SHARE) * np.exp(
             -((axis - APART) ** 2) / (2 * spread**2)
         )

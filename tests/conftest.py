@@ -7,7 +7,7 @@ from pathlib import Path
 
 if sys.dont_write_bytecode:
     # Every test process, and every command that a test starts, imports thousands of modules, and
-    # would compile them anew: the bytecode is kept all the same, apart from the sources.
+    # would compile them again: the bytecode is kept all the same, apart from the sources.
     sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
     sys.dont_write_bytecode = False
     os.environ |= {"PYTHONPYCACHEPREFIX": sys.pycache_prefix, "PYTHONDONTWRITEBYTECODE": ""}

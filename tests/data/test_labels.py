@@ -4,8 +4,8 @@ import gzip
 
 import numpy as np
 import pytest
+from data_files import idx, sentence
 from sklearn.datasets import load_digits
-from tests.data.test_files import idx, sentence
 
 from energax.data import Dataset, Labelled, digits, mnist
 from energax.errors import InputError

@@ -11,7 +11,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from tests.data.test_files import IMAGES, REAL, idx, npy, npz, parquet, png, sentence, written
+from data_files import IMAGES, REAL, idx, npy, npz, parquet, png, sentence, written
 
 from energax.data import read_rows
 from energax.data.limit import VARIABLE

@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 import pytest
+from data_files import IMAGES, idx, sentence
 from real_files import REAL_FILES, needs_files
 from sklearn.datasets import load_digits
-from tests.data.test_files import IMAGES, idx, sentence
 
 from energax.data import NAMES, digits, download, fashion_mnist, load, mnist, read_rows
 from energax.data.fetch import fetch

@@ -45,9 +45,9 @@ def masses(name):
     """Midpoints of a fine grid, and the probability of each cell by the midpoint rule."""
     data, half = TOYS[name]
     points, area = grid(half, SIZE)
-    law_at = jax.jit(lambda x: jax.lax.map(data.distribution, x, batch_size=1600))
+    distribution_at = jax.jit(lambda x: jax.lax.map(data.distribution, x, batch_size=1600))
     return np.asarray(points), np.asarray(
-        jnp.exp(-law_at(points) - data.distribution.log_z()) * area
+        jnp.exp(-distribution_at(points) - data.distribution.log_z()) * area
     )
 
 
@@ -76,7 +76,7 @@ def follows(rows, name):
 
 
 @pytest.mark.parametrize("name", TOYS)
-def test_law_integrates_to_its_log_z(name):
+def test_distribution_integrates_to_its_log_z(name):
     assert masses(name)[1].sum() == pytest.approx(1, abs=1e-9)
 
 
@@ -118,7 +118,7 @@ def test_rows_are_fixed_float32_and_inside_the_support(name):
 
 
 @pytest.mark.parametrize("distribution", [TwoMoons(), Rings(), Checkerboard()])
-def test_law_keeps_the_precision_of_its_input(distribution):
+def test_distribution_keeps_the_precision_of_its_input(distribution):
     x = jnp.asarray([0.9, 0.3])
     single = at(distribution, x.astype(jnp.float32))
     assert single.dtype == jnp.float32
@@ -156,7 +156,7 @@ def test_two_moons_density_is_accurate_to_1e_8(x, noise):
     assert float(at(TwoMoons(noise), jnp.asarray(x))) == pytest.approx(expected, abs=1e-8)
 
 
-def test_two_moons_test_rows_have_the_entropy_of_the_law():
+def test_two_moons_test_rows_have_the_entropy_of_the_distribution():
     """Expected log-density by quadrature -1.0076; the stored rows lie near the published -1.021."""
     (data, half), (_, mass) = TOYS["two-moons"], masses("two-moons")
     mass = mass[mass > 0]

@@ -44,7 +44,7 @@ def langevins(precision):
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_free_numbers_have_their_conditional_law(shape):
+def test_free_numbers_have_their_conditional_distribution(shape):
     mean, covariance, energy = distribution(shape)
     known, hidden = jnp.asarray(KNOWN.reshape(shape)), HIDDEN.reshape(shape)
     clamped = Clamped(energy, known, jnp.asarray(free_axes(hidden)))

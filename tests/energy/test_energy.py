@@ -41,7 +41,7 @@ def gaussian():
     return Gaussian(jnp.asarray([0.3, -0.7]), jnp.asarray([0.5, 1.2]))
 
 
-LAWS = {  # built inside the test, under the precision of the test
+DISTRIBUTIONS = {  # built inside the test, under the precision of the test
     "gaussian": gaussian,
     "mixture": mixture,
     "box": lambda: UniformBox((2,), -1.6, 0.4),
@@ -70,18 +70,18 @@ def log_z_of(energy):
     return np.log(masses(energy, 0.0)[1].sum())
 
 
-EXACT = [name for name in LAWS if name != "tilted by nothing"]
+EXACT = [name for name in DISTRIBUTIONS if name != "tilted by nothing"]
 
 
 @pytest.mark.parametrize("name", EXACT)
 def test_a_distribution_integrates_to_its_log_z(name):
-    distribution = LAWS[name]()
+    distribution = DISTRIBUTIONS[name]()
     assert log_z_of(distribution) == pytest.approx(float(distribution.log_z()), abs=1e-9)
 
 
 @pytest.mark.parametrize("name", EXACT)
 def test_draws_have_the_moments_of_the_density(name, precision, key):
-    distribution = LAWS[name]()
+    distribution = DISTRIBUTIONS[name]()
     rows = draws(distribution, 20_000, key=key)
     assert rows.dtype == precision
     points, mass = masses(distribution, distribution.log_z())
@@ -123,7 +123,7 @@ def test_log_density_is_that_of_scipy():
     assert float(log_density(UniformBox((2,)), x)) == -np.inf
 
 
-def test_a_full_covariance_lives_on_images_too(key):
+def test_a_full_covariance_is_for_images_too(key):
     shape = SHAPES["image"]
     noise = np.random.default_rng(3).normal(size=(16, 16))
     covariance = noise @ noise.T / 16 + np.eye(16)
@@ -166,7 +166,7 @@ def test_tilt_is_the_normalised_base_times_the_exponential():
     leaned = Tilt(distribution, lambda x: jnp.sum(x) / 2)
     right = float(jnp.sum(distribution.std**2 / 8 - distribution.mean / 2))
     assert log_z_of(leaned) == pytest.approx(right, abs=1e-6)
-    assert log_z_of(LAWS["tilted by nothing"]()) == pytest.approx(0, abs=1e-9)
+    assert log_z_of(DISTRIBUTIONS["tilted by nothing"]()) == pytest.approx(0, abs=1e-9)
 
 
 def test_sum_temperature_bridge_and_constant_obey_their_formulas():
@@ -196,7 +196,7 @@ def test_temperature_multiplies_the_variance_of_a_gaussian():
     assert mass @ points[:, 0] ** 2 == pytest.approx(0.25 * 3)
 
 
-ENERGIES = LAWS | {
+ENERGIES = DISTRIBUTIONS | {
     "sum": lambda: Sum(mixture(), mixture()),
     "tempered": lambda: Tempered(mixture(), 2.0),
     "bridge": lambda: Bridge(gaussian(), mixture(), 0.3),

@@ -126,7 +126,7 @@ def test_the_base_and_what_is_marked_are_no_weights(key):
     )  # negative control: a plain filter takes the base and the held map
 
 
-def test_a_detached_flow_has_no_weights_to_move_and_still_leans_on_x():
+def test_a_frozen_flow_has_no_weights_to_move_and_still_leans_on_x():
     distribution, x = bent(2), jnp.asarray([0.3, -0.4])
 
     def slopes(part):

@@ -1,4 +1,4 @@
-"""Models of many noise levels: exact laws, Tweedie, annealed chains, and the shares of modes."""
+"""Models of many noise levels: exact distributions, Tweedie, annealed chains, shares of modes."""
 
 import jax
 import jax.numpy as jnp

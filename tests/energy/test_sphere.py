@@ -1,4 +1,4 @@
-"""Laws on the sphere that are known exactly, and what is measured against them."""
+"""Distributions on the sphere that are known exactly, and what is measured against them."""
 
 import math
 
@@ -101,7 +101,7 @@ OLD = np.array(
 
 
 def test_the_constant_in_15_dimensions_is_that_of_many_draws():
-    """False alarm 1e-6; the same sum with the density of another dimension is told apart."""
+    """False alarm 1e-6; the same sum with the density of another dimension is noticed."""
     distribution = TwoNeurons(OLD, 5.0)
     assert distribution.angle == pytest.approx(1.37, abs=0.005)
     x = unit(200_000, 15)
@@ -138,7 +138,7 @@ def moments(distribution, x):
 @pytest.mark.parametrize("teacher", ["bimodal", "old"])
 @pytest.mark.parametrize("made", ["sample", "two_neurons"])
 def test_draws_of_two_neurons_have_the_moments_of_their_density(teacher, made, precision, key):
-    """False alarm 1e-6 each; draws of one half as strong are told apart."""
+    """False alarm 1e-6 each; draws of one half as strong are noticed."""
     directions = {"bimodal": BIMODAL, "old": OLD}[teacher]
 
     def of(strength):

@@ -1,4 +1,4 @@
-"""What an optimiser may move and what it may not; laws that are fitted to rows instead."""
+"""What an optimiser may move and what it may not; distributions that are fitted to rows instead."""
 
 import equinox as eqx
 import jax
@@ -42,7 +42,7 @@ def test_a_fixed_part_gets_no_gradient_even_when_it_is_asked_for():
     assert np.allclose(score(energy, x), -x)
 
 
-def test_detached_has_the_same_values_and_no_gradient():
+def test_stop_gradient_has_the_same_values_and_no_gradient():
     energy, x = Bowl(jnp.zeros(2), jnp.ones(2)), jnp.asarray(X)
     assert float(stop_gradient(energy)(x)) == float(energy(x))
     assert not any(

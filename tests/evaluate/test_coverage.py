@@ -56,7 +56,7 @@ def _mode(distribution, x):
     return distribution.mode(x)
 
 
-def test_shares_of_modes_are_those_of_the_law():
+def test_shares_of_modes_are_those_of_the_distribution():
     """Weights 0.7 and 0.3, cut half-way where both are equally likely; 0.8 must be noticed."""
     distribution, model = two(0.5), two(0.7)
     found = mode_shares(model, Partial(_mode, distribution), 2, -8.0, 8.0)
@@ -67,14 +67,14 @@ def test_shares_of_modes_are_those_of_the_law():
     assert np.isclose(other.sum(), 1)
 
 
-def test_mass_outside_all_modes_is_told_apart():
+def test_mass_outside_all_modes_is_noticed():
     found = mode_shares(Gaussian(jnp.zeros(2), 8.0), Partial(_mode, Checkerboard()), 8, -4.0, 4.0)
     assert np.isclose(found[-1], 0.5, atol=0.01)
     assert np.isclose(found.sum(), 1)
 
 
 @pytest.mark.parametrize("shape", [(2,), (1, 2, 2)])
-def test_coverage_of_one_law_is_as_expected_and_a_lost_mode_is_seen(shape):
+def test_coverage_of_one_distribution_is_as_expected_and_a_lost_mode_is_seen(shape):
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(200, 300, *shape))
     fake = rng.normal(size=(200, 100, *shape))

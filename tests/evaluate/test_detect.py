@@ -98,7 +98,7 @@ def test_intervals_are_as_wide_as_the_spread():
     wanted = 2 * norm.ppf(0.975) * np.sqrt((m + n + 1) / (12 * m * n))
     # 100 replicates and 75 rows know the width to a few percent.
     assert agrees(widths / wanted, 1.0, margin=0.03)
-    # Negative control: only the larger side drawn anew.
+    # Negative control: only the larger side drawn again.
     assert not agrees(widths / wanted, np.sqrt(n / (m + n)), margin=0.03)
     again = detection(inside[0], outside[0], replicates=100)
     assert again == found[0]

@@ -78,14 +78,14 @@ def c4(size):
     return np.sqrt(2 / (size - 1)) * np.exp(gammaln(size / 2) - gammaln((size - 1) / 2))
 
 
-def estimates(distance, laws, sizes, repetitions, seed=0):
+def estimates(distance, distributions, sizes, repetitions, seed=0):
     """Values and errors on pairs of normal samples; each distribution a mean and a factor."""
     rng = np.random.default_rng(seed)
     found = [
         distance(
             *(
                 mean + rng.normal(size=(size, len(factor))) @ factor.T
-                for (mean, factor), size in zip(laws, sizes, strict=True)
+                for (mean, factor), size in zip(distributions, sizes, strict=True)
             )
         )
         for _ in range(repetitions)
@@ -96,8 +96,8 @@ def estimates(distance, laws, sizes, repetitions, seed=0):
 @pytest.mark.parametrize("shift", [0.0, 0.7])
 def test_bias_of_the_frechet_distance_in_one_dimension_is_exact(shift):
     m, n, wide = 40, 60, 1.4
-    laws = [(0.0, np.eye(1)), (shift, wide * np.eye(1))]
-    values, _ = estimates(frechet_distance, laws, (m, n), 400)
+    distributions = [(0.0, np.eye(1)), (shift, wide * np.eye(1))]
+    values, _ = estimates(frechet_distance, distributions, (m, n), 400)
     gap = shift**2 + 1 / m + wide**2 / n
     wanted = gap + 1 + wide**2 - 2 * wide * c4(m) * c4(n)
     assert agrees(values, wanted)
@@ -106,7 +106,7 @@ def test_bias_of_the_frechet_distance_in_one_dimension_is_exact(shift):
     assert not agrees(values, 1.25 * wanted)
 
 
-def test_bias_of_the_frechet_distance_where_laws_agree_is_as_expected():
+def test_bias_of_the_frechet_distance_where_distributions_agree_is_as_expected():
     factor = np.linalg.cholesky(pair(4)[0])
     m, n = 150, 300
     values, _ = estimates(frechet_distance, [(0.0, factor)] * 2, (m, n), 300)
@@ -121,9 +121,9 @@ def test_bias_of_the_frechet_distance_where_laws_agree_is_as_expected():
 
 @pytest.mark.parametrize("shift", [0.0, 1.0])
 def test_error_of_the_frechet_distance_is_its_spread(shift):
-    """Where the laws agree the jackknife doubles the variance; elsewhere it covers as it says."""
-    laws = [(0.0, np.eye(3)), (shift, np.diag([1.0, 1 + shift, 1.0]))]
-    values, errors = estimates(frechet_distance, laws, (400, 400), 300)
+    """Where both sides agree the jackknife doubles the variance; elsewhere it covers as it says."""
+    distributions = [(0.0, np.eye(3)), (shift, np.diag([1.0, 1 + shift, 1.0]))]
+    values, errors = estimates(frechet_distance, distributions, (400, 400), 300)
     ratio = np.sqrt(np.mean(errors**2)) / values.std(ddof=1)
     wanted = np.sqrt(2) if shift == 0 else 1.0
     # The spread of 300 values is known to 4% (6% of a null with its long tail).
@@ -143,12 +143,12 @@ def moments(mean, factor):
     return mean, s + np.outer(mean, mean), third
 
 
-def exact_kernel(laws):
+def exact_kernel(distributions):
     """3 |dM_1|^2 / dim + 3 |dM_2|^2 / dim^2 + |dM_3|^2 / dim^3."""
-    dim = len(laws[0][0])
+    dim = len(distributions[0][0])
     gaps = [
         np.sum((a - b) ** 2)
-        for a, b in zip(*(moments(*distribution) for distribution in laws), strict=True)
+        for a, b in zip(*(moments(*distribution) for distribution in distributions), strict=True)
     ]
     return sum(c * gap / dim**j for j, (c, gap) in enumerate(zip((3, 3, 1), gaps, strict=True), 1))
 
@@ -157,16 +157,16 @@ def exact_kernel(laws):
 def test_kernel_distance_is_unbiased_and_its_error_is_its_spread(shift):
     factor = np.linalg.cholesky(pair(3)[0]) / 2
     one = np.array([0.3, -0.2, 0.1])
-    laws = [(one, factor), (one + shift, (1 + shift) * factor)]
-    values, errors = estimates(kernel_distance, laws, (30, 90), 150)
-    assert agrees(values, exact_kernel(laws))
+    distributions = [(one, factor), (one + shift, (1 + shift) * factor)]
+    values, errors = estimates(kernel_distance, distributions, (30, 90), 150)
+    assert agrees(values, exact_kernel(distributions))
     ratio = np.sqrt(np.mean(errors**2)) / values.std(ddof=1)
     assert 0.7 < ratio < 1.6
-    # Negative controls: half as much again, or the rows with themselves where the laws agree.
+    # Negative controls: half as much again, or the rows with themselves where both agree.
     x, y = one + np.random.default_rng(1).normal(size=(2, 50_000, 3)) @ factor.T
     own = np.mean((np.sum(x * x, axis=1) / 3 + 1) ** 3 - (np.sum(x * y, axis=1) / 3 + 1) ** 3)
     faulty = values * 1.5 if shift else values + own * (1 / 30 + 1 / 90)
-    assert not agrees(faulty, exact_kernel(laws))
+    assert not agrees(faulty, exact_kernel(distributions))
 
 
 def test_kernel_distance_is_the_sum_over_pairs():

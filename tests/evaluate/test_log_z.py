@@ -140,7 +140,7 @@ def test_an_interval_holds_both_ends():
     assert wider.upper > found.upper
 
 
-def test_chains_at_rest_are_told_from_drifting_and_frozen_ones():
+def test_chains_at_rest_are_distinguished_from_drifting_and_frozen_ones():
     rng = np.random.default_rng(0)
     calm, family = rng.normal(size=(40, 300)), np.arange(300)
     drift = calm + np.linspace(0, 1, 40)[:, None]

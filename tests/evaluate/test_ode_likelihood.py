@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from agreement import agrees
-from noisy_laws import bowl, distribution, energy, scores, shrunk
+from noisy_distributions import bowl, distribution, energy, scores, shrunk
 
 from energax.energy import Gaussian, NoisyScore, Unshrunk, draws, log_density
 from energax.evaluate import flow_log_density, flow_log_density_by_probes, flow_ode
@@ -63,7 +63,7 @@ def test_a_wrong_sign_of_the_divergence_is_seen(key, monkeypatch):
         value, volume = divergence(field, x, signs)
         return value, -volume
 
-    # Compiled anew, for what was compiled before does not know of the fault.
+    # Compiled again, for what was compiled before does not know of the fault.
     monkeypatch.setattr(flow_ode, "_densities", eqx.filter_jit(inspect.unwrap(compiled)))
     monkeypatch.setattr(flow_ode, "divergence", turned)
     assert not within(*measured(energy((3,)), key))

@@ -252,6 +252,19 @@ def test_a_file_is_short_and_holds_nothing_forbidden(path):
     assert ast.get_docstring(ast.parse(text)), "a file says in its first line what it is"
 
 
+TESTS = sorted(Path(__file__).parents[1].rglob("*.py"))
+LONG = {"objective/test_discrete.py", "sampler/test_kernels_finite.py"}
+"""Files of tests that are longer: none may join them."""
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_file_of_tests_is_short_too(path):
+    text = path.read_text()
+    long = len(text.splitlines()) > 300
+    assert long == (f"{path.parent.name}/{path.name}" in LONG)
+    assert ast.get_docstring(ast.parse(text)), "a file says in its first line what it is"
+
+
 def test_numpy_never_unpickles():
     """Every `np.load` says so itself."""
     for path in FILES:

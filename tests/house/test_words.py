@@ -95,7 +95,12 @@ COVERED = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
 ]
-"""Files in which no such word may stand."""
+TESTS = [
+    *sorted(path for path in (ROOT / "tests").rglob("*.py") if path.name != Path(__file__).name),
+    *sorted((ROOT / "benchmarks").glob("*.py")),
+    ROOT / "benchmarks" / "mutants.toml",
+]
+"""Files in which no such word may stand; tests name options of before, to see them refused."""
 
 named = pytest.mark.parametrize("path", COVERED, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -148,6 +153,11 @@ def participles(text):
 def test_words_are_the_fields(path):
     text = path.read_text()
     assert banned_words(text) + banned_options(text) == []
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_words_of_tests_are_the_fields_too(path):
+    assert banned_words(path.read_text().replace("serve_forever", "")) == []
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))

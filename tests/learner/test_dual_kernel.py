@@ -59,7 +59,7 @@ def mmd(x, y):
 def test_a_step_is_the_one_of_its_formula(name, precision):
     """x - rate grad excess - h grad E_tau + sqrt(2h) xi, slopes by differences, then back.
 
-    A drift twice as large, as an older code has it, is told apart.
+    A drift twice as large, as an older code has it, is noticed.
     """
     make, embedding, by_hand, rows = MANIFOLDS[name]
     manifold = make()
@@ -100,7 +100,7 @@ def test_a_step_is_the_one_of_its_formula(name, precision):
     assert np.max(np.abs(np.asarray(after.particles) - moved(6.0))) > 5 * tolerance
 
 
-def test_the_energy_is_the_law_tilted_by_the_function_that_tells_them_apart_best(precision):
+def test_the_energy_is_the_distribution_tilted_by_the_function_that_discriminates_best(precision):
     """f = radius excess / MMD: its mean over particles less rows is radius x MMD, the supremum."""
     make, _, by_hand, rows = MANIFOLDS["image"]
     manifold = make()
@@ -150,11 +150,10 @@ def moments(x):
     [("circle", "float32"), ("sphere", "float64"), ("sphere", "float32")],
     indirect=["precision"],
 )
-def test_the_particles_come_to_the_optimal_law(name, precision, key):
+def test_the_particles_come_to_the_optimal_distribution(name, precision, key):
     """Averages along each walk of how far it leans as the optimum does; margin 5% for step size.
 
-    False alarm 1e-6; the uniform distribution, and the optimum of three times the radius, are told
-    apart.
+    False alarm 1e-6; the uniform distribution, and the optimum of thrice the radius, are noticed.
     """
     at, radius, copies, rate = problem(name)
     manifold, rows = Sphere(at.rows.shape[1:]), jnp.asarray(at.rows, precision)

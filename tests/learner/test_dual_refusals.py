@@ -1,4 +1,4 @@
-"""Settings and rows that dual training, its laws and its measures refuse, each in one sentence."""
+"""What dual training, its distributions and its measures refuse, each in one sentence."""
 
 import jax
 import jax.numpy as jnp

@@ -76,7 +76,7 @@ def by_hand(network, rows, particles, noise, ball, sign=1.0):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("ball", ["variation", "kernel"])
 def test_a_step_is_the_one_of_its_formulas(ball, shape, precision):
-    """Particles first, then both layers, from the same particles; a wrong sign is told apart."""
+    """Particles first, then both layers, from the same particles; a wrong sign is noticed."""
     made = {"variation": VariationBall, "kernel": KernelBall}[ball](1.4)
     neurons = Neurons(0.3 if ball == "variation" else 0.0, 0.7, made)
     rules, energy, rows = dual(shape, neurons), players(shape), rows_of(shape, dtype=precision)
@@ -127,9 +127,9 @@ def test_what_holds_after_every_step(shape, radius, precision, key):
     """
     rules = dual(shape, Neurons(0.5, 2.0, VariationBall(radius)), restart=0.2, every=7)
     rows = rows_of(shape, 20, precision)
-    begun = train.start(rules, players(shape), rows, key=key, batch_size=None)
+    started = train.start(rules, players(shape), rows, key=key, batch_size=None)
     means = []
-    for run, metrics in train.fit(rules, begun, rows, batch_size=None, chunk_steps=10):
+    for run, metrics in train.fit(rules, started, rows, batch_size=None, chunk_steps=10):
         network, particles = run.state.energy.network, run.state.particles
         assert network.weights.dtype == particles.dtype == precision
         assert bool(jnp.all(network.weights > 0))
@@ -194,7 +194,7 @@ def test_a_run_that_goes_on_is_the_run_that_never_stopped(name, key, tmp_path):
     rows = rows_of((3,))
     rules, made = LEARNERS[name](rows)
 
-    def begun(key):
+    def start_run(key):
         return train.start(rules, made, rows, key=key, batch_size=None)
 
     def on(run, chunks):
@@ -205,14 +205,14 @@ def test_a_run_that_goes_on_is_the_run_that_never_stopped(name, key, tmp_path):
         leaves = jax.tree.leaves(eqx.filter(run.state, eqx.is_array))
         return [np.asarray(leaf) for leaf in leaves]
 
-    whole = bits(on(begun(key), 4))
-    half = on(begun(key), 2)
+    whole = bits(on(start_run(key), 4))
+    half = on(start_run(key), 2)
     Checkpoints(tmp_path).save(half)
-    again = Checkpoints(tmp_path).restore(begun(jax.random.key(9)))
+    again = Checkpoints(tmp_path).restore(start_run(jax.random.key(9)))
     assert int(again.step) == 8
     assert same(whole, bits(on(again, 2)))
     if name != "primal":
-        moved = Checkpoints(tmp_path).restore(begun(jax.random.key(9)))
+        moved = Checkpoints(tmp_path).restore(start_run(jax.random.key(9)))
         first = moved.state.particles[::-1]
         moved = eqx.tree_at(lambda run: run.state.particles, moved, first)
         assert not same(whole, bits(on(moved, 2)))

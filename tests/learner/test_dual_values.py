@@ -50,7 +50,7 @@ def kernel(at):
 
 
 def test_the_least_value_over_the_variation_ball_is_that_of_its_dual(at, variation):
-    """To the solver's tolerance; half of the KL divergence, or one sign only, is told apart."""
+    """To the solver's tolerance; half of the KL divergence, or one sign only, is noticed."""
     (best, h), (dual, nu) = variation
     assert best == pytest.approx(dual, abs=1e-8)
     assert best < -1e-3
@@ -65,7 +65,7 @@ def test_the_least_value_over_the_kernel_ball_is_that_of_its_dual(at, kernel):
 
 
 def test_both_balls_differ(variation, kernel):
-    """Negative control: the two optima are told apart by far more than the tolerance."""
+    """Negative control: the two optima are noticed by far more than the tolerance."""
     assert abs(variation[0][0] - kernel[0][0]) > 1e-3
 
 
@@ -127,7 +127,7 @@ def test_the_kernel_gap_of_neurons_closes_at_the_optimum_of_their_own_ball(at):
 
 @pytest.mark.parametrize("ball", ["variation", "kernel"])
 def test_away_from_the_optimum_values_and_gap_are_those_of_their_formulas(at, ball, request, key):
-    """dual <= optimum <= primal, gap = primal - dual > 0; twice the radius is told apart."""
+    """dual <= optimum <= primal, gap = primal - dual > 0; twice the radius is noticed."""
     best = request.getfixturevalue(ball)[0][0]
     h, f, on_rows = away(at)
     energy, nu = tilted(at, h), gibbs(at, f)
@@ -206,7 +206,7 @@ def test_exact_steps_reach_the_optimum_of_the_variation_ball(at, variation, prec
 
 
 def test_exact_steps_reach_the_optimum_of_the_kernel_ball(precision):
-    """On the circle, where even directions have the kernel of all; the other ball is told apart."""
+    """On the circle, where even directions have the kernel of all; the other ball is noticed."""
     at, dtype = place("circle"), jnp.dtype(precision)
     (best, _), (_, nu) = kernel_primal(at), kernel_dual(at)
     start = tilted(at, np.full(len(at.directions), 0.1), dtype=dtype)

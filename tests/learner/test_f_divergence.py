@@ -123,7 +123,7 @@ FAR = {  # kind -> slopes in u: of -f*(f'(e^u)) at u = OFF, of f'(e^u) at -OFF, 
 @pytest.mark.parametrize("kind", FAR)
 def test_a_rival_that_is_far_off_is_called_back_by_a_slope_with_a_bound(kind, key):
     """The data's distribution against itself plus a constant. Exponentials without the limit are
-    told."""
+    noticed."""
     rows = toy_rows()
 
     def slope(off, limit):

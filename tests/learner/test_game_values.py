@@ -44,7 +44,7 @@ def losses(rules, energy, rival, at, key, side):
 
 
 def test_the_bound_is_off_by_the_divergence_of_the_rival(key):
-    """E_q[E] - H(q) - E_data[E] - E_data[log p] = KL(q || p); a bound without H is told apart."""
+    """E_q[E] - H(q) - E_data[E] - E_data[log p] = KL(q || p); a bound without H is noticed."""
     at = place((3,))
     mean, variance = at.mean + 0.8, 0.4 * at.variance
     rules, rival = AdversarialLikelihood(), Bell(mean, variance)
@@ -85,7 +85,7 @@ def test_the_best_critic_finds_half_the_fisher_divergence_over_its_penalty(key):
 
 
 @pytest.mark.parametrize("projections", [None, 2])
-def test_no_critic_finds_fault_with_the_law_of_the_data(projections, key):
+def test_no_critic_finds_fault_with_the_distribution_of_the_data(projections, key):
     """Stein's identity, for a network of random weights; a model that is off is found."""
     at = place((3,))
     truth = dataclasses.replace(at, centre=at.mean, precision=1 / at.variance)
@@ -174,7 +174,7 @@ def test_the_scale_of_the_score_is_one_where_it_is_right_and_shows_one_that_is_n
     assert not agrees(scales(bent), 1.0, margin=0.3)
 
 
-def test_chains_and_weighted_draws_of_a_law_give_the_model_its_moments(key):
+def test_chains_and_weighted_draws_of_a_distribution_give_the_model_its_moments(key):
     """Means of x and x^2 under the model, over the weights of one update; unweighted draws fail."""
     at = Place(np.zeros(1), np.ones(1), np.full(1, 0.4), np.full(1, 1.6))
     wide = Bell(np.zeros(1), np.full(1, 1.5))

@@ -199,6 +199,7 @@ THIN = {"width": 4, "generator_width": 6, "encoder_width": 2, "batch_size": 4}
 PLAYERS = ("energy", "generator", "encoder")
 
 
+@pytest.mark.slow
 def test_an_update_at_published_options_moves_all_three_players():
     """Random images of 3x32x32 in float32, thin networks."""
     images = np.random.default_rng(0).random((40, 3, 32, 32)).astype(np.float32)

@@ -67,7 +67,7 @@ def test_on_the_circle_the_kernel_is_the_mean_over_a_grid_of_directions(name):
 @pytest.mark.parametrize("dim", [3, 15, 16])
 @pytest.mark.parametrize("name", ["relu", "square"])
 def test_on_a_sphere_the_kernel_is_the_mean_over_draws_of_directions(name, dim):
-    """False alarm 1e-6 each; dividing by dim + 1, as released code does, is told apart at dim 3."""
+    """False alarm 1e-6 each; dividing by dim + 1, as released code does, is noticed at dim 3."""
     z, kernel = uniform(200_000, dim), jax.jit(FEATURES[name].kernel)
     for u, v in pairs(dim)[:2]:
         values = BY_HAND[name](z @ u) * BY_HAND[name](z @ v)
@@ -156,7 +156,7 @@ def test_the_network_is_a_mean_of_signed_features(name, shape, precision, key):
 
 
 def test_directions_are_uniform_on_the_sphere(key):
-    """E z = 0 and E z z' = 1 / D; the half-sphere of the same neurons is told apart."""
+    """E z = 0 and E z z' = 1 / D; the half-sphere of the same neurons is noticed."""
     z = np.asarray(make_shallow((1, 2, 2), 20_000, key=key).directions)
     assert agrees(z, np.zeros(4))
     assert agrees(z[:, :, None] * z[:, None], np.eye(4) / 4)

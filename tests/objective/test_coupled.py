@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from agreement import agrees
 from cases import SHAPES, place
-from methods import contrast, gaussian
+from mean_gradients import contrast, gaussian
 from scipy.stats import norm
 from tests.objective.test_objective import gradients
 
@@ -85,7 +85,7 @@ def plain(weight):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_signed_sums_have_the_moments_of_the_law(name, key):
+def test_signed_sums_have_the_moments_of_the_distribution(name, key):
     """Negative controls: the short chain alone, and corrections of the wrong sign, are biased."""
     case = CASES[name]()
     signed, meeting = walked(case, key)
@@ -107,7 +107,7 @@ def test_pairs_in_single_precision_are_right_too(precision, key):
 
 
 def test_pairs_cut_off_before_they_meet_are_biased_and_say_so(key):
-    """The limit is a choice between bias and time; the share of pairs that it cuts off is told."""
+    """The limit is a choice between bias and time; the share that it cuts off is reported."""
     case = CASES["two modes"]()
     signed, meeting = walked(case, key, LAST)
     assert float(jnp.mean(meeting.met)) < 0.9
@@ -135,7 +135,7 @@ def parted(coupling, distance, key):
     return *(np.asarray(part) for part in pairs), np.asarray(first), np.asarray(second)
 
 
-def is_law(found, mean):
+def is_distribution(found, mean):
     return agrees(found, mean) and agrees((found - mean) ** 2, np.full(3, 0.49))
 
 
@@ -145,11 +145,11 @@ def test_mirrored_draws_are_equal_as_often_as_their_distributions_overlap(distan
     distribution."""
     x, y, first, second = parted(reflect, distance, key)
     assert agrees(np.all(x == y, axis=1), 2 * norm.cdf(-distance / 2))
-    assert is_law(x, first)
-    assert is_law(y, second)
+    assert is_distribution(x, first)
+    assert is_distribution(y, second)
 
 
-def test_draws_from_one_law_are_equal_in_every_bit(key):
+def test_draws_from_one_distribution_are_equal_in_every_bit(key):
     x, y, _, _ = parted(reflect, 0.0, key)
     assert np.array_equal(x, y)
 
@@ -157,12 +157,12 @@ def test_draws_from_one_law_are_equal_in_every_bit(key):
 def test_draws_that_are_not_mirrored_are_seen(key):
     """Negative control."""
     x, y, first, second = parted(unturned, 2.0, key)
-    assert is_law(x, first)
-    assert not is_law(y, second)
+    assert is_distribution(x, first)
+    assert not is_distribution(y, second)
 
 
 def after(case, steps, key):
-    """Moments of both chains, each begun at draws of the distribution itself."""
+    """Moments of both chains, each started at draws of the distribution itself."""
     kernel, begin = case.kernel, jax.random.split(key, 2 * PAIRS)
 
     def one(born, key):
@@ -178,13 +178,13 @@ def after(case, steps, key):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_each_chain_alone_leaves_the_law_as_it_is(name, key):
+def test_each_chain_alone_leaves_the_distribution_as_it_is(name, key):
     case = CASES[name]()
     for found in after(case, 3, key):
         assert agrees(found, truth(case))
 
 
-def test_a_jump_whose_own_law_is_forgotten_is_seen(key):
+def test_a_jump_whose_own_distribution_is_forgotten_is_seen(key):
     """Negative control: jumps as if `distribution` were flat."""
 
     class Forgetful(AbstractDistribution):

@@ -40,10 +40,10 @@ def tied(energy, batch, key, objective):
     return jnp.concatenate([leaf.ravel() for leaf in leaves])
 
 
-LAW = GaussianMixture(np.zeros(1), np.zeros((1, 3)), np.eye(3)[None])
+DISTRIBUTION = GaussianMixture(np.zeros(1), np.zeros((1, 3)), np.eye(3)[None])
 ROWS = {
-    "nce": NoiseContrastiveEstimation(LAW, 2),
-    "pcd": PersistentContrastiveDivergence(Langevin(0.1), LAW, steps=2, size=16),
+    "nce": NoiseContrastiveEstimation(DISTRIBUTION, 2),
+    "pcd": PersistentContrastiveDivergence(Langevin(0.1), DISTRIBUTION, steps=2, size=16),
 }
 
 

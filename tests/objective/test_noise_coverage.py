@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from agreement import agrees
-from methods import RATIO
+from mean_gradients import RATIO
 
 from energax.energy import Gaussian, Normalised, draws
 from energax.objective import (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from agreement import agrees
 from cases import SHAPES, flat, place, rows_of
-from noisy_laws import SHARE, STDS, bowl, centres, distribution, energy
+from noisy_distributions import SHARE, STDS, bowl, centres, distribution, energy
 
 from energax.energy import NoisyEnergy, Posterior, draws
 from energax.objective import MultiLevelRecovery
@@ -129,7 +129,7 @@ def pull(sampler, steps, shape, key, off=0.0):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_nothing_pulls_away_from_the_law_of_the_data(shape, key):
+def test_nothing_pulls_away_from_the_distribution_of_the_data(shape, key):
     values = pull(*reaching(SHAPES[shape]), SHAPES[shape], key)
     assert agrees(values, np.zeros(values.shape[1]))
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from agreement import agrees
 from cases import SHAPES, Bowl, Place, rows_of
-from methods import METHODS, NOISE, RATIO
+from mean_gradients import NOISE, RATIO
+from methods import METHODS
 from scipy.spatial import cKDTree
 
 from energax.energy import Gaussian, Normalised, draws
@@ -105,7 +106,7 @@ def from_itself(objective, key):
 
 
 @pytest.mark.parametrize("ratio", [1, RATIO])
-def test_other_contrasts_of_a_law_with_itself(ratio, key):
+def test_other_contrasts_of_a_distribution_with_itself(ratio, key):
     """u = 1 / r everywhere; and of r + 1 rows that look alike each is picked as often."""
     distribution = Gaussian(jnp.ones(2), 2.0)
     values = [
@@ -223,7 +224,7 @@ def test_a_plain_function_is_an_energy_and_precision_is_kept(name, precision):
     )
 
 
-LAW = Gaussian(jnp.zeros(2), 1.0)
+DISTRIBUTION = Gaussian(jnp.zeros(2), 1.0)
 WALK = Langevin(0.1)
 
 
@@ -232,17 +233,20 @@ WALK = Langevin(0.1)
     [
         (lambda: ContrastiveDivergence(WALK, steps=0), "`steps` must be at least 1; got 0"),
         (lambda: ContrastiveDivergence(WALK, penalty=-1.0), "`penalty` must be at least 0"),
-        (lambda: ShortRun(WALK, LAW, steps=-3), "`steps` must be at least 1; got -3"),
+        (lambda: ShortRun(WALK, DISTRIBUTION, steps=-3), "`steps` must be at least 1; got -3"),
         (
-            lambda: PersistentContrastiveDivergence(WALK, LAW, reinit_probability=1.5),
+            lambda: PersistentContrastiveDivergence(WALK, DISTRIBUTION, reinit_probability=1.5),
             r"lie in \[0, 1\]",
         ),
-        (lambda: PersistentContrastiveDivergence(WALK, LAW, size=0), "`size` must be at least 1"),
+        (
+            lambda: PersistentContrastiveDivergence(WALK, DISTRIBUTION, size=0),
+            "`size` must be at least 1",
+        ),
         (lambda: DenoisingScoreMatching(0.0), "`noise` must be above 0; got 0.0"),
         (lambda: DenoisingScoreMatching(float("nan")), "`noise` must be above 0; got nan"),
         (lambda: SlicedScoreMatching(0), "`projections` must be at least 1; got 0"),
-        (lambda: NoiseContrastiveEstimation(LAW, 0), "`ratio` must be at least 1; got 0"),
-        (lambda: RankingNoiseContrastiveEstimation(LAW, 0), "`ratio` must be at least 1"),
+        (lambda: NoiseContrastiveEstimation(DISTRIBUTION, 0), "`ratio` must be at least 1; got 0"),
+        (lambda: RankingNoiseContrastiveEstimation(DISTRIBUTION, 0), "`ratio` must be at least 1"),
         (lambda: ConditionalNoiseContrastiveEstimation(-0.1), "`noise` must be above 0; got -0.1"),
         (lambda: MinimumProbabilityFlow(0.1, 0), "`ratio` must be at least 1; got 0"),
         (lambda: MinimumVelocity(-1.0), "`mobility` must be above 0 everywhere; got -1.0"),
@@ -257,12 +261,12 @@ WALK = Langevin(0.1)
         (lambda: FiniteDifferenceScoreMatching(0.0), "`step` must be above 0; got 0.0"),
         (lambda: KernelStein(bandwidth=0.0), "`bandwidth` must be above 0; got 0.0"),
         (
-            lambda: KernelStein()(LAW, jnp.zeros((1, 2)), None, key=jax.random.key(0)),
+            lambda: KernelStein()(DISTRIBUTION, jnp.zeros((1, 2)), None, key=jax.random.key(0)),
             "at least 2 rows; got 1",
         ),
         (
-            lambda: PersistentContrastiveDivergence(WALK, LAW, size=3).init(
-                LAW, jnp.zeros((4, 2)), key=jax.random.key(0)
+            lambda: PersistentContrastiveDivergence(WALK, DISTRIBUTION, size=3).init(
+                DISTRIBUTION, jnp.zeros((4, 2)), key=jax.random.key(0)
             ),
             "`size` must be at least the batch size, 4; got 3",
         ),

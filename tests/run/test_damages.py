@@ -86,105 +86,106 @@ def changed(group, name, value):
     return lambda run: (unfinished(run), change(run))
 
 
+RESUME, SAMPLE = "train --resume run --no-evaluate", "sample run --out s.csv"
 DAMAGES = {  # name -> (what is done to the run, command, what the sentence says)
-    "no run": (shutil.rmtree, "sample run --out s.csv", "run is not a run folder"),
+    "no run": (shutil.rmtree, SAMPLE, "run is not a run folder"),
     "no run to report": (shutil.rmtree, "report run", "run is not a run folder"),
     "checkpoint cut": (
         lambda run: cut(unfinished(run)),
-        "train --resume run --no-evaluate",
+        RESUME,
         "checkpoints/20.safetensors is damaged: delete it to go on from the one before it.",
     ),
     "checkpoint flipped": (
         lambda run: flipped(unfinished(run)),
-        "train --resume run --no-evaluate",
+        RESUME,
         "checkpoints/20.safetensors is damaged: delete it",
     ),
     "checkpoint of another update": (
         lambda run: unfinished(run).rename(run / "checkpoints" / "30.safetensors"),
-        "train --resume run --no-evaluate",
+        RESUME,
         "checkpoints/30.safetensors is of update 20: delete it",
     ),
     "a changed width": (
         changed("network", "width", 16),
-        "train --resume run --no-evaluate",
+        RESUME,
         "20.safetensors does not fit this run: config.json has changed since, "
         "options.network.width was 8 and is 16 now; put the old one back.",
     ),
     "a changed average": (
         changed("training", "ema_decay", 0.5),
-        "train --resume run --no-evaluate",
+        RESUME,
         "config.json has changed since, options.training.ema_decay was",
     ),
     "a changed seed": (
         changed("training", "seed", 7),
-        "train --resume run --no-evaluate",
+        RESUME,
         "config.json has changed since, options.training.seed was 0 and is 7 now",
     ),
     "a changed batch size": (
         changed("training", "batch_size", 8),
-        "train --resume run --no-evaluate",
+        RESUME,
         "config.json has changed since, options.training.batch_size was 16 and is 8 now",
     ),
     "fewer steps than were made": (
         changed("training", "steps", 10),
-        "train --resume run --no-evaluate",
+        RESUME,
         "config.json has changed since, options.training.steps was 20 and is 10 now",
     ),
     "a changed average after training": (
         rewritten(lambda config: config["options"]["training"].update(ema_decay=0.0)),
-        "sample run --out s.csv",
+        SAMPLE,
         "weights.safetensors does not fit this run: config.json has changed since, "
         "options.training.ema_decay was",
     ),
     "weights cut": (
         lambda run: cut(run / "weights.safetensors"),
-        "sample run --out s.csv",
+        SAMPLE,
         "weights.safetensors is damaged",
     ),
-    "weights gone": (unfinished, "sample run --out s.csv", "weights.safetensors is missing"),
+    "weights gone": (unfinished, SAMPLE, "weights.safetensors is missing"),
     "config cut": (
         lambda run: cut(run / "config.json"),
-        "sample run --out s.csv",
+        SAMPLE,
         "config.json is damaged: it is not JSON",
     ),
     "config of something else": (
         lambda run: (run / "config.json").write_text("[]"),
-        "sample run --out s.csv",
+        SAMPLE,
         "config.json is damaged: it holds no JSON object",
     ),
     "config of another version": (
         rewritten(lambda config: config.update(version=0)),
-        "sample run --out s.csv",
+        SAMPLE,
         "config.json is of another version (0, this energax reads 2): train the run again",
     ),
     "config without a version": (
         rewritten(lambda config: config.pop("version")),
-        "sample run --out s.csv",
+        SAMPLE,
         "config.json is of another version (null",
     ),
     "a method that is none": (
         rewritten(lambda config: config.update(method="nse")),
-        "sample run --out s.csv",
+        SAMPLE,
         "--method nse is unknown; did you mean nce?",
     ),
     "a method that is no word": (
         rewritten(lambda config: config.update(method=3)),
-        "sample run --out s.csv",
+        SAMPLE,
         "config.json is damaged",
     ),
     "no method": (
         rewritten(lambda config: config.pop("method")),
-        "sample run --out s.csv",
+        SAMPLE,
         "config.json is damaged: it lacks 'method'",
     ),
     "a rate below 0": (
         rewritten(lambda config: config["options"]["optimiser"].update(learning_rate=-1)),
-        "sample run --out s.csv",
+        SAMPLE,
         "config.json holds a value that it must not: --learning-rate must be above 0; got -1.",
     ),
     "many steps": (
         rewritten(lambda config: config["options"]["training"].update(steps="many")),
-        "sample run --out s.csv",
+        SAMPLE,
         "config.json holds a value that it must not: --steps must be a whole number; got 'many'.",
     ),
     "an option that is missing": (
@@ -197,19 +198,15 @@ DAMAGES = {  # name -> (what is done to the run, command, what the sentence says
         "evaluate run",
         "it has the unknown option 'pace'.",
     ),
-    "no schema": (
-        rewritten(lambda config: config.pop("schema")),
-        "sample run --out s.csv",
-        "config.json is damaged",
-    ),
+    "no schema": (rewritten(lambda config: config.pop("schema")), SAMPLE, "config.json is damaged"),
     "a schema of something else": (
         rewritten(lambda config: config.update(schema=[])),
-        "sample run --out s.csv",
+        SAMPLE,
         "config.json is damaged",
     ),
     "a shape that is none": (
         rewritten(lambda config: config["schema"].update(shape="wide")),
-        "sample run --out s.csv",
+        SAMPLE,
         "config.json is damaged",
     ),
     "data of something else": (
@@ -222,14 +219,10 @@ DAMAGES = {  # name -> (what is done to the run, command, what the sentence says
         "report run",
         "config.json is damaged",
     ),
-    "base cut": (
-        lambda run: cut(run / "base.safetensors"),
-        "sample run --out s.csv",
-        "base.safetensors is damaged",
-    ),
+    "base cut": (lambda run: cut(run / "base.safetensors"), SAMPLE, "base.safetensors is damaged"),
     "transform cut": (
         lambda run: cut(run / "transform.json"),
-        "sample run --out s.csv",
+        SAMPLE,
         "transform.json is damaged: it is not JSON",
     ),
     "samples cut": (
@@ -268,16 +261,8 @@ DAMAGES = {  # name -> (what is done to the run, command, what the sentence says
         "score run moons.npy --out s.txt",
         "--out s.txt must end in .csv or .parquet or .npy",
     ),
-    "target taken": (
-        lambda run: Path("s.csv").touch(),
-        "sample run --out s.csv",
-        "s.csv exists already",
-    ),
-    "no folder": (
-        lambda run: None,
-        "sample run --out no/s.csv",
-        "the folder no does not exist",
-    ),
+    "target taken": (lambda run: Path("s.csv").touch(), SAMPLE, "s.csv exists already"),
+    "no folder": (lambda run: None, "sample run --out no/s.csv", "the folder no does not exist"),
     "table as a picture": (lambda run: None, "sample run --out s.png", "is no image; use .csv"),
     "no draws": (lambda run: None, "sample run --num 0 --out s.csv", "--num must be at least 1"),
     "no particles": (lambda run: None, "evaluate run --particles 0", "--particles must be at"),

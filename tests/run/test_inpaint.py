@@ -23,7 +23,7 @@ from energax.network import Encoder, NoisyGenerator
 from energax.options import replace
 from energax.run import Folder
 
-KEY, COUNT, STEPS = jax.random.key(5), 4000, 400
+KEY, COUNT, STEPS = jax.random.key(5), 2000, 100
 MEAN = np.array([100.0, -2.0, 0.5])
 ROOT = np.array([[10.0, 0, 0], [0.6, 0.5, 0], [-0.002, 0.001, 0.003]])
 COVARIANCE = ROOT @ ROOT.T
@@ -67,7 +67,7 @@ def test_hidden_numbers_have_their_conditional_distribution(name):
     model = gaussian(name)
     found = inpaint(model, np.where(masks, np.nan, rows), masks, STEPS, key=KEY)
     assert np.array_equal(found.rows[~masks], rows[~masks]), "to the bit"
-    assert "by 400 Hamiltonian transitions" in found.words
+    assert f"by {STEPS} Hamiltonian transitions" in found.words
     assert "draws of the base" in found.words
     scale = np.sqrt(np.diagonal(COVARIANCE))
     for mask, part in zip(hidden, np.split(found.rows, 2), strict=True):

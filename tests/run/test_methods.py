@@ -1,5 +1,6 @@
 """Methods that want more than an energy: labels, noise levels, rivals, flows; what is refused."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,17 +36,18 @@ def test_joint_run_classifies_as_its_classifier_does(tmp_path):
     assert find_classifier(model.raw).labels == 10
     found = measure_labels(model, rows.test, rows.test_labels)
     odds = np.zeros((len(rows.test), 10))
+    log_odds = jax.jit(jax.vmap(find_classifier(model.raw).log_odds))
     for copy in range(DEQUANTISATIONS):
         key = jax.random.fold_in(jax.random.key(0), copy)
         y, _ = build.encode(model.transform, rows.test, key=key)
-        odds += np.exp(np.asarray(jax.vmap(find_classifier(model.raw).log_odds)(y), float))
+        odds += np.exp(np.asarray(log_odds(y), float))
     right = np.mean(odds.argmax(axis=1) == rows.test_labels)
     assert found["label_accuracy"]["value"] == pytest.approx(right, abs=0.01)
     assert 0.05 < right < 1.0, "twenty updates of a tiny network teach something, not all"
 
 
 @pytest.mark.parametrize("word", ["dsm-levels", "recovery-levels"])
-def test_of_many_levels_the_finest_is_kept(word, tmp_path):
+def test_of_many_levels_the_lowest_is_kept(word, tmp_path):
     model = trained(tmp_path / "run", "two-moons", word, "--sigma-min", 0.2)
     ground = saving.read_groundwork(tmp_path / "run")
     blank, _ = model.method.build(ground, key=jax.random.key(0))
@@ -67,7 +69,7 @@ def test_a_flow_as_base_comes_back_from_its_folder(tmp_path, monkeypatch):
     assert float(jnp.mean(jax.vmap(untrained)(x) - energies)) > 0.1, "it was fitted"
 
 
-MANY = ["f-js", "cooperative", "stein-learned", "teaching", "teaching --posterior persistent"]
+MANY = ["f-js", "teaching", "teaching --posterior persistent"]
 
 
 @pytest.mark.parametrize("word", MANY)
@@ -81,13 +83,13 @@ def test_players_go_on_bit_for_bit(word, tmp_path):
     said = energax("train", "--resume", run, "--no-evaluate")
     assert said.status == 0, said
     x = jnp.asarray(data.two_moons().test[:20])
-    assert np.array_equal(jax.vmap(whole.raw)(x), jax.vmap(load(run).raw)(x))
+    each = eqx.filter_jit(lambda energy: jax.vmap(energy)(x))
+    assert np.array_equal(each(whole.raw), each(load(run).raw))
 
 
-@pytest.mark.parametrize("source", ["two-moons", "digits"])
-def test_dual_moves_neurons_on_the_sphere(source, tmp_path):
+def test_dual_moves_neurons_on_the_sphere(tmp_path):
     words = ("dual", "--restart", 0.2, "--radius", 0.9, "--ema-decay", 0)
-    model = trained(tmp_path / "run", source, *words, "--transform", "whiten")
+    model = trained(tmp_path / "run", "digits", *words, "--transform", "whiten")
     net = model.raw.network
     assert np.allclose(np.linalg.norm(net.directions, axis=1), 1, atol=1e-5)
     assert float(jnp.mean(net.weights)) <= 0.9 + 1e-5

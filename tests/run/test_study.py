@@ -183,13 +183,13 @@ def test_compare_wants_the_same_rows_and_evaluated_runs(study, tmp_path):
 
 def test_compare_tells_settings_apart(tmp_path):
     np.save(tmp_path / "rows.npy", moons())
-    for width in (4, 8):
-        words = ("train", tmp_path / "rows.npy", *tiny(), "--steps", 20, "--width", width)
-        said = energax(*words, "--evaluate", "--out", tmp_path / f"wide-{width}")
+    for rate in (1, 2):
+        words = ("train", tmp_path / "rows.npy", *tiny(), "--steps", 20, "--ema-decay", rate / 10)
+        said = energax(*words, "--evaluate", "--out", tmp_path / f"decay-{rate}")
         assert said.status == 0, said
-    runs = [tmp_path / f"wide-{width}" for width in (4, 8)]
+    runs = [tmp_path / f"decay-{rate}" for rate in (1, 2)]
     said = energax("compare", *runs, "--out", tmp_path / "page")
     assert said.status == 0, said
     table = (tmp_path / "page" / "table.md").read_text()
-    assert "nce (wide-4)" in table
-    assert "nce (wide-8)" in table
+    assert "nce (decay-1)" in table
+    assert "nce (decay-2)" in table

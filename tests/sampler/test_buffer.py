@@ -12,7 +12,9 @@ from energax.energy import Gaussian
 from energax.sampler import Buffer
 
 SIZE, COUNT, SEEDS, FRESH = 12, 5, 12_000, 0.3
-LAW = Gaussian(jnp.full((2,), 100.0, jnp.float64), 1.0)  # fresh draws are easy to tell from old
+DISTRIBUTION = Gaussian(
+    jnp.full((2,), 100.0, jnp.float64), 1.0
+)  # fresh draws are easy to tell from old
 
 
 def old():
@@ -24,7 +26,7 @@ def old():
 @functools.cache
 def picked(fresh):
     """Slots and what was in them, for many keys."""
-    choose = jax.jit(jax.vmap(lambda k: old().draw(LAW, COUNT, fresh, key=k)))
+    choose = jax.jit(jax.vmap(lambda k: old().draw(DISTRIBUTION, COUNT, fresh, key=k)))
     slots, taken = choose(jax.random.split(jax.random.key(5), SEEDS))
     return np.asarray(slots), np.asarray(taken.x), np.asarray(taken.age)
 
@@ -58,7 +60,7 @@ def test_all_or_none_start_afresh(fresh, share):
 
 def test_chains_go_back_to_their_own_slots_and_no_other_slot_is_touched(key):
     before = old()
-    slots, taken = before.draw(LAW, COUNT, 0.0, key=key)
+    slots, taken = before.draw(DISTRIBUTION, COUNT, 0.0, key=key)
     after = before.update(slots, taken.x + 0.5, taken.age)
     used = np.isin(np.arange(SIZE), slots)
     assert used.sum() == COUNT
@@ -69,7 +71,7 @@ def test_chains_go_back_to_their_own_slots_and_no_other_slot_is_touched(key):
 def test_a_shuffled_write_is_seen(key):
     """Negative control: the same check refuses chains that come back to each other's slots."""
     before = old()
-    slots, taken = before.draw(LAW, COUNT, 0.0, key=key)
+    slots, taken = before.draw(DISTRIBUTION, COUNT, 0.0, key=key)
     after = before.update(slots[::-1], taken.x + 0.5, taken.age)
     used = np.isin(np.arange(SIZE), slots)
     assert not np.array_equal(after.x, np.where(used[:, None], before.x + 0.5, before.x))
@@ -78,12 +80,12 @@ def test_a_shuffled_write_is_seen(key):
 def test_no_key_is_used_twice(key):
     """One key for the slots and for the new states would tie the two together."""
     with jax.debug_key_reuse(True):
-        old().draw(LAW, COUNT, FRESH, key=key)
+        old().draw(DISTRIBUTION, COUNT, FRESH, key=key)
         with pytest.raises(jax.errors.KeyReuseError):
-            old().draw(LAW, COUNT, FRESH, key=key)
+            old().draw(DISTRIBUTION, COUNT, FRESH, key=key)
 
 
-def test_a_new_buffer_holds_draws_of_the_law_at_age_zero(precision, key):
+def test_a_new_buffer_holds_draws_of_the_distribution_at_age_zero(precision, key):
     distribution = Gaussian(jnp.asarray([1.0, -2.0]), 0.5)
     buffer = Buffer.create(distribution, 2000, key=key)
     assert buffer.x.dtype == precision

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from agreement import agrees
-from noisy_laws import SHARE, STDS, bowl, centres, distribution, energy, scores, shrunk
+from noisy_distributions import SHARE, STDS, bowl, centres, distribution, energy, scores, shrunk
 
 from energax.energy import Gaussian, NoisyScore, Unshrunk, draws, score
 from energax.sampler import geometric_levels, predictor_corrector, probability_flow, reverse_sde

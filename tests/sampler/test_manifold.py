@@ -1,4 +1,4 @@
-"""Langevin dynamics on manifolds: one step by quadrature, and the laws that chains come to."""
+"""Langevin dynamics on manifolds: one step by quadrature, and where chains come to."""
 
 import math
 
@@ -83,8 +83,8 @@ CASES = {  # name -> (manifold, energy, statistic, its exact mean, starts, steps
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_chains_come_to_the_law_on_the_manifold(name, precision, key):
-    """False alarm 1e-6, bias of at most 0.01 at this step size; half the energy is told apart."""
+def test_chains_come_to_the_distribution_on_the_manifold(name, precision, key):
+    """False alarm 1e-6, bias of at most 0.01 at this step size; half the energy is noticed."""
     sampler, energy, statistic, right, starts = CASES[name]
     states = {}
     for strength in (1.0, 0.5):
@@ -100,7 +100,7 @@ def test_chains_come_to_the_law_on_the_manifold(name, precision, key):
     assert name == "flat" or x.max() <= 1
 
 
-def test_the_torus_drops_whole_turns_and_has_a_law_of_its_own():
+def test_the_torus_drops_whole_turns_and_has_a_distribution_of_its_own():
     x = jnp.array([1.25, -0.25, 3.0, 0.5])
     assert np.allclose(Torus((4,)).project(x), [0.25, 0.75, 0.0, 0.5])
     assert type(Torus((4,)).distribution) is UniformBox

@@ -30,6 +30,8 @@ SMALL = {
     "latent_steps": 3,
     "rival_width": 8,
     "generator_width": 8,
+    "encoder_width": 4,
+    "halvings": 1,
 }
 """Options of a run that trains in a moment, of all methods."""
 
@@ -55,7 +57,9 @@ def measured_briefly():
     """Few chains, rows and points in an evaluation and its page, where their number is not tested:
     they take most of the time of a small run."""
     coarse = functools.partial(evaluate.mode_shares, points=60)
+    fit = evaluate.fit_baselines
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "fit_baselines", lambda train, tests: fit(train[:200], tests))
         patch.setattr(evaluate, "mode_shares", coarse)
         patch.setattr(measuring, "SAMPLES", 64)
         patch.setattr(quality, "MOST", 300)

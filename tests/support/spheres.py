@@ -1,4 +1,4 @@
-"""What the tests of the sphere share: exact laws on it, rows, and quadratures made without JAX."""
+"""What the tests of the sphere share: distributions on it, rows, and quadratures without JAX."""
 
 import itertools
 import math

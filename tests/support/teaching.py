@@ -9,11 +9,12 @@ import math
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from cases import Place, place
 from jaxtyping import Array
-from methods import moved
+from mean_gradients import moved
 
 from energax.learner import FromEncoder, TeachingPlayers, TeachingRules
 from energax.network import Encoder, NoisyGenerator
@@ -106,11 +107,11 @@ class Scene:
         p = whole @ self.a + (np.eye(latent) - whole) @ slope
         q = whole @ self.c + (np.eye(latent) - whole) @ shift
         powers = (np.linalg.matrix_power(shrink, 2 * j) for j in range(steps))
-        cloud = 2 * step * sum(powers, np.zeros((latent, latent)))
-        cloud = whole @ np.diag(self.v) @ whole + cloud
+        covariance = 2 * step * sum(powers, np.zeros((latent, latent)))
+        covariance = whole @ np.diag(self.v) @ whole + covariance
         x1 = np.hstack([np.diag(np.sqrt(self.at.variance.ravel())), np.zeros((size, latent))])
         z1 = p @ x1
-        z1[:, size:] = np.linalg.cholesky(cloud)
+        z1[:, size:] = np.linalg.cholesky(covariance)
         mean = self.at.mean.ravel()
         return Pair(mean, x1, p @ mean + q, z1)
 
@@ -159,18 +160,18 @@ def encoding(a, c, log_v, pair):
     return jnp.sum(off) / 2 + len(pair.z0) * math.log(2 * math.pi) / 2
 
 
-def divergence(mean, cloud, other_mean, other_cloud):
-    """KL(N(mean, cloud) || N(other_mean, other_cloud))."""
-    gap, inverse = other_mean - mean, jnp.linalg.inv(other_cloud)
-    logs = jnp.linalg.slogdet(other_cloud)[1] - jnp.linalg.slogdet(cloud)[1]
-    return (jnp.trace(inverse @ cloud) + gap @ inverse @ gap - len(mean) + logs) / 2
+def divergence(mean, covariance, other_mean, other_covariance):
+    """KL(N(mean, covariance) || N(other_mean, other_covariance))."""
+    gap, inverse = other_mean - mean, jnp.linalg.inv(other_covariance)
+    logs = jnp.linalg.slogdet(other_covariance)[1] - jnp.linalg.slogdet(covariance)[1]
+    return (jnp.trace(inverse @ covariance) + gap @ inverse @ gap - len(mean) + logs) / 2
 
 
-def inverse_law(pair, of_given):
+def inverse_distribution(pair, of_given):
     """Slope, shift and covariance of z given x, for x of mean and covariance `of_given`."""
-    mean, cloud = of_given
-    slope = jnp.linalg.solve(cloud, pair.x1 @ pair.z1.T).T
-    return slope, pair.z0 - slope @ mean, pair.z1 @ pair.z1.T - slope @ cloud @ slope.T
+    mean, covariance = of_given
+    slope = jnp.linalg.solve(covariance, pair.x1 @ pair.z1.T).T
+    return slope, pair.z0 - slope @ mean, pair.z1 @ pair.z1.T - slope @ covariance @ slope.T
 
 
 def of_x(pair):
@@ -183,7 +184,7 @@ def of_model(w, b):
     return b, w @ w.T + SMEAR**2 * jnp.eye(len(b))
 
 
-def posterior_law(w, b):
+def posterior_distribution(w, b):
     """Slope, shift and covariance of z given x under the generator."""
     precision = jnp.eye(w.shape[1]) + w.T @ w / SMEAR**2
     slope = jnp.linalg.solve(precision, w.T) / SMEAR**2
@@ -192,9 +193,21 @@ def posterior_law(w, b):
 
 def mean_divergence(distribution, other, of_given):
     """E_x KL(distribution(z | x) || other(z | x)), x of mean and covariance `of_given`."""
-    (p, q, cloud), (s, t, wide), (mean, spread) = distribution, other, of_given
+    (p, q, covariance), (s, t, wide), (mean, spread) = distribution, other, of_given
     inverse = jnp.linalg.inv(wide)
     gap = (p - s) @ mean + q - t
     moved_by = (p - s) @ spread @ (p - s).T + jnp.outer(gap, gap)
-    logs = jnp.linalg.slogdet(wide)[1] - jnp.linalg.slogdet(cloud)[1]
-    return (jnp.trace(inverse @ (cloud + moved_by)) - len(q) + logs) / 2
+    logs = jnp.linalg.slogdet(wide)[1] - jnp.linalg.slogdet(covariance)[1]
+    return (jnp.trace(inverse @ (covariance + moved_by)) - len(q) + logs) / 2
+
+
+def slope_of(mean_loss, *at):
+    """Value and flat gradient of a mean loss in all its arguments."""
+    of_all = jax.jit(jax.value_and_grad(mean_loss, tuple(range(len(at)))))
+    found, grads = of_all(*map(jnp.asarray, at))
+    return float(found), np.concatenate([np.ravel(grad) for grad in grads])
+
+
+def arrays(tree):
+    """The weights of a tree, and whatever else is made of real numbers."""
+    return [leaf for leaf in jax.tree.leaves(tree) if eqx.is_inexact_array(leaf)]

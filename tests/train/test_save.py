@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import Bowl
-from tests.train.test_train import begun, chunks, learner, same
+from training import chunks, create, learner, same
 
 from energax.errors import InputError
 from energax.train import Bar, Checkpoints, Interrupt, Log, read_weights, write_weights
@@ -20,10 +20,10 @@ from energax.train import Bar, Checkpoints, Interrupt, Log, read_weights, write_
 @pytest.mark.parametrize("name", ["dsm", "pcd"])
 def test_a_run_split_in_two_is_the_same_run_bit_for_bit(name, key, tmp_path):
     made = learner(name)
-    whole, metrics = chunks(made, begun(made, key), 4)
-    half, _ = chunks(made, begun(made, key), 2)
+    whole, metrics = chunks(made, create(made, key), 4)
+    half, _ = chunks(made, create(made, key), 2)
     Checkpoints(tmp_path / "run").save(half)
-    again = Checkpoints(tmp_path / "run").restore(begun(made, jax.random.key(99)))
+    again = Checkpoints(tmp_path / "run").restore(create(made, jax.random.key(99)))
     assert same(half, again)
     assert int(again.step) == 10
     end, rest = chunks(made, again, 2)
@@ -36,7 +36,7 @@ def test_a_run_split_in_two_is_the_same_run_bit_for_bit(name, key, tmp_path):
 
 def test_only_the_newest_are_kept_and_the_newest_is_restored(key, tmp_path):
     made = learner("dsm")
-    run, saved = begun(made, key), Checkpoints(tmp_path / "run", keep=2)
+    run, saved = create(made, key), Checkpoints(tmp_path / "run", keep=2)
     assert saved.newest() is None
     with pytest.raises(InputError, match="holds no checkpoint to resume from: train it again"):
         saved.restore(run)
@@ -47,14 +47,14 @@ def test_only_the_newest_are_kept_and_the_newest_is_restored(key, tmp_path):
     assert saved.newest() == 15
     names = ["10.safetensors", "15.safetensors"]
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == names
-    assert int(saved.restore(begun(made, key)).step) == 15
+    assert int(saved.restore(create(made, key)).step) == 15
 
 
 def test_a_checkpoint_of_other_code_is_refused(key, tmp_path):
-    Checkpoints(tmp_path / "run").save(begun(learner("dsm"), key))
+    Checkpoints(tmp_path / "run").save(create(learner("dsm"), key))
     says = r"5?0.safetensors does not fit this run: state\..* should have shape .*, found nothing"
     with pytest.raises(InputError, match=says):
-        Checkpoints(tmp_path / "run").restore(begun(learner("pcd"), key))
+        Checkpoints(tmp_path / "run").restore(create(learner("pcd"), key))
 
 
 ABOUT = {"config.json": {"options": {"width": 8, "tags": [1]}}, "base.safetensors": "ab"}
@@ -77,7 +77,7 @@ CHANGES = {  # what it is now -> what the sentence says
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_run_that_changed_is_named_and_its_checkpoint_kept(change, key, tmp_path):
     now, says = CHANGES[change]
-    run, folder = begun(learner("dsm"), key), tmp_path / "run"
+    run, folder = create(learner("dsm"), key), tmp_path / "run"
     Checkpoints(folder, about=ABOUT).save(run)
     for look in (lambda saved: saved.check(), lambda saved: saved.restore(run)):
         with pytest.raises(InputError, match=re.escape(f"does not fit this run: {says}")):
@@ -93,7 +93,7 @@ def test_what_lies_among_checkpoints_is_left_alone(key, tmp_path):
     for name in ("best.safetensors", "07.safetensors", ".99.safetensors.draft", "99.txt"):
         (folder / name).touch()
     others = set(folder.iterdir())
-    run, saved = begun(made, key), Checkpoints(folder, keep=1)
+    run, saved = create(made, key), Checkpoints(folder, keep=1)
     assert saved.newest() is None
     for _ in range(2):
         run, _ = chunks(made, run, 1)
@@ -121,7 +121,7 @@ DAMAGES = {"flipped": flipped, "cut": cut}
 @pytest.mark.parametrize("at", [0.0, 0.02, 0.1, 0.3, 0.5, 0.9, 0.999])
 def test_damage_anywhere_is_called_damage(damage, at, key, tmp_path):
     """In the header, in what the run is, in the arrays: never another run, never another error."""
-    run, saved = begun(learner("pcd"), key), Checkpoints(tmp_path / "run", about=ABOUT)
+    run, saved = create(learner("pcd"), key), Checkpoints(tmp_path / "run", about=ABOUT)
     saved.save(run)
     path = tmp_path / "run" / "0.safetensors"
     whole = path.read_bytes()

@@ -1,9 +1,7 @@
 """The loop compiles once, follows from key and step alone, and stops at the first bad number."""
 
-import functools
 import itertools
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,22 +9,17 @@ import optax
 import pytest
 from agreement import agrees
 from cases import Bowl
+from training import ROWS, chunks, create, learner, same
 
-from energax.data import Labelled
-from energax.energy import Classifier, Gaussian, NonTrainable, Tilt
-from energax.errors import Diverged, InputError
+from energax.energy import Gaussian, Tilt
+from energax.errors import Diverged
 from energax.learner import AbstractLearner, Descent
 from energax.network import MLP
 from energax.objective import (
     DenoisingScoreMatching,
-    JointLikelihood,
-    PersistentContrastiveDivergence,
 )
-from energax.sampler import Langevin
 from energax.train import Run, fit, start
-from energax.train.check import check_finite
 
-ROWS = np.random.default_rng(0).normal([1.0, -2.0], [0.5, 1.5], (64, 2))
 TRACES = []
 
 
@@ -38,37 +31,10 @@ class Counted(Bowl):
         return jnp.sum(jnp.exp(self.log_precision) * (x - self.mean) ** 2) / 2
 
 
-@functools.cache
-def learner(name):
-    """A schedule, an average, chains in a buffer; made once, for each one made is a new program."""
-    objective = {
-        "dsm": DenoisingScoreMatching(0.3),
-        "pcd": PersistentContrastiveDivergence(
-            Langevin(0.1), Gaussian(jnp.zeros(2)), steps=2, size=32
-        ),
-        "joint": JointLikelihood(DenoisingScoreMatching(0.3)),
-    }[name]
-    return Descent(objective, optax.adam(optax.cosine_decay_schedule(0.1, 100)), ema_decay=0.9)
-
-
-def begun(learner, key, energy=None):
-    energy = Bowl(jnp.zeros(2), jnp.ones(2)) if energy is None else energy
-    return start(learner, energy, ROWS, key=key, batch_size=16)
-
-
-def chunks(learner, run, count, **settings):
-    """The last run and the metrics of `count` chunks of 5 updates."""
-    settings = {"batch_size": 16, "chunk_steps": 5} | settings
-    found = []
-    for chunk in itertools.islice(fit(learner, run, ROWS, **settings), count):
-        found.append(chunk[1])
-    return chunk[0], {name: np.concatenate([m[name] for m in found]) for name in found[0]}
-
-
 @pytest.mark.parametrize("name", ["dsm", "pcd"])
 def test_nothing_is_traced_again_after_the_first_chunk(name, key):
     made = learner.__wrapped__(name)
-    run = begun(made, key, Counted(jnp.zeros(2), jnp.ones(2)))
+    run = create(made, key, Counted(jnp.zeros(2), jnp.ones(2)))
     TRACES.clear()
     run, _ = chunks(made, run, 1)
     first = len(TRACES)
@@ -82,12 +48,12 @@ def test_a_program_that_is_traced_again_is_seen(key):
     for _ in range(2):
         TRACES.clear()
         made = learner.__wrapped__("dsm")
-        chunks(made, begun(made, key, Counted(jnp.zeros(2), jnp.ones(2))), 1)
+        chunks(made, create(made, key, Counted(jnp.zeros(2), jnp.ones(2))), 1)
         assert len(TRACES) > 0
 
 
 def test_metrics_are_one_number_per_update_and_steps_are_counted(key):
-    run, metrics = chunks(learner("pcd"), begun(learner("pcd"), key), 2)
+    run, metrics = chunks(learner("pcd"), create(learner("pcd"), key), 2)
     assert int(run.step) == 10
     assert {"loss", "energy_data", "energy_chain", "grad_norm", "age"} <= set(metrics)
     assert {values.shape for values in metrics.values()} == {(10,)}
@@ -135,7 +101,7 @@ DIVERGENCES = {  # what happens (updates from 0) -> what is said (updates from 1
 @pytest.mark.parametrize("name", DIVERGENCES)
 def test_divergence_names_what_failed_first_and_when(name, key):
     made, words, before = DIVERGENCES[name]
-    runs = fit(made, begun(made, key), ROWS, batch_size=16, chunk_steps=5)
+    runs = fit(made, create(made, key), ROWS, batch_size=16, chunk_steps=5)
     for index in range(before):
         assert int(next(runs)[0].step) == 5 * (index + 1)
     with pytest.raises(Diverged, match=words):
@@ -144,117 +110,34 @@ def test_divergence_names_what_failed_first_and_when(name, key):
 
 def test_a_large_metric_that_was_large_from_the_start_is_no_divergence(key):
     made = Scripted({"loss": jnp.asarray([3e4, -4e4, 2e5, 5e4, 1e4])})
-    _, metrics = chunks(made, begun(made, key), 1)
+    _, metrics = chunks(made, create(made, key), 1)
     assert metrics["loss"][2] == 2e5
     with pytest.raises(Diverged, match="loss exploded"):  # negative control
-        chunks(made, begun(made, key), 1, limit=2.0)
+        chunks(made, create(made, key), 1, limit=2.0)
 
 
 def test_weights_that_leap_at_the_first_update_are_named_before_what_follows(key):
     """They are judged by the state before it: 0 here, so that a norm may reach 1e4."""
     script = {"encoder_weight_norm": jnp.full(5, 2e4), "energy_chain": jnp.full(5, NAN)}
     with pytest.raises(Diverged, match=r"encoder_weight_norm exploded to 2e\+04 at update 1"):
-        chunks(Scripted(script), begun(Scripted(script), key), 1)
+        chunks(Scripted(script), create(Scripted(script), key), 1)
     small = script | {"encoder_weight_norm": jnp.full(5, 9e3)}
     with pytest.raises(Diverged, match="energy_chain became nan at update 1"):  # control
-        chunks(Scripted(small), begun(Scripted(small), key), 1)
+        chunks(Scripted(small), create(Scripted(small), key), 1)
 
 
 def test_a_learning_rate_of_ten_diverges(key):
     energy = Tilt(Gaussian(jnp.zeros(2), 2.0), MLP((2,), 8, 1, key=key))
     made = Descent(learner("pcd").objective, optax.adam(10.0))
     with pytest.raises(Diverged, match=r"(exploded to|became) .* at update"):
-        chunks(made, begun(made, key, energy), 20)
-
-
-def test_fewer_rows_than_a_batch_is_refused(key):
-    words = "64 training rows, fewer than a batch of 65: give more rows or a smaller batch size"
-    with pytest.raises(InputError, match=words):
-        start(learner("dsm"), Bowl(jnp.zeros(2), jnp.ones(2)), ROWS, key=key, batch_size=65)
-
-
-def plane():
-    return Bowl(jnp.zeros(2), jnp.ones(2))
-
-
-def spoilt(value, at):
-    rows = np.array(ROWS)
-    rows[at] = value
-    return rows
-
-
-@pytest.mark.parametrize(
-    ("rows", "words"),
-    [
-        (spoilt(NAN, (3, 1)), r"Row 3, column 1 of the training rows \(counted from 0\) is nan"),
-        (spoilt(INF, (0, 0)), "Row 0, column 0 of the training rows .* is inf"),
-        (spoilt(NAN, ([5, 7], [0, 1])), "Row 5, column 0 "),
-        (np.ones((32, 3)), r"rows have shape \(3,\) each, but .* examples of shape \(2,\)"),
-        (np.ones((32, 1, 2)), r"rows have shape \(1, 2\) each"),
-    ],
-)
-@pytest.mark.parametrize("name", ["dsm", "pcd", "joint"])
-def test_rows_that_do_not_fit_are_refused_by_start_and_fit(name, rows, words, key):
-    """Issue 11, defect 5: they became a JAX error, or a loss that is not a number."""
-
-    def given(rows):
-        return Labelled(rows, np.zeros(len(rows), int)) if name == "joint" else rows
-
-    energy = Classifier(MLP((2,), 4, 1, out=3, key=key), (2,), 3) if name == "joint" else plane()
-    with pytest.raises(InputError, match=words):
-        start(learner(name), energy, given(rows), key=key, batch_size=16)
-    run = start(learner(name), energy, given(ROWS), key=key, batch_size=16)
-    with pytest.raises(InputError, match=words):
-        next(fit(learner(name), run, given(rows), batch_size=16))
-
-
-def test_entries_of_images_are_named_and_whole_numbers_are_let_through(key):
-    images = np.ones((4, 1, 2, 2))
-    images[2, 0, 1, 0] = NAN
-    with pytest.raises(InputError, match=r"Row 2, entry \(0, 1, 0\) of"):
-        check_finite(jnp.asarray(images))
-    check_finite(jnp.arange(4))
-
-
-HIDDEN = jnp.ones(2)
-NOTHING_TO_TRAIN = {
-    "closure": lambda x: jnp.sum(HIDDEN * x**2),
-    "frozen": NonTrainable(plane()),
-    "whole numbers": jax.tree_util.Partial(lambda w, x: jnp.sum(w * x**2), jnp.arange(2)),
-}
-
-
-@pytest.mark.parametrize("name", NOTHING_TO_TRAIN)
-def test_an_energy_without_a_trainable_array_is_refused(name, key):
-    """Issue 11, defect 5: such an energy trained without moving."""
-    with pytest.raises(ValueError, match=r"nothing to train.*equinox\.Module.*Partial"):
-        begun(learner("dsm"), key, NOTHING_TO_TRAIN[name])
-
-
-def test_a_function_over_its_parameters_is_trained(key):
-    """The way out that the refusal names."""
-    energy = jax.tree_util.Partial(lambda w, x: jnp.sum(w * x**2), jnp.ones(2))
-    run, _ = chunks(learner("dsm"), begun(learner("dsm"), key, energy), 1)
-    assert not np.allclose(run.state.energy.args[0], 1.0)
-
-
-def same(one, other):
-    """Equal in every bit, keys included."""
-    return all(
-        np.array_equal(jax.random.key_data(a), jax.random.key_data(b))
-        if jnp.issubdtype(a.dtype, jax.dtypes.prng_key)
-        else (a.dtype, a.tobytes()) == (b.dtype, b.tobytes())
-        for a, b in zip(
-            *(jax.tree.leaves(eqx.filter(run, eqx.is_array)) for run in (one, other)), strict=True
-        )
-    )
+        chunks(made, create(made, key, energy), 20)
 
 
 def test_chunks_of_any_length_make_the_same_run(key):
     """Batch and noise are functions of (key, step) alone."""
     made = learner("dsm")
-    one, first = chunks(made, begun(made, key), 4)
-    other, second = chunks(made, begun(made, key), 2, chunk_steps=10)
+    one, first = chunks(made, create(made, key), 4)
+    other, second = chunks(made, create(made, key), 2, chunk_steps=10)
     assert all(np.allclose(first[name], second[name], rtol=1e-9) for name in first)
     for a, b in zip(*(jax.tree.leaves(run.state.energy) for run in (one, other)), strict=True):
         assert np.allclose(a, b, rtol=1e-9)
@@ -262,9 +145,9 @@ def test_chunks_of_any_length_make_the_same_run(key):
 
 def test_another_key_is_another_run(key):
     made = learner("dsm")
-    one, _ = chunks(made, begun(made, key), 1)
-    again, _ = chunks(made, begun(made, key), 1)
-    other, _ = chunks(made, begun(made, jax.random.key(1)), 1)
+    one, _ = chunks(made, create(made, key), 1)
+    again, _ = chunks(made, create(made, key), 1)
+    other, _ = chunks(made, create(made, jax.random.key(1)), 1)
     assert same(one, again)
     assert not same(one, other)
 
@@ -330,7 +213,7 @@ def test_training_by_the_loop_finds_the_gaussian_of_its_rows(key):
     """The whole path, by a method whose minimiser is known: variance of the rows plus noise^2."""
     schedule = optax.cosine_decay_schedule(0.05, 400)
     made = Descent(DenoisingScoreMatching(0.3), optax.adam(schedule))
-    run, _ = chunks(made, begun(made, key), 4, chunk_steps=100, batch_size=64)
+    run, _ = chunks(made, create(made, key), 4, chunk_steps=100, batch_size=64)
     variance = np.exp(-np.asarray(run.state.energy.log_precision))
     assert np.allclose(run.state.energy.mean, ROWS.mean(0), atol=0.15)
     assert np.allclose(variance, ROWS.var(0) + 0.09, rtol=0.15)

@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 
 from energax.data import Dataset
@@ -124,7 +123,7 @@ def _save(folder: Folder, run: Run, checkpoints: Checkpoints) -> None:
     Raises Diverged for a weight that is not finite: metrics are of the weights before an update.
     """
     for name, array in name_arrays(_list_weights(run)).items():
-        if eqx.is_inexact_array(array) and not bool(jnp.all(jnp.isfinite(array))):
+        if eqx.is_inexact_array(array) and not np.all(np.isfinite(array)):
             raise Diverged(f"{name} became infinite or NaN by update {int(run.step)}.")
     sync(folder["metrics.jsonl"])
     checkpoints.save(run)

@@ -183,7 +183,7 @@ def fit(
     batch = eqx.filter_eval_shape(_batch, rows, batch_size, transform, key=run.key)
     check_shape(learner, run.state, _drop_labels(batch).shape[1:])
     first: dict[str, float] | None = None
-    start = float(optax.tree.norm(eqx.filter(run.state, eqx.is_inexact_array)))
+    start = float(eqx.filter_jit(optax.tree.norm)(eqx.filter(run.state, eqx.is_inexact_array)))
     for _ in itertools.count():
         before = int(run.step)
         run, stacked = chunk((learner, rows, batch_size, transform), run, chunk_steps)

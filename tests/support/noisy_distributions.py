@@ -1,4 +1,4 @@
-"""Exact models of many noise levels, and the laws that go with them."""
+"""Exact models of many noise levels, and the distributions that go with them."""
 
 import math
 
