@@ -1,4 +1,4 @@
-"""Runs that are killed, raced, starved of disk or driven off: how many end as they should.
+"""Runs that are killed, raced or starved of disk: how many end as they should.
 
 Every command must end with 0 and the bits of a run that nothing happened to, or with 2, 3, 130 or
 143 and one sentence; no traceback, no time-out, and what is left must go on.
@@ -190,28 +190,11 @@ def starve(data: Path, runs: dict[str, Path], place: Path) -> Outcomes:
             subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-def drive_off(data: Path, runs: dict[str, Path], place: Path) -> Outcomes:
-    """Learning rates and step sizes that are far too large."""
-    for method in list(METHODS)[:20]:
-        flags = {leaf.key: (leaf.flag, leaf) for leaf in leaves(METHODS[method])}
-        trials = [("--learning-rate", rate) for rate in (10, 100, 1000)]
-        if "step_size" in flags:
-            trials.append((flags["step_size"][0], 10))
-        for flag, value in trials:
-            run = place / f"{method}-{flag[2:]}-{value}"
-            ended = finish(start(*words_of(method, data, run, steps=40), flag, value))
-            fault = ended.fault((0, 2, 3))
-            if not fault and ended.status == 0:
-                fault = "" if (run / "weights.safetensors").exists() else "no weights"
-            yield f"{method} {flag} {value}", fault
-
-
 FAMILIES: dict[str, Callable[[Path, dict[str, Path], Path], Outcomes]] = {
     "killed while training": kill,
     "killed while measuring": kill_later,
     "two at a time": race,
     "full disk": starve,
-    "driven off": drive_off,
 }
 
 

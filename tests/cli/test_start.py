@@ -75,6 +75,31 @@ def test_help_and_refusals_import_nothing_heavy(words):
     assert imported(code) & set(HEAVY) == set()
 
 
+MAIN = """
+import os, sys
+from energax.cli.entry import main
+sys.argv = ["energax", "--version"]
+try:
+    main()
+finally:
+    print(os.environ["OPENBLAS_NUM_THREADS"])
+"""
+
+
+@pytest.mark.parametrize("own", [None, "3"])
+def test_a_command_holds_blas_to_one_thread_unless_the_user_says_otherwise(own):
+    """Waiting threads of OpenBLAS quadruple the CPU seconds of fitting baselines."""
+    known = {name: word for name, word in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", MAIN],
+        capture_output=True,
+        text=True,
+        env=known | ({} if own is None else {"OPENBLAS_NUM_THREADS": own}),
+        check=False,
+    )
+    assert done.stdout.splitlines()[-1] == (own or "1"), done.stderr
+
+
 def test_an_energy_imports_only_what_it_needs():
     found = imported("import energax; energax.energy.Gaussian")
     assert {"jax", "equinox"} <= found

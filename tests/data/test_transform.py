@@ -239,6 +239,11 @@ NONSENSE = {
         InputError,
         "damaged",
     ),
+    "beyond float32": (
+        lambda: from_json({"kind": "standardise", "mean": [1e300], "std": [1.0]}),
+        InputError,
+        "mean holds a number that is too large",
+    ),
     "bad steps": (lambda: from_json({"kind": "pipeline", "steps": [3]}), InputError, "damaged"),
     "foreign": (lambda: to_json(Silent()), ValueError, "Silent"),
     "levels": (lambda: Dequantise(1), ValueError, "`levels`"),

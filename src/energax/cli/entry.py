@@ -43,6 +43,8 @@ def main() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] != ["--debug"]:
         _silence()
+    # Waiting threads of OpenBLAS take the cores from everything else: the matrices are small.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # So that `--method module:Class` finds a file in the current folder.
     sys.path.append(os.getcwd())
     status = run(keep_programs(arguments))

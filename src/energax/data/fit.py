@@ -163,9 +163,16 @@ def from_json(record: dict[str, Any]) -> AbstractTransform:
         if kind == "pipeline":
             return Pipeline(tuple(from_json(step) for step in settings["steps"]))
         if kind in _KINDS:
-            arrays = {name: np.asarray(v) for name, v in settings.items() if type(v) is list}
+            arrays = {name: _to_array(name, v) for name, v in settings.items() if type(v) is list}
             return _KINDS[kind](**(settings | arrays))
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise InputError(f"The record of the transform {kind!r} is damaged: {error}") from error
     known = ", ".join([*_KINDS, "pipeline"])
     raise InputError(f"The transform {kind!r} is not known; known are {known}.")
+
+
+def _to_array(name: str, numbers: list[Any]) -> np.ndarray:
+    found = np.asarray(numbers)
+    if np.any(np.abs(found) > np.finfo(np.float32).max):
+        raise ValueError(f"{name} holds a number that is too large")
+    return found
