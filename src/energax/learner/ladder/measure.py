@@ -201,7 +201,7 @@ def _top_share(log_weights: Float[np.ndarray, " groups draws"]) -> float:
     """The share of all weight that the largest hundredth of the weights has."""
     ordered = np.sort(log_weights.ravel())
     top = ordered[-max(1, len(ordered) // 100) :]
-    return float(np.exp(logsumexp(top) - logsumexp(ordered)))
+    return float(np.exp(top - logsumexp(ordered)).sum())
 
 
 def _doubt_renewal(rungs: Rungs, start: int) -> list[str]:
