@@ -28,7 +28,7 @@ PALETTE = np.array(
 )
 """Colours of the first states."""
 
-Rows = Shaped[np.ndarray, " size sites"]
+Rows = Shaped[np.ndarray, "_ _"]
 
 
 def draw_rows(test: Rows, draws: Rows | None, states: int) -> list[Picture]:
