@@ -27,6 +27,9 @@ OLD = 0.01
 STUCK = 1e-4
 """Probability of a swap below which a state can leave the top by local moves alone."""
 
+ROUNDING = 1e-5
+"""Nats that estimates may differ by for the rounding of energies alone."""
+
 DATA_ROUNDS = 20
 """Rounds of local moves from data before they are compared with the chains."""
 
@@ -226,13 +229,13 @@ def _doubt_links(found: list[dict[str, Any]]) -> list[str]:
         forward: Any = link["forward"]
         reverse: Any = link["reverse"]
         gap, joint = forward[0] - reverse[0], _error(np.subtract(forward[1], reverse[1]))
-        if abs(gap) > bound * joint:
+        if abs(gap) > bound * joint + ROUNDING:
             doubts.append(
                 f"{name} forward and reverse estimates differ by {gap:.2g}, with an error of "
                 f"{joint:.2g}: the chains have not mixed."
             )
         score, error = link["score"].mean(), _error(link["score"])
-        if abs(score) > bound * error:
+        if abs(score) > bound * error + ROUNDING:
             doubts.append(
                 f"{name} the draws contradict their energies: the sampler is not exact, or the "
                 "chains have not mixed."
