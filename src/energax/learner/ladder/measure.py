@@ -209,7 +209,9 @@ def _top_share(log_weights: Float[np.ndarray, " groups draws"]) -> float:
     """The share of all weight that the largest hundredth of the weights has."""
     ordered = np.sort(log_weights.ravel())
     top = ordered[-max(1, len(ordered) // 100) :]
-    return float(np.exp(np.subtract(logsumexp(top), logsumexp(ordered))))
+    part: Any = logsumexp(top)
+    whole: Any = logsumexp(ordered)
+    return float(np.exp(part - whole))
 
 
 def _doubt_renewal(rungs: Rungs, start: int) -> list[str]:
