@@ -27,6 +27,9 @@ OLD = 0.01
 STUCK = 1e-4
 """Probability of a swap below which a state can leave the top by local moves alone."""
 
+ROUNDING = 1e-5
+"""Nats that estimates may differ by for the rounding of energies alone."""
+
 DATA_ROUNDS = 20
 """Rounds of local moves from data before they are compared with the chains."""
 
@@ -118,11 +121,7 @@ def measure_ladder(
     count = int(rungs.count)
     lower, upper = (_by_group(part, count) for part in (links.lower, links.upper))
     found = [_measure_link(*pair) for pair in zip(lower, upper, strict=True)]
-    total = {
-        name: sum(link[name][0] for link in found) + float(learner.base.log_z())
-        for name in ("value", "forward", "reverse")
-    }
-    errors = {name: _error(sum(link[name][1] for link in found)) for name in total}
+    total, errors = _sum_links(found, float(learner.base.log_z()))
     acceptance = np.asarray(links.acceptance, np.float64)[:, :count].mean(0)
     doubts = [*_doubt_renewal(rungs, int(start)), *_doubt_links(found)]
     if rows is not None:
@@ -131,6 +130,15 @@ def measure_ladder(
         total["value"], errors["value"], total["forward"], errors["forward"],
         total["reverse"], errors["reverse"], tuple(acceptance.tolist()), tuple(doubts),
     )  # fmt: skip
+
+
+def _sum_links(
+    found: list[dict[str, Any]], anchor: float
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Each estimate of log Z, from that of the base, and its error."""
+    names = ("value", "forward", "reverse")
+    total = {name: anchor + sum(link[name][0] for link in found) for name in names}
+    return total, {name: _error(sum(link[name][1] for link in found)) for name in names}
 
 
 @eqx.filter_jit
@@ -223,16 +231,15 @@ def _doubt_links(found: list[dict[str, Any]]) -> list[str]:
     bound = float(t.isf(FALSE_ALARM / 2 / len(found), GROUPS - 1))
     for place, link in enumerate(found):
         name = f"Between rungs {place} and {place + 1}"
-        forward: Any = link["forward"]
-        reverse: Any = link["reverse"]
-        gap, joint = forward[0] - reverse[0], _error(np.subtract(forward[1], reverse[1]))
-        if abs(gap) > bound * joint:
+        (up, of_up), (down, of_down) = link["forward"], link["reverse"]
+        gap, joint = float(np.subtract(up, down)), _error(np.subtract(of_up, of_down))
+        if abs(gap) > bound * joint + ROUNDING:
             doubts.append(
                 f"{name} forward and reverse estimates differ by {gap:.2g}, with an error of "
                 f"{joint:.2g}: the chains have not mixed."
             )
         score, error = link["score"].mean(), _error(link["score"])
-        if abs(score) > bound * error:
+        if abs(score) > bound * error + ROUNDING:
             doubts.append(
                 f"{name} the draws contradict their energies: the sampler is not exact, or the "
                 "chains have not mixed."
@@ -251,14 +258,14 @@ def _doubt_reach(
     """Do chains that start at data stay where no chain of the ladder is?"""
     go, draw = jax.random.split(key)
     count = int(rungs.count)
-    below, partners = learner.base, draws(learner.base, learner.chains, key=draw)
+    below, others = learner.base, draws(learner.base, learner.chains, key=draw)
     if count > 1:
         slot = rungs.order[count - 2]
-        below, partners = rungs.energy(slot, still), rungs.walkers.x[slot]
+        below, others = rungs.energy(slot, still), rungs.walkers.x[slot]
     top, ladder = rungs.energy(jnp.asarray(TOP), still), rungs.walkers.x[TOP]
     steps = DATA_ROUNDS * learner.sweeps
     moved = chains(learner.sampler, top, rows, steps, key=go, keep=nothing)[0].x
-    stuck, own = (float(_share_stuck(top, below, x, partners)) for x in (moved, ladder))
+    stuck, own = (float(_share_stuck(top, below, x, others)) for x in (moved, ladder))
     pooled = (stuck * len(rows) + own * len(ladder)) / (len(rows) + len(ladder))
     error = (pooled * (1 - pooled) * (1 / len(rows) + 1 / len(ladder))) ** 0.5
     if stuck - own <= 3 * error:
@@ -270,11 +277,11 @@ def _doubt_reach(
 
 
 @eqx.filter_jit
-def _share_stuck(top: Energy, below: Energy, x: Array, partners: Array) -> Float[Array, ""]:
+def _share_stuck(top: Energy, below: Energy, x: Array, others: Array) -> Float[Array, ""]:
     """The share of states of the top that no swap would take down."""
 
     def work(x: Array) -> Float[Array, " size"]:
         return jax.vmap(lambda y: top(y) - below(y))(x)
 
-    chance = jnp.exp(jnp.minimum(work(x)[:, None] - work(partners)[None], 0))
+    chance = jnp.exp(jnp.minimum(work(x)[:, None] - work(others)[None], 0))
     return jnp.mean((jnp.mean(chance, 1) < STUCK).astype(chance.dtype))
