@@ -24,7 +24,6 @@ from energax.sampler import (
     nuts,
     preconditioned_langevin,
     run,
-    trace,
     underdamped_langevin,
 )
 
@@ -294,14 +293,3 @@ def test_the_scale_of_hmc_is_a_standard_deviation(key):
     squares = np.asarray(ends) ** 2 / (0.3 * np.array([0.5, 4.0])) ** 2
     assert agrees(squares, 1.0)
     assert not agrees(squares * np.array([0.5, 4.0]), 1.0)  # the scale as a variance
-
-
-@pytest.mark.parametrize("sampler", [mala(0.1), hmc(0.1, 3, jnp.ones(2)), nuts(0.1, jnp.ones(2))])
-def test_a_warm_up_finds_the_mass_and_a_step_that_is_accepted(sampler, key):
-    """Standard deviations of 1 and 30: variances to a factor of 2, acceptance near its target."""
-    energy = Bowl(jnp.zeros(2), jnp.asarray([1.0, 1 / 900]))
-    tuned = adapt(sampler, energy, jnp.ones(2), steps=600, key=key)
-    found = np.asarray(tuned.settings["inverse_mass_matrix"])
-    assert np.all((found > [0.5, 450]) & (found < [2, 1800]))
-    _, info = chains(tuned, energy, jnp.zeros((20, 2)), 60, key=key, keep=trace)
-    assert 0.4 < float(info.acceptance[:, 20:].mean()) < 0.97

@@ -1,6 +1,6 @@
 """How to draw from an energy?"""
 
-from .adapt import adapt as adapt
+from .adaptation import adapt as adapt
 from .annealing import anneal as anneal
 from .annealing import geometric_levels as geometric_levels
 from .base import AbstractSampler as AbstractSampler
