@@ -24,6 +24,7 @@ from energax.sampler import (
     nuts,
     preconditioned_langevin,
     run,
+    trace,
     underdamped_langevin,
 )
 
