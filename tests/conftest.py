@@ -24,6 +24,7 @@ os.environ.setdefault(
 
 import jax
 import pytest
+from jax._src.interpreters import mlir
 from jaxtyping import install_import_hook
 from threadpoolctl import threadpool_limits
 
@@ -35,6 +36,22 @@ jax.config.update("jax_traceback_in_locations_limit", 0)
 
 install_import_hook("energax", "beartype.beartype")
 threadpool_limits(1)  # plugins of pytest have loaded NumPy, which no longer reads the variables
+
+new_context = mlir.make_ir_context
+
+
+def make_context():
+    """Where JAX writes a program before it is compiled, for one thread.
+
+    With threads, MLIR looks up every name of a program in a table of its thread that only grows:
+    after a thousand programs, each takes five times as long as the first.
+    """
+    context = new_context()
+    context.enable_multithreading(False)
+    return context
+
+
+mlir.make_ir_context = make_context
 
 MAPS = Path("/proc/self/maps")
 MANY_MAPS = 30_000
