@@ -36,7 +36,8 @@ REFUSALS = {
     "train --steps 3.5": "--steps must be a whole number; got '3.5'.",
     "train --learning-rate many": "--learning-rate must be a number; got 'many'.",
     "train --base gausian": (
-        "--base must be one of gaussian, mixture, flow, box, none; got 'gausian'; did you mean "
+        "--base must be one of gaussian, mixture, flow, box, none, sites, tree, uniform; got "
+        "'gausian'; did you mean "
         "gaussian?"
     ),
     "train --no-steps": "There is no option --no-steps; did you mean --steps?",
@@ -55,7 +56,7 @@ REFUSALS = {
     "evaluate run --particles 1": "--particles must be at least 2; got 1.",
     "study digits --seeds 0": "--seeds must be at least 1; got 0.",
     "compare": "energax compare needs RUNS: see energax compare --help.",
-    "data kmnist": "one of mnist, fashion-mnist; got 'kmnist'",
+    "data kmnist": "one of mnist, fashion-mnist, nltcs, plants, jester, dna, rna; got 'kmnist'",
     "trian": "There is no command 'trian'; did you mean train?",
     "fly": "There is no command 'fly': see energax --help.",
 }

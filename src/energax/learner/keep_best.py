@@ -23,11 +23,9 @@ class KeepBestState(eqx.Module):
         updates: updates made.
 
     Example:
-        >>> loss = ex.objective.ImplicitScoreMatching()
-        >>> inner = ex.learner.Descent(loss, optax.sgd(0.1))
-        >>> learner = ex.learner.KeepBest(inner, loss, jnp.zeros((4, 1)), every=2)
-        >>> state = learner.init(ex.energy.Gaussian(jnp.ones(1)), jnp.zeros((4, 1)), key=key)
-        >>> round(float(state.best), 3)  # |x - 1|^2 / 2 - 1 at x = 0
+        >>> inner = ex.learner.Descent(ex.objective.ImplicitScoreMatching(), optax.sgd(0.1))
+        >>> learner = ex.learner.KeepBest(inner, inner.objective, jnp.zeros((4, 1)), every=2)
+        >>> float(learner.init(ex.energy.Gaussian(jnp.ones(1)), learner.rows, key=key).best)
         -0.5
     """
 

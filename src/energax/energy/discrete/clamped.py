@@ -22,10 +22,9 @@ class ClampedSites(AbstractLocal):
         hidden: which sites are to be drawn.
 
     Example:
-        >>> known, hidden = jnp.array([1, 0], jnp.uint8), jnp.array([False, True])
         >>> pair = ex.energy.Neural(lambda e: e[0] * e[1], ex.space.Bits((2,)))
-        >>> clamped = ex.energy.ClampedSites(pair, known, hidden)
-        >>> float(clamped(jnp.array([0, 1], jnp.uint8)))
+        >>> known, hidden = jnp.array([1, 0], jnp.uint8), jnp.array([False, True])
+        >>> float(ex.energy.ClampedSites(pair, known, hidden)(jnp.array([0, 1], jnp.uint8)))
         1.0
     """
 

@@ -58,6 +58,12 @@ class Ratios(eqx.Module):
         information: Mean of sum sigma (1 - sigma) over both samples of a round.
         acceptance: Mean probability of a swap.
         rounds: How many rounds these rest on; 0 starts a link again.
+
+    Example:
+        >>> base = ex.energy.Gaussian(jnp.zeros(1))
+        >>> learner = ex.learner.Ladder(base, ex.sampler.mala(0.5), optax.sgd(0.1), chains=16)
+        >>> isinstance(learner.init(base, jnp.ones((4, 1)), key=key).ratios, ex.learner.Ratios)
+        True
     """
 
     value: Float[Array, " slots"]

@@ -101,12 +101,12 @@ def measure_ladder(
     -log(1 - its share). Source: Bennett (1976); Crooks (1999).
 
     Example:
-        >>> base = ex.energy.Gaussian(jnp.zeros(1))
-        >>> learner = ex.learner.Ladder(base, ex.sampler.mala(0.5), optax.sgd(0.1), chains=16)
-        >>> state = learner.init(base, jnp.ones((4, 1)), key=key)
-        >>> found = ex.learner.measure_ladder(learner, state, key=key, rounds=20)
-        >>> round(found.value, 4), round(found.error, 4)  # log(2 pi) / 2
-        (0.9189, 0.0)
+        >>> base, walk = ex.energy.Gaussian(jnp.zeros(1)), ex.sampler.mala(0.5)
+        >>> learner = ex.learner.Ladder(base, walk, optax.sgd(0.1), chains=16)
+        >>> round(ex.learner.measure_ladder(
+        ...     learner, learner.init(base, jnp.ones((4, 1)), key=key), key=key, rounds=20
+        ... ).value, 4)  # log(2 pi) / 2
+        0.9189
     """
     if rounds < 2 or warmup < 0:
         raise ValueError(
