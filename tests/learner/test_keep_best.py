@@ -9,7 +9,8 @@ import pytest
 
 from energax import train
 from energax.energy import AbstractEnergy
-from energax.learner import Descent, KeepBest
+from energax.errors import Diverged
+from energax.learner import AbstractLearner, Descent, KeepBest
 from energax.objective import ImplicitScoreMatching
 
 LOSS = ImplicitScoreMatching()
@@ -53,6 +54,35 @@ def test_training_goes_on_as_without_it():
     plain = train.start(inner, Bowl(jnp.zeros(1)), ROWS, key=jax.random.key(0), batch_size=None)
     plain, _ = next(train.fit(inner, plain, ROWS, batch_size=None, chunk_steps=40))
     assert np.array_equal(run.state.energy.mean, plain.state.energy.mean)
+
+
+class Ending(AbstractLearner):
+    """Descent that comes to an end after 20 updates, and says so."""
+
+    inner: Descent
+
+    def init(self, players, rows, *, key):
+        return self.inner.init(players, rows, key=key)
+
+    def step(self, state, batch, *, key):
+        return self.inner.step(state, batch, key=key)
+
+    def energy(self, state):
+        return self.inner.energy(state)
+
+    def check(self, state):
+        if int(state.updates) > 20:
+            raise Diverged("It came to its end.")
+
+
+def test_a_learner_that_comes_to_an_end_stops_training():
+    """The loop asks after each chunk, also where the learner is inside another one."""
+    learner = KeepBest(Ending(Descent(LOSS, optax.sgd(0.05))), LOSS, VALID, 5)
+    run = train.start(learner, Bowl(jnp.zeros(1)), ROWS, key=jax.random.key(0), batch_size=None)
+    fitting = train.fit(learner, run, ROWS, batch_size=None, chunk_steps=20)
+    assert int(next(fitting)[0].step) == 20  # negative control: not before
+    with pytest.raises(Diverged, match="It came to its end"):
+        next(fitting)
 
 
 def test_a_look_at_every_update_is_not_a_look_at_none():

@@ -37,3 +37,7 @@ class AbstractLearner(eqx.Module):
     @abc.abstractmethod
     def energy(self, state: PyTree) -> Any:
         """The energy to sample from and to evaluate."""
+
+    def check(self, state: PyTree) -> None:
+        """Raise Diverged where training has come to an end that no metric shows."""
+        return

@@ -101,6 +101,9 @@ class KeepBest(AbstractLearner):
         """The energy, with the weights of the best look."""
         return select_weights(state.inner.energy, state.average)
 
+    def check(self, state: KeepBestState) -> None:
+        self.learner.check(state.inner)
+
     def _look(self, inner: PyTree) -> Float[Array, ""]:
         energy = self.learner.energy(inner)
         return self.loss(energy, self.rows, None, key=jax.random.key(0))[0]

@@ -166,7 +166,8 @@ def fit(
         An iterator over runs and their metrics, arrays of `chunk_steps` values by name.
 
     Raises:
-        Diverged: instead of yielding, when a metric is not finite or diverges.
+        Diverged: instead of yielding, when a metric is not finite or diverges, or the learner says
+            that training has come to an end (`AbstractLearner.check`).
         InputError: for rows of another shape than the energy takes, or a number that is not finite.
 
     Trap: a run is consumed by the next chunk: keep what you need of it before going on.
@@ -193,6 +194,7 @@ def fit(
             # Weights are measured after an update: judged by those before, the first can leap too.
             first |= {n: min(first[n], start) for n in metrics if n.endswith("weight_norm")}
         check_metrics(metrics, first, limit, before)
+        learner.check(run.state)
         yield run, metrics
 
 
