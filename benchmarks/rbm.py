@@ -39,7 +39,7 @@ def fit_sklearn(rows, seed):
 
 
 def fit_energax(rows, seed, **options):
-    """Ours, by persistent contrastive divergence."""
+    """Ours, by persistent contrastive divergence; the rate was chosen on 300 training rows."""
     steps = PASSES * len(rows.train) // BATCH
     usual = {"batch_size": BATCH, "steps": steps, "chunk_steps": steps, "buffer_size": BATCH}
     usual |= {"validation_every": 0, "learning_rate": 0.02, "ema_decay": 0.99}
