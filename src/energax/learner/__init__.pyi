@@ -2,6 +2,8 @@
 
 from .base import AbstractLearner as AbstractLearner
 from .base import Metrics as Metrics
+from .centring import CentredState as CentredState
+from .centring import centre as centre
 from .descent import Descent as Descent
 from .descent import DescentState as DescentState
 from .dual import AbstractBall as AbstractBall
