@@ -28,6 +28,7 @@ from .grid import quadrature as quadrature
 from .likelihood import Likelihood as Likelihood
 from .likelihood import bits_per_dim as bits_per_dim
 from .likelihood import log_likelihood as log_likelihood
+from .likelihood import weigh_mean as weigh_mean
 from .log_z import LogZ as LogZ
 from .log_z import certify as certify
 from .log_z import importance_log_z as importance_log_z
