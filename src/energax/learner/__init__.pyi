@@ -33,6 +33,7 @@ from .ladder import Growth as Growth
 from .ladder import Ladder as Ladder
 from .ladder import LadderLogZ as LadderLogZ
 from .ladder import LadderState as LadderState
+from .ladder import Pause as Pause
 from .ladder import Ratios as Ratios
 from .ladder import Rungs as Rungs
 from .ladder import Walkers as Walkers
