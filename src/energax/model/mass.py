@@ -105,6 +105,14 @@ def _evaluate(trained: Any, points: Array) -> Float[Array, " size"]:
     return jax.lax.map(trained, points, batch_size=2**12)
 
 
+def is_summable(model: Model) -> bool:
+    """Can log Z be summed exactly?"""
+    trained = model.energy
+    if find_space(model).enumerable:
+        return True
+    return isinstance(trained, energy.AbstractRBM) and trained.hidden_space.enumerable
+
+
 def estimate_mass_log_z(
     model: Model, rows: Rows | None, *, particles: int, level: float, key: PRNGKeyArray
 ) -> LogZ | str:

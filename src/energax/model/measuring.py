@@ -65,6 +65,7 @@ def measure(
     level: float = 0.95,
     seed: int = 0,
     compare: bool = True,
+    log_z: LogZ | None = None,
 ) -> Measured:
     """Measure a model on rows that it was not trained on.
 
@@ -78,6 +79,7 @@ def measure(
         level: Confidence level of the interval, between 0 and 1.
         seed: Seed of everything random here.
         compare: Fit simple models to the training rows, where they are known.
+        log_z: That of the energy, where it is measured already.
 
     Raises InputError for rows of another kind than the model was trained on, or options out of
     range; Diverged for a model whose chains run off.
@@ -91,11 +93,15 @@ def measure(
     draw, anneal = jax.random.split(jax.random.key(seed))
     with stage("drawing samples"):
         found = sample_chains(model, SAMPLES, key=draw)
-    with stage("estimating log Z"):
-        log_z = estimate_log_z(model, witnesses, particles=particles, level=level, key=anneal)
+    known_log_z: Any = log_z
+    if log_z is None:
+        with stage("estimating log Z"):
+            known_log_z = estimate_log_z(
+                model, witnesses, particles=particles, level=level, key=anneal
+            )
     weights = None if rows is None else rows.test_weights
     with stage("scoring test rows"):
-        record, each = _likelihood(model, tested, log_z, weights)
+        record, each = _likelihood(model, tested, known_log_z, weights)
         truth = None if rows is None else rows.distribution
         record |= _quality(model, tested, truth, found, weights)
     if model.method.classifies and rows is not None:
@@ -107,7 +113,7 @@ def measure(
     if truth is not None:
         record["true_distribution"] = baselines.measure_distribution(truth, tested)
     record["seconds"] = figure(time.perf_counter() - began)
-    certain = dataclasses.replace(model, measured_log_z=log_z)
+    certain = dataclasses.replace(model, measured_log_z=known_log_z)
     return Measured(record, certain, decode_rows(model, found.x), found.energies, tested)
 
 

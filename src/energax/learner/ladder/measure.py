@@ -55,15 +55,20 @@ class LadderLogZ:
     acceptance: tuple[float, ...]
     doubts: tuple[str, ...]
 
+    def interval(self, level: float) -> tuple[float, float]:
+        """Both ends of the interval at a confidence level."""
+        reach = float(t.isf((1 - level) / 2, GROUPS - 1)) * self.error
+        return self.value - reach, self.value + reach
+
     @property
     def low(self) -> float:
         """The lower end of the 95 % interval."""
-        return self.value - float(t.isf(0.025, GROUPS - 1)) * self.error
+        return self.interval(0.95)[0]
 
     @property
     def high(self) -> float:
         """The upper end of the 95 % interval."""
-        return self.value + float(t.isf(0.025, GROUPS - 1)) * self.error
+        return self.interval(0.95)[1]
 
     @property
     def sound(self) -> bool:
@@ -76,6 +81,7 @@ def measure_ladder(
     state: LadderState,
     *,
     key: PRNGKeyArray,
+    energy: Any = None,
     rounds: int = 400,
     warmup: int = 100,
     rows: Shaped[Array, " size *shape"] | None = None,
@@ -88,6 +94,7 @@ def measure_ladder(
     Args:
         learner: The one that trained.
         state: Its state.
+        energy: The top of the ladder; the trained energy where None.
         rounds: Exchange rounds that are measured.
         warmup: Rounds before them.
         rows: Held-out data, in the units of the model: are there modes that no chain reaches?
@@ -110,7 +117,7 @@ def measure_ladder(
         raise ValueError(
             f"`rounds` must be at least 2 and `warmup` not negative; got {rounds} and {warmup}."
         )
-    moving, still = weights(learner.energy(state))
+    moving, still = weights(learner.energy(state) if energy is None else energy)
     first, second, third = jax.random.split(key, 3)
     rungs = state.rungs.set_top(moving)
     rungs, _ = _record(learner, still, rungs, state.round, warmup, key=first)
