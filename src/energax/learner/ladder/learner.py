@@ -20,6 +20,7 @@ from energax.learner.update import (
     apply_update,
     check_ema_decay,
     copy_arrays,
+    init_memory,
     select_weights,
     update_average,
 )
@@ -160,7 +161,7 @@ class Ladder(AbstractLearner):
         carry = (rungs, ratios, zero)
         rungs, ratios, now = eqx.filter_jit(self._climb)(still, carry, growth.extra, key=go)
         average = None if self.ema_decay is None else moving
-        memory = self.optimiser.init(moving)
+        memory = init_memory(self.optimiser, moving)
         state = LadderState(
             energy, average, memory, rungs, ratios, growth, now, jnp.ones((), ratios.value.dtype),
             zero, zero,
@@ -229,7 +230,7 @@ class Ladder(AbstractLearner):
         moving = jax.tree.map(lambda stack: stack[TOP], rungs.weights)
         average = None if self.ema_decay is None else moving
         memory, average = _choose(
-            lost, (self.optimiser.init(moving), average), (state.optimiser, state.average)
+            lost, (init_memory(self.optimiser, moving), average), (state.optimiser, state.average)
         )
         rate = jnp.where(lost, state.rate / 2, state.rate)
         failures = state.failures + jnp.where(lost, 1, 0)
