@@ -93,7 +93,9 @@ def test_both_free_energies_have_one_log_z(name):
     found = parts_of(rbm)
     exact = logsumexp(-found.visible)
     assert abs(exact - logsumexp(-found.hidden)) < 1e-9
-    fault = eqx.tree_at(lambda r: r.hidden, rbm, jnp.asarray(2 * np.asarray(rbm.hidden)))  # of one side alone
+    fault = eqx.tree_at(
+        lambda r: r.hidden, rbm, jnp.asarray(2 * np.asarray(rbm.hidden))
+    )  # of one side alone
     assert abs(exact - logsumexp(-parts_of(fault).hidden)) > 1e-2
     weights = softmax(-found.joint, axis=0)
     mean = np.einsum("nh,n...->h...", weights, found.e)
