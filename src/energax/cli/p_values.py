@@ -40,9 +40,6 @@ def write_p_values(path: Path, found: DetectionResults) -> None:
         for name, values in parts.items():
             cells = np.full(size, None, object)
             cells[found.worst[counts]] = values[counts]
-            table[f"{name}_{place + 1}"] = pl.Series(cells.tolist(), dtype=_type_of(name))
+            dtype = pl.String if name == "because" else pl.Float64
+            table[f"{name}_{place + 1}"] = pl.Series(cells.tolist(), dtype=dtype)
     write_text(path, pl.DataFrame(table).write_csv())
-
-
-def _type_of(name: str) -> type[pl.DataType]:
-    return pl.String if name == "because" else pl.Float64

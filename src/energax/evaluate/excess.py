@@ -29,7 +29,7 @@ class ColumnExcess:
 def column_excess(
     energy: Callable[[Rows], Float[np.ndarray, " size"]],
     rows: Rows,
-    reference: Rows,
+    reference: Float[np.ndarray, " known width"],
     *,
     values: int = 32,
 ) -> ColumnExcess:

@@ -5,3 +5,4 @@ from .density import UncertifiedWarning as UncertifiedWarning
 from .detector import EnergyOutlierDetector as EnergyOutlierDetector
 from .ensemble import EnergyEnsemble as EnergyEnsemble
 from .saving import load as load
+from .saving import save as save

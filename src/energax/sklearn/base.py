@@ -21,6 +21,8 @@ Facts = dict[str, Any]
 class AbstractEnergyEstimator(BaseEstimator, abc.ABC):
     """An estimator of which low scores are unusual rows, and which is saved without pickle."""
 
+    n_features_in_: int
+
     @abc.abstractmethod
     def fit(self, X: Any, y: Any = None) -> "AbstractEnergyEstimator":
         """Fit to rows."""
@@ -48,13 +50,15 @@ class AbstractEnergyEstimator(BaseEstimator, abc.ABC):
 
 def check_training_rows(estimator: Any, rows: Any, least: int) -> Rows:
     """Rows to fit to, as scikit-learn checks them: finite numbers, `least` rows or more."""
-    return validate_data(estimator, rows, dtype=np.float64, ensure_min_samples=least)
+    found: Any = validate_data(estimator, rows, dtype=np.float64, ensure_min_samples=least)
+    return found
 
 
 def check_new_rows(estimator: Any, rows: Any) -> Rows:
     """Rows to score, with the columns that the estimator was fitted to."""
     check_is_fitted(estimator)
-    return validate_data(estimator, rows, dtype=np.float64, reset=False)
+    found: Any = validate_data(estimator, rows, dtype=np.float64, reset=False)
+    return found
 
 
 def draw_seed(random_state: Any) -> int:

@@ -136,7 +136,7 @@ class EnergyDensity(DensityMixin, AbstractEnergyEstimator):
         scores = score_rows(self.model_, check_new_rows(self, X))
         return -scores.log_densities(0.0).astype(np.float64)
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def score(self, X: Any, y: Any = None) -> Any:
         """Mean log p of rows in nats; NaN, with a warning, where log Z is not certified."""
         energy = float(np.mean(self.energies(X)))
         log_z, why = self._find_log_z()

@@ -89,7 +89,8 @@ class EnergyOutlierDetector(OutlierMixin, AbstractEnergyEstimator):
         order = np.random.default_rng(seed).permutation(len(rows))
         count = min(max(1, round(self.calibration * len(rows))), len(rows) - 2)
         chosen = EnergyEnsemble(random_state=seed) if self.estimator is None else self.estimator
-        self.estimator_ = clone(chosen).fit(rows[order[count:]])
+        blank: Any = clone(chosen)
+        self.estimator_ = blank.fit(rows[order[count:]])
         self.calibration_scores_ = np.sort(self._score(rows[order[:count]]))
         self.usual_rows_ = rows[order[count:]][:MOST]
         self.offset_ = self._find_offset(rows)

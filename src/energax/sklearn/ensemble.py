@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from energax.sklearn.base import (
     AbstractEnergyEstimator,
@@ -56,7 +57,7 @@ class Member:
         gap = np.quantile(energies, HIGH, axis=0) - self.middles
         self.scales = np.where(gap > 0, gap, 1.0)
 
-    def experts(self, rows: Rows) -> Rows:
+    def experts(self, rows: Rows) -> Float[np.ndarray, " size experts"]:
         """The energy of each row by each expert, in its own units."""
         found = []
         for units, mixture, near in zip(self.units, self.mixtures, self.near, strict=True):

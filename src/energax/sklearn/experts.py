@@ -86,11 +86,12 @@ def fit_mixture(rows: Rows, components: int, seed: int) -> GaussianMixture:
 
 def save_mixture(mixture: GaussianMixture) -> Arrays:
     """Its arrays by name."""
-    return {
+    parts = {
         "weights": mixture.weights_,
         "means": mixture.means_,
         "factors": mixture.precisions_cholesky_,
     }
+    return {name: np.asarray(array) for name, array in parts.items()}
 
 
 def load_mixture(arrays: Arrays) -> GaussianMixture:
@@ -116,7 +117,7 @@ class Neighbourhoods:
         self.count = min(AROUND, len(rows) - 1)
         self.finder = NearestNeighbors(n_neighbors=self.count).fit(rows)
         self.factor = LocalOutlierFactor(n_neighbors=self.count, novelty=True).fit(rows)
-        around = self.finder.kneighbors()[1]
+        around = np.asarray(self.finder.kneighbors()[1])
         self._fit_local(rows[around] - rows[:, None])
 
     def _fit_local(self, steps: Float[np.ndarray, " size near columns"]) -> None:
@@ -143,8 +144,9 @@ class Neighbourhoods:
         return np.concatenate(parts)
 
     def _local(self, rows: Rows) -> Each:
-        near = self.finder.kneighbors(rows)[1]
+        near = np.asarray(self.finder.kneighbors(rows)[1])
         steps = rows[:, None] - self.rows[near]
         inner = np.einsum("nkij,nkj->nki", self.whiteners[near], steps)
         square = (steps**2).sum(axis=-1) - (inner**2).sum(axis=-1)
-        return -logsumexp(-square / self.level[near] / 2 - self.log_volumes[near], axis=1)
+        parts = -square / self.level[near] / 2 - self.log_volumes[near]
+        return -np.asarray(logsumexp(parts, axis=1))
