@@ -17,6 +17,7 @@ from energax.sklearn.base import (
 )
 from energax.sklearn.experts import (
     Arrays,
+    LinearConditionals,
     Neighbourhoods,
     NormalScores,
     StandardUnits,
@@ -30,6 +31,9 @@ ARRAYS = "ensemble.safetensors"
 
 UNITS = (StandardUnits, NormalScores)
 
+EXPERTS = 5 * len(UNITS)
+"""Energies of a member."""
+
 HELD, LEAST = 0.2, 4
 """Share of the rows that the scale of an expert is found by; fewer rows than `LEAST` are not
 split."""
@@ -42,13 +46,14 @@ HIGH = 0.9
 
 
 class Member:
-    """The eight experts of one part of the rows; energies are in units of the other part."""
+    """The experts of one part of the rows; energies are in units of the other part."""
 
     def __init__(self, rows: Rows, mixtures: list[Any]):
         self.rows, self.mixtures = rows, mixtures
         self.units = [units(rows) for units in UNITS]
+        self.linear = [LinearConditionals(units(rows)) for units in self.units]
         self.near = [Neighbourhoods(units(rows)) for units in self.units]
-        self.middles, self.scales = np.zeros(4 * len(UNITS)), np.ones(4 * len(UNITS))
+        self.middles, self.scales = np.zeros(EXPERTS), np.ones(EXPERTS)
 
     def calibrate(self, rows: Rows) -> None:
         """Take the median of each expert as 0 and its 90% quantile as 1."""
@@ -60,9 +65,10 @@ class Member:
     def experts(self, rows: Rows) -> Float[np.ndarray, " size experts"]:
         """The energy of each row by each expert, in its own units."""
         found = []
-        for units, mixture, near in zip(self.units, self.mixtures, self.near, strict=True):
+        parts = zip(self.units, self.mixtures, self.linear, self.near, strict=True)
+        for units, mixture, linear, near in parts:
             x = units(rows)
-            found += [-mixture.score_samples(x), near.distances(x)]
+            found += [-mixture.score_samples(x), linear.energies(x), near.distances(x)]
             found += [near.outlier_factors(x), near.local_energies(x)]
         return np.stack(found, axis=1)
 
@@ -74,11 +80,12 @@ class Member:
 class EnergyEnsemble(AbstractEnergyEstimator):
     """A product of experts, whose energy is the mean of many that are quickly fitted.
 
-    E(x) = mean_k (E_k(x) - m_k) / s_k, over four experts: a Gaussian mixture, the distance to the
-    fifth neighbour, the local outlier factor, and Gaussians at the nearest rows with local
-    covariances. Each is fitted in standardised units and in normal scores, by every member of the
-    ensemble to a part of the rows; on the other rows m_k is its median and m_k + s_k its 90%
-    quantile. An unusual row is one that several experts agree on.
+    E(x) = mean_k (E_k(x) - m_k) / s_k, over five experts: a Gaussian mixture, linear regressions of
+    each column on the others, the distance to the fifth neighbour, the local outlier factor, and
+    Gaussians at the nearest rows with local covariances. Each is fitted in standardised units and
+    in normal scores, by every member of the ensemble to a part of the rows; on the other rows m_k
+    is its median and m_k + s_k its 90% quantile. An unusual row is one that several experts agree
+    on.
 
     It serves to rank rows and has no log Z; `EnergyDensity` is for densities.
 

@@ -16,6 +16,9 @@ Arrays = dict[str, np.ndarray]
 RIDGE = 1e-3
 """Variance added to each axis of a Gaussian, in units of the column."""
 
+LINEAR_RIDGE, USUAL = 1e-2, 0.7
+"""Variance added to each axis of a linear regression; the quantile of a usual residual."""
+
 NEAR, AROUND = 5, 20
 """Which neighbour's distance is an energy, and how many neighbours are a neighbourhood."""
 
@@ -100,6 +103,29 @@ def load_mixture(arrays: Arrays) -> GaussianMixture:
     found.weights_, found.means_ = arrays["weights"], arrays["means"]
     found.precisions_cholesky_ = arrays["factors"]
     return found
+
+
+class LinearConditionals:
+    """The pseudo-likelihood of linear regressions, each column on all others.
+
+    E(x) = sum_j 2 log(1 + (r_j / s_j)^2 / 3), that of Student t distributions with three degrees of
+    freedom around the predictions: r_j = (P (x - mean))_j / P_jj is the residual, P the inverse of
+    the covariance plus a ridge, and s_j the 70% quantile of |r_j|. Besag (1975).
+    """
+
+    def __init__(self, rows: Rows):
+        self.mean = rows.mean(axis=0)
+        covariance = np.cov(rows, rowvar=False, ddof=0).reshape(rows.shape[1], -1)
+        precision = np.linalg.inv(covariance + LINEAR_RIDGE * np.eye(len(covariance)))
+        self.weights = precision / np.diag(precision)
+        self.scales = np.quantile(np.abs(self._residuals(rows)), USUAL, axis=0) + RIDGE
+
+    def _residuals(self, rows: Rows) -> Rows:
+        return (rows - self.mean) @ self.weights
+
+    def energies(self, rows: Rows) -> Each:
+        """A number for each row."""
+        return 2 * np.log1p((self._residuals(rows) / self.scales) ** 2 / 3).sum(axis=1)
 
 
 class Neighbourhoods:
