@@ -29,7 +29,16 @@ SPEC = {
 
 
 def save(estimator: AbstractEnergyEstimator, path: Path) -> None:
-    """Write a fitted estimator into a new folder. Raises InputError where the folder exists."""
+    """Write a fitted estimator into a new folder. Raises InputError where the folder exists.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> ensemble = ex.sklearn.EnergyEnsemble(members=1, random_state=0).fit(np.eye(6))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ex.sklearn.save(ensemble, pathlib.Path(folder) / "one")
+        ...     print(ex.sklearn.load(pathlib.Path(folder) / "one").n_features_in_)
+        6
+    """
     names = getattr(estimator, "feature_names_in_", None)
     with draft_folder(path) as draft:
         facts = {
@@ -53,6 +62,14 @@ def load(path: Path | str) -> Any:
     """The estimator of a folder, as its `save` wrote it.
 
     Raises InputError where the folder is no estimator, or is damaged.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> ensemble = ex.sklearn.EnergyEnsemble(members=1, random_state=0).fit(np.eye(6))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ex.sklearn.save(ensemble, pathlib.Path(folder) / "one")
+        ...     print(ex.sklearn.load(pathlib.Path(folder) / "one").n_features_in_)
+        6
     """
     folder = Path(path)
     found = read_sealed(folder / FACTS, SPEC, "save the estimator again")
