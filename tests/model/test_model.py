@@ -276,7 +276,7 @@ REFUSED = {
         "`radius` is not an option of pcd; dual has it.",
     ),
     "a misspelt method": (lambda: ex.fit(moons(), "ncee"), "did you mean nce?"),
-    "too few rows": (lambda: ex.fit(np.zeros((3, 2)), "nce"), "at least 10"),
+    "too few rows": (lambda: ex.fit(np.zeros((1, 2)), "nce"), "at least 2"),
     "one level": (lambda: ex.measure(trained("nce"), moons(), level=1.0), "between 0 and 1"),
 }
 
