@@ -146,9 +146,10 @@ class GaussianMixture(AbstractModal):
         pick, move = jax.random.split(key)
         k = jax.random.categorical(pick, self.logits)
         noise = jax.random.normal(move, self.log_diagonal.shape[1:], self.means.dtype)
-        # All components, then one: under `vmap` no factor is copied for each draw.
-        shift = jnp.einsum("kij,j->ki", self.factors, noise)[k]
-        return self.means[k] + shift.reshape(self.shape)
+        # All components by one product of matrices, then one of them: under `vmap` no factor is
+        # copied for each draw.
+        shifts = self.factors.reshape(-1, len(noise)) @ noise
+        return self.means[k] + shifts.reshape(self.means.shape)[k]
 
 
 class UniformBox(AbstractDistribution):
