@@ -4,9 +4,10 @@
     uv run python benchmarks/ising.py --inverse         # 10 x 10 and a spin glass, 2,000 samples
 
 `--peer` is the interpreter of an environment with thrml (see `side_thrml.py`): both are timed in
-the same run, in turn, in CPU seconds; run them on one thread. Energies are those of Kaufman's formula for the finite torus. In the inverse
-problem each sample is the end of a Gibbs chain of its own, after 1,000 sweeps; errors are those of
-J, over the edges and over all other pairs, and of the matrix of zeros.
+the same run, in turn, in CPU seconds; run them on one thread. Energies are those of Kaufman's
+formula for the finite torus. In the inverse problem each sample is the end of a Gibbs chain of its
+own, after 1,000 sweeps; errors are those of J, over the edges and over all other pairs, and of the
+matrix of zeros.
 """
 
 import argparse
