@@ -156,7 +156,7 @@ def test_a_fitted_mixture_finds_the_components():
     assert np.allclose(weights, [0.3, 0.7], atol=0.05)  # 6 standard errors
     gain = mean_log_density(mixture, rows) - mean_log_density(fit_sites(rows, space), rows)
     assert gain > 1
-    pairs = count_pairs(rows[:9], space)
+    pairs = count_pairs(rows[:9], space, np.ones(9))
     assert pairs[1, 2, 3, 1] == sum(row[1] == 2 and row[3] == 1 for row in rows[:9])
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
+from scipy.special import log_softmax
 
 from energax.energy.base import AbstractDistribution, AbstractModal
 
@@ -85,7 +86,7 @@ class GaussianMixture(AbstractModal):
         dtype = self.means.dtype
         self.shape = self.means.shape[1:]
         count, dim = len(self.means), math.prod(self.shape)
-        self.logits = jax.nn.log_softmax(jnp.asarray(log_weights, dtype))
+        self.logits = jnp.asarray(log_softmax(np.asarray(log_weights, np.float64)), dtype)
         full = np.asarray(factors, np.float64)
         expected = {"log_weights": (count,), "factors": (count, dim, dim)}
         for name, found in (("log_weights", self.logits.shape), ("factors", full.shape)):

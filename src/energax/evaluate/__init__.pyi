@@ -29,9 +29,11 @@ from .flow_ode import flow_log_density as flow_log_density
 from .flow_ode import flow_log_density_by_probes as flow_log_density_by_probes
 from .grid import kl_by_quadrature as kl_by_quadrature
 from .grid import quadrature as quadrature
+from .ladder import ladder_log_z as ladder_log_z
 from .likelihood import Likelihood as Likelihood
 from .likelihood import bits_per_dim as bits_per_dim
 from .likelihood import log_likelihood as log_likelihood
+from .likelihood import weigh_mean as weigh_mean
 from .log_z import LogZ as LogZ
 from .log_z import certify as certify
 from .log_z import importance_log_z as importance_log_z

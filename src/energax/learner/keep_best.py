@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
 
+from energax.data import Weighted
 from energax.energy import weights
 from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.update import copy_arrays, select_weights
@@ -51,7 +52,8 @@ class KeepBest(AbstractLearner):
     Args:
         learner: one that trains an energy alone.
         loss: what is looked at; it carries nothing, so it needs no chains.
-        rows: (size, *shape), in model units, not among the rows to train on.
+        rows: (size, *shape), in model units, not among the rows to train on; where they are
+            `Weighted`, the loss is the weighted mean of that of each row.
         every: updates between two looks.
 
     Raises:
@@ -69,7 +71,7 @@ class KeepBest(AbstractLearner):
 
     learner: AbstractLearner
     loss: AbstractMemoryless
-    rows: Shaped[Array, " size *shape"]
+    rows: Shaped[Array, " size *shape"] | Weighted
     every: int = eqx.field(static=True)
 
     def __check_init__(self):
@@ -105,5 +107,13 @@ class KeepBest(AbstractLearner):
         self.learner.check(state.inner)
 
     def _look(self, inner: PyTree) -> Float[Array, ""]:
-        energy = self.learner.energy(inner)
-        return self.loss(energy, self.rows, None, key=jax.random.key(0))[0]
+        energy, rows, key = self.learner.energy(inner), self.rows, jax.random.key(0)
+        if not isinstance(rows, Weighted):
+            return self.loss(energy, rows, None, key=key)[0]
+
+        def one(x: Array, k: PRNGKeyArray) -> Float[Array, ""]:
+            return self.loss(energy, x[None], None, key=k)[0]
+
+        each = jax.vmap(one)(rows.x, jax.random.split(key, len(rows)))
+        weight = rows.weight.astype(each.dtype)
+        return weight @ each / jnp.sum(weight)

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from energax import data, train
-from energax.data import Dataset
+from energax.data import Dataset, Weighted
 from energax.errors import InputError
 from energax.learner import AbstractLearner
 from energax.method import (
@@ -74,14 +74,16 @@ def start_run(
 ) -> tuple[AbstractLearner, Run, Any, int | None]:
     """The learner, the run before its first update, its training rows, and the size of a batch.
 
-    A batch of all rows is each row once: its size is None.
+    A batch of all rows is each row once, and its size None, unless they are picked by weight.
     """
     start, init = jax.random.split(jax.random.key(method.training.seed))
     players, learner = method.build(ground, key=init)
     players = method.fit_players(players, rows, ground.transform)
     learner = method.wrap_learner(learner, rows)
     inputs = method.training_rows(rows)
-    size = None if method.training.batch_size == len(inputs) else method.training.batch_size
+    size = method.training.batch_size
+    if size == len(inputs) and type(inputs) is not Weighted:
+        size = None
     run = train.start(
         learner, players, inputs, key=start, batch_size=size, transform=ground.transform
     )

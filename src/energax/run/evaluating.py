@@ -3,19 +3,29 @@
 import io
 from typing import Any
 
+import jax
 import numpy as np
 
 from energax import model
 from energax.content import write_sealed
-from energax.data import Dataset
+from energax.data import Dataset, unpack_weights
 from energax.errors import InputError
+from energax.evaluate import LogZ, ladder_log_z
 from energax.files import hash_file, write_bytes
-from energax.model import Measured, saving
+from energax.learner import KeepBest
+from energax.method import build
+from energax.method.mass.chains import Ladder
+from energax.model import Measured, Model, config, fitting, saving
 from energax.model.learning import judge_learning
+from energax.model.mass import is_summable
 from energax.model.record import SAMPLES
+from energax.progress import stage
 from energax.run.folder import Folder, shell_command
 from energax.run.hold import hold_run
-from energax.train import Log
+from energax.train import Checkpoints, Log
+
+WITNESSES = 256
+"""Rows to choose by whose chains are compared with those of a ladder."""
 
 
 def evaluate(
@@ -36,8 +46,15 @@ def evaluate(
     with hold_run(folder):
         trained = folder.model()
         known = folder.dataset() if rows is None else rows
+        log_z = measure_by_ladder(folder, trained, known, level=level, seed=seed)
         found = model.measure(
-            trained, known, particles=particles, level=level, seed=seed, compare=baselines
+            trained,
+            known,
+            particles=particles,
+            level=level,
+            seed=seed,
+            compare=baselines,
+            log_z=log_z,
         )
         found.record.update(judge_learning(found.record, Log(folder["metrics.jsonl"]).read()))
         # Last to come and first to go: where it is, the others are of the same evaluation.
@@ -47,6 +64,30 @@ def evaluate(
         digest = hash_file(folder["samples.npz"])
         write_sealed(folder["evaluation.json"], found.record | {SAMPLES: digest})
     return found
+
+
+def measure_by_ladder(
+    folder: Folder, trained: Model, rows: Dataset, *, level: float, seed: int
+) -> LogZ | None:
+    """log Z by the ladder that trained a run; None for a run without one, or where a sum is exact.
+
+    The chains go on from the last checkpoint; the energy is that of the model.
+    """
+    method = trained.method
+    if not isinstance(method, Ladder) or is_summable(trained):
+        return None
+    with stage("climbing the ladder"):
+        learner, run, _, _ = fitting.start_run(method, folder.groundwork(len(rows.train)), rows)
+        facts = config.list_facts(folder.path)
+        state = Checkpoints(folder["checkpoints"], about=facts).restore(run).state
+        inner: Any = learner
+        if isinstance(learner, KeepBest):
+            inner, state = learner.learner, state.inner
+        valid = build.split_valid(method.validation, rows)[1]
+        some = unpack_weights(valid if len(valid) else rows.train)[0][:WITNESSES]
+        return ladder_log_z(
+            inner, state, some, energy=trained.energy, level=level, key=jax.random.key(seed)
+        )
 
 
 def write_arrays(path: Any, **arrays: np.ndarray) -> None:

@@ -49,7 +49,7 @@ def fill_arrays(like: PyTree, arrays: dict[str, np.ndarray], *, source: str) -> 
                 "use the code that the run was trained with."
             )
         # A copy: training gives away the memory of its arrays.
-        value = jnp.array(arrays[name])
+        value = jax.device_put(arrays[name], may_alias=False)
         leaves.append(
             jax.random.wrap_key_data(value, impl=jax.random.key_impl(leaf))
             if _is_key(leaf)

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import ndtr, ndtri
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from energax.learner.ladder.insertion import APART, NOTHING, Growth
 from energax.learner.ladder.log_z import Ratios
@@ -25,6 +25,16 @@ def keeps_overlap(
     """
     before = -(2**0.5) * ndtri(acceptance / 2)
     return 2 * ndtr(-(before + width) / 2**0.5) >= alarm
+
+
+def shorten(old: PyTree, new: PyTree, share: Float[Array, ""]) -> PyTree:
+    """A share of the way from the old weights to the new ones."""
+    return jax.tree.map(lambda a, b: a + share.astype(a.dtype) * (b - a), old, new)
+
+
+def choose(when: Bool[Array, ""], one: PyTree, other: PyTree) -> PyTree:
+    """The first where it is true, else the second."""
+    return jax.tree.map(lambda a, b: jnp.where(when, a, b), one, other)
 
 
 def retreat(

@@ -5,10 +5,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PRNGKeyArray, UInt8
+from jaxtyping import Array, Int, PRNGKeyArray, UInt8
 
 from energax import energy, network, sampler, space
-from energax.data import Dataset
+from energax.data import Dataset, Weighted, unpack_weights
 from energax.energy import AbstractDistribution, AbstractEnergy
 from energax.errors import InputError
 from energax.method.groundwork import Groundwork
@@ -18,34 +18,45 @@ from energax.sampler import AbstractSampler
 SPREAD = 0.01
 """Standard deviation of the weights of a new restricted Boltzmann machine."""
 
-Rows = UInt8[np.ndarray, "..."]
+Rows = UInt8[np.ndarray, "..."] | Weighted
+"""Rows that are alike, or with weights."""
 
 
 def split_valid(validation: Validation, rows: Dataset) -> tuple[Rows, Rows]:
     """Rows to train on, and rows to choose by: those of the data set, or a share of the former.
 
-    No rows to choose by where none are asked for.
+    No rows to choose by where none are asked for. Weights go with their rows.
     """
+    every = rows.train if rows.row_weights is None else Weighted(rows.train, rows.row_weights)
     if not validation.validation_every:
-        return rows.train, rows.train[:0]
+        return every, rows.train[:0]
     if rows.valid is not None:
-        return rows.train, rows.valid
+        return every, rows.valid
     order = np.random.default_rng(1).permutation(len(rows.train))
     count = min(max(round(validation.validation_fraction * len(order)), 1), len(order) - 1)
-    return rows.train[np.sort(order[count:])], rows.train[np.sort(order[:count])]
+    return _take(every, order[count:]), _take(every, order[:count])
 
 
-def choose_rows(rows: Rows, most: int) -> UInt8[Array, "..."]:
+def _take(rows: Rows, places: Int[np.ndarray, " some"]) -> Rows:
+    """Some of the rows, in their order."""
+    (x, weights), at = unpack_weights(rows), np.sort(places)
+    return x[at] if weights is None else Weighted(x[at], weights[at])
+
+
+def choose_rows(rows: Rows, most: int) -> UInt8[Array, "..."] | Weighted:
     """The rows, or `most` of them by a fixed permutation, on the device."""
-    order = np.random.default_rng(2).permutation(len(rows))[:most]
-    return jnp.asarray(rows[np.sort(order)])
+    found = _take(rows, np.random.default_rng(2).permutation(len(rows))[:most])
+    return found if type(found) is Weighted else jnp.asarray(found)
 
 
-def fit_mass_base(options: MassBase, rows: Rows, where: Any, *, seed: int) -> AbstractDistribution:
-    """The distribution of a kind, fitted to rows.
+def fit_mass_base(
+    options: MassBase, weighted: Rows, where: Any, *, seed: int
+) -> AbstractDistribution:
+    """The distribution of a kind, fitted to rows by their weights.
 
     Raises InputError for more components than rows.
     """
+    rows, weights = unpack_weights(weighted)
     if options.kind == "mixture" and options.components > len(rows):
         raise InputError(
             f"--components {options.components} exceeds the {len(rows)} rows to fit the base to: "
@@ -55,10 +66,10 @@ def fit_mass_base(options: MassBase, rows: Rows, where: Any, *, seed: int) -> Ab
         case "uniform":
             return blank_mass_base(options, where)
         case "sites":
-            return energy.fit_sites(rows, where, pseudocount=options.pseudocount)
+            return energy.fit_sites(rows, where, pseudocount=options.pseudocount, weights=weights)
         case "tree":
-            return energy.fit_tree(rows, where, pseudocount=options.pseudocount)
-    return energy.fit_site_mixture(rows, where, options.components, seed=seed)
+            return energy.fit_tree(rows, where, pseudocount=options.pseudocount, weights=weights)
+    return energy.fit_site_mixture(rows, where, options.components, weights=weights, seed=seed)
 
 
 def blank_mass_base(options: MassBase, where: Any) -> AbstractDistribution:
@@ -126,7 +137,8 @@ def make_kernel(options: MassChain, network_kind: str) -> AbstractSampler:
 
 def fit_biases(players: Any, rows: Rows, where: Any) -> Any:
     """An energy whose biases say the frequencies of the rows, before couplings are learned."""
-    logits = energy.fit_sites(rows, where, pseudocount=1.0).logits
+    x, weights = unpack_weights(rows)
+    logits = energy.fit_sites(x, where, pseudocount=1.0, weights=weights).logits
     match players:
         case energy.Normalised():
             inside = fit_biases(players.energy, rows, where)

@@ -81,6 +81,11 @@ class AbstractMassMethod(AbstractMethod):
         """The energy before training."""
         return build.make_mass(self.network, ground, key=key)
 
+    def make_optimiser(self, ground: Groundwork) -> Any:
+        """Adam; of restricted Boltzmann machines with centred gradients."""
+        made = build.make_optimiser(self.optimiser, self.training, ground.rows)
+        return learners.centre(made) if self.network.kind == "rbm" else made
+
     @abc.abstractmethod
     def build(self, ground: Groundwork, *, key: Any) -> tuple[Any, Any]:
         """The energy, new, and the learner."""
@@ -95,7 +100,6 @@ class AbstractMassDescent(AbstractMassMethod):
         """The objective that is minimised."""
 
     def build(self, ground: Groundwork, *, key: Any) -> tuple[Any, Any]:
-        moves = build.make_optimiser(self.optimiser, self.training, ground.rows)
         decay = self.training.ema_decay or None
-        made = learners.Descent(self.make_objective(ground), moves, decay)
+        made = learners.Descent(self.make_objective(ground), self.make_optimiser(ground), decay)
         return self.make_energy(ground, key=key), made
