@@ -27,6 +27,9 @@ from energax.train.arrays import read_arrays, write_named
 ESTIMATOR, ARRAYS = "estimator", "detector.safetensors"
 """What a saved detector consists of: the folder of its estimator, and its arrays."""
 
+MOST_HELD = 10_000
+"""Rows that are held out, at most: p-values down to 1e-4."""
+
 MOST = 1000
 """Training rows that are kept, for the values that columns usually take."""
 
@@ -46,7 +49,7 @@ class EnergyOutlierDetector(OutlierMixin, AbstractEnergyEstimator):
         contamination: "auto" flags rows with a p-value up to `level`. A number in (0, 0.5] flags
             that share of the training rows instead, as other detectors do.
         level: share of false alarms among usual rows, in (0, 1).
-        calibration: share of the training rows that is held out, in (0, 1).
+        calibration: share of the training rows that is held out, in (0, 1); 10,000 rows at most.
         random_state: seed of the split and of the default estimator.
 
     Attributes: `estimator_`, fitted; `offset_`, the score below which rows are flagged;
@@ -87,7 +90,7 @@ class EnergyOutlierDetector(OutlierMixin, AbstractEnergyEstimator):
         rows = check_training_rows(self, X, least=3)
         seed = draw_seed(self.random_state)
         order = np.random.default_rng(seed).permutation(len(rows))
-        count = min(max(1, round(self.calibration * len(rows))), len(rows) - 2)
+        count = min(max(1, round(self.calibration * len(rows))), len(rows) - 2, MOST_HELD)
         chosen = EnergyEnsemble(random_state=seed) if self.estimator is None else self.estimator
         blank: Any = clone(chosen)
         self.estimator_ = blank.fit(rows[order[count:]])

@@ -68,8 +68,7 @@ class Member:
         parts = zip(self.units, self.mixtures, self.linear, self.near, strict=True)
         for units, mixture, linear, near in parts:
             x = units(rows)
-            found += [-mixture.score_samples(x), linear.energies(x), near.distances(x)]
-            found += [near.outlier_factors(x), near.local_energies(x)]
+            found += [-mixture.score_samples(x), linear.energies(x), *near.energies(x).T]
         return np.stack(found, axis=1)
 
     def energies(self, rows: Rows) -> Each:

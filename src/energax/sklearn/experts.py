@@ -1,9 +1,10 @@
 """Energies that are quickly fitted to rows, each of which sees another kind of unusual row."""
 
 import abc
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.special import logsumexp
 from scipy.stats import norm
 from sklearn.mixture import GaussianMixture
@@ -131,11 +132,11 @@ class LinearConditionals:
 class Neighbourhoods:
     """Three energies by the nearest training rows.
 
-    `distances`: to the fifth nearest. `outlier_factors`: log of the local outlier factor, how much
-    sparser it is around a row than around its neighbours (Breunig, Kriegel, Ng and Sander 2000).
-    `local_energies`: -log of a Gaussian at each of the nearest training rows, with the covariance
-    of its own neighbourhood (manifold Parzen windows, Vincent and Bengio 2002), a tenth of which is
-    the same along all axes.
+    The distance to the fifth nearest; the log of the local outlier factor, how much sparser it is
+    around a row than around its neighbours (Breunig, Kriegel, Ng and Sander 2000); and -log of a
+    sum of Gaussians at the nearest training rows, each with the covariance of its own
+    neighbourhood (manifold Parzen windows, Vincent and Bengio 2002), a tenth of which is the same
+    along all axes.
     """
 
     def __init__(self, rows: Rows):
@@ -158,19 +159,19 @@ class Neighbourhoods:
         halves = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
         self.log_volumes = halves + columns * np.log(self.level) / 2
 
-    def distances(self, rows: Rows) -> Each:
-        place = min(NEAR, self.count)
-        return self.finder.kneighbors(rows, place)[0][:, -1]
-
-    def outlier_factors(self, rows: Rows) -> Each:
-        return np.log(-self.factor.score_samples(rows))
-
-    def local_energies(self, rows: Rows) -> Each:
-        parts = [self._local(rows[at : at + BLOCK]) for at in range(0, len(rows), BLOCK)]
+    def energies(self, rows: Rows) -> Float[np.ndarray, " size 3"]:
+        """Distance, log of the outlier factor and local energy of each row."""
+        parts = [self._energies(rows[at : at + BLOCK]) for at in range(0, len(rows), BLOCK)]
         return np.concatenate(parts)
 
-    def _local(self, rows: Rows) -> Each:
-        near = np.asarray(self.finder.kneighbors(rows)[1])
+    def _energies(self, rows: Rows) -> Float[np.ndarray, " size 3"]:
+        found: Any = self.finder.kneighbors(rows)
+        distances, near = found
+        factors = np.log(-self.factor.score_samples(rows))
+        local = self._find_local(rows, near)
+        return np.stack([distances[:, min(NEAR, self.count) - 1], factors, local], axis=1)
+
+    def _find_local(self, rows: Rows, near: Int[np.ndarray, " size near"]) -> Each:
         steps = rows[:, None] - self.rows[near]
         inner = np.einsum("nkij,nkj->nki", self.whiteners[near], steps)
         square = (steps**2).sum(axis=-1) - (inner**2).sum(axis=-1)
