@@ -1,9 +1,12 @@
 """When overlap between rungs is lost: which updates are taken back."""
 
+from typing import Any
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import ndtr, ndtri
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from energax.learner.ladder.insertion import APART, NOTHING, Growth
 from energax.learner.ladder.log_z import Ratios
@@ -25,6 +28,15 @@ def keeps_overlap(
     """
     before = -(2**0.5) * ndtri(acceptance / 2)
     return 2 * ndtr(-(before + width) / 2**0.5) >= alarm
+
+
+@eqx.filter_jit
+def check_start(
+    energy: Any, base: Any, x: Shaped[Array, " chains *shape"], alarm: float
+) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+    """The spread of E - E_base over draws of the base, and whether swaps are still accepted."""
+    width = jnp.std(jax.vmap(lambda y: energy(y) - base(y))(x))
+    return width, keeps_overlap(jnp.ones_like(width), width, alarm)
 
 
 def retreat(
