@@ -81,7 +81,7 @@ class KeepBest(AbstractLearner):
     def init(self, players: PyTree, rows: Any, *, key: PRNGKeyArray) -> KeepBestState:
         inner = self.learner.init(players, rows, key=key)
         kept = weights(self.learner.energy(inner))[0]
-        found = self._look(inner)
+        found = eqx.filter_jit(self._look)(inner)
         return copy_arrays(KeepBestState(inner, kept, found, found, jnp.zeros((), jnp.int32)))
 
     def step(

@@ -14,7 +14,13 @@ from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.ladder.insertion import Growth, grow
 from energax.learner.ladder.lag import Pause, find_work, measure_lag, remember
 from energax.learner.ladder.log_z import Ratios
-from energax.learner.ladder.rollback import choose, keeps_overlap, retreat, shorten
+from energax.learner.ladder.rollback import (
+    check_start,
+    choose,
+    keeps_overlap,
+    retreat,
+    shorten,
+)
 from energax.learner.ladder.rungs import TOP, Rungs, Walkers
 from energax.learner.ladder.swaps import Links, move_all, swap_all
 from energax.learner.ladder.watch import measure_ladder_state
@@ -159,10 +165,10 @@ class Ladder(AbstractLearner):
         x = draws(self.base, self.chains, key=draw)
         check_space(self.sampler, energy, x[0])
         # By exact draws: swaps of chains that have not reached the energy would look fair.
-        width = float(jnp.std(jax.vmap(lambda y: energy(y) - self.base(y))(x)))
-        if not bool(keeps_overlap(jnp.ones(()), jnp.asarray(width), self.alarm)):
+        spread, kept = check_start(energy, self.base, x, self.alarm)
+        if not bool(kept):
             raise ValueError(
-                f"The energy differs from that of `base` by a standard deviation of {width:.2g} "
+                f"The energy differs from that of `base` by a standard deviation of {spread:.2g} "
                 f"nats over its draws, which leaves fewer than `alarm` = {self.alarm} of the swaps "
                 "accepted: start from an energy nearer the base."
             )
