@@ -35,7 +35,7 @@ def measure_base(model: Model, rows: Rows, each: Each | None) -> dict[str, Any]:
         return {}
     found = evaluate_energy(model, lambda x: -log_density(model.base, x), rows)
     before = found.log_densities(0.0)
-    entry = mean(before) | {"setting": model.method.base_kind}
+    entry = mean(before) | {"setting": model.method.base_title}
     return {BEFORE: entry | _difference(each, before)}
 
 

@@ -11,7 +11,7 @@ from energax.data import Dataset
 from energax.errors import InputError
 from energax.files import hash_file, write_bytes
 from energax.model import Measured, saving
-from energax.model.learning import judge_learning
+from energax.model.learning import judge_learning, record_end
 from energax.model.record import SAMPLES
 from energax.run.folder import Folder, shell_command
 from energax.run.hold import hold_run
@@ -39,7 +39,8 @@ def evaluate(
         found = model.measure(
             trained, known, particles=particles, level=level, seed=seed, compare=baselines
         )
-        found.record.update(judge_learning(found.record, Log(folder["metrics.jsonl"]).read()))
+        lines = Log(folder["metrics.jsonl"]).read()
+        found.record.update(judge_learning(found.record, lines) | record_end(lines))
         # Last to come and first to go: where it is, the others are of the same evaluation.
         folder["evaluation.json"].unlink(missing_ok=True)
         write_arrays(folder["samples.npz"], draws=found.samples, chains=found.chains)

@@ -1,4 +1,4 @@
-"""For bits and categories: the base, the energy, the chains, and the rows to choose by."""
+"""For bits and categories: the base, the energy and the chains."""
 
 from typing import Any
 
@@ -8,37 +8,16 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray, UInt8
 
 from energax import energy, network, sampler, space
-from energax.data import Dataset
 from energax.energy import AbstractDistribution, AbstractEnergy
 from energax.errors import InputError
 from energax.method.groundwork import Groundwork
-from energax.method.mass.parts import MassBase, MassChain, MassNetwork, Validation
+from energax.method.mass.parts import MassBase, MassChain, MassNetwork
 from energax.sampler import AbstractSampler
 
 SPREAD = 0.01
 """Standard deviation of the weights of a new restricted Boltzmann machine."""
 
 Rows = UInt8[np.ndarray, "..."]
-
-
-def split_valid(validation: Validation, rows: Dataset) -> tuple[Rows, Rows]:
-    """Rows to train on, and rows to choose by: those of the data set, or a share of the former.
-
-    No rows to choose by where none are asked for.
-    """
-    if not validation.validation_every:
-        return rows.train, rows.train[:0]
-    if rows.valid is not None:
-        return rows.train, rows.valid
-    order = np.random.default_rng(1).permutation(len(rows.train))
-    count = min(max(round(validation.validation_fraction * len(order)), 1), len(order) - 1)
-    return rows.train[np.sort(order[count:])], rows.train[np.sort(order[:count])]
-
-
-def choose_rows(rows: Rows, most: int) -> UInt8[Array, "..."]:
-    """The rows, or `most` of them by a fixed permutation, on the device."""
-    order = np.random.default_rng(2).permutation(len(rows))[:most]
-    return jnp.asarray(rows[np.sort(order)])
 
 
 def fit_mass_base(options: MassBase, rows: Rows, where: Any, *, seed: int) -> AbstractDistribution:
