@@ -35,7 +35,7 @@ USUAL = {
     "steps": 1500,
     "batch_size": 500,
     "learning_rate": 0.02,
-    "validation_every": 0,
+    "validation": 0.0,
     "chunk_steps": 500,
 }
 
