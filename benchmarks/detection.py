@@ -11,9 +11,11 @@ The settings of `EnergyEnsemble` were chosen on other tables (classes of scikit-
 wine, iris and breast cancer, of penguins, adult, heart disease and credit approval), and by
 made-up anomalies among the usual training rows; no anomaly of these tables was looked at.
 
-The last columns: share of the usual test rows with a p-value up to 0.01, 0.05 and 0.1, and whether
-that may be chance: one calibration set has luck of its own, so the count is beta-binomial; `!`
-marks a table beyond the 99.9% interval.
+The last columns: share of usual rows that no detector has seen with a p-value up to 0.01, 0.05 and
+0.1, and whether that may be chance: one calibration set has luck of its own, so the count is
+beta-binomial; `!` marks a table beyond the 99.9% interval. For these columns the usual rows are
+split in halves at random: in the order of the file they are sorted in some tables (by speaker in
+vowels), the second half is not like the first, and p-values say so: 65% of vowels are below 0.05.
 """
 
 import argparse
@@ -62,8 +64,10 @@ def fit_mixture(train):
     return lambda rows: found.score_samples(scaler.transform(rows))
 
 
-def find_alarms(train, usual, seed):
+def find_alarms(rows, seed):
     """The share of usual rows up to each level, and whether chance can explain it."""
+    rows = np.random.default_rng(seed).permutation(rows)
+    train, usual = np.array_split(rows, 2)
     detector = EnergyOutlierDetector(random_state=seed).fit(train)
     p_values, held = detector.p_values(usual), len(detector.calibration_scores_)
     shares, marks = [], []
@@ -83,8 +87,9 @@ def main():
     parser.add_argument("--only", nargs="*", default=None)
     chosen = parser.parse_args()
     folder = Path(os.environ.get("ENERGAX_DATA", "")) / "adbench"
-    files = [p for p in sorted(folder.glob("*.npz")) if chosen.only in (None, [p.stem])]
-    files = files or [p for p in sorted(folder.glob("*.npz")) if p.stem in (chosen.only or ())]
+    files = sorted(folder.glob("*.npz"))
+    if chosen.only is not None:
+        files = [path for path in files if path.stem in chosen.only]
     if not files:
         raise SystemExit(f"There is no table in {folder}: set ENERGAX_DATA.")
     print(f"{'table':14}{'kNN':>7}{'mixture':>9}{'ours':>7}{'+-':>6}{'CPU s':>7}", *LEVELS)
@@ -97,7 +102,7 @@ def main():
             found = EnergyEnsemble(random_state=seed).fit(train)
             ours.append(measure(found.score_samples, usual, odd))
         seconds = (time.process_time() - start) / chosen.seeds
-        shares, marks = find_alarms(train, usual, 0)
+        shares, marks = find_alarms(np.r_[train, usual], 0)
         lines.append([*peers, np.mean(ours), np.std(ours), seconds, *shares])
         alarms = " ".join(f"{s:.3f}{m}" for s, m in zip(shares, marks, strict=True))
         print(
