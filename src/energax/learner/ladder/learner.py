@@ -14,13 +14,7 @@ from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.ladder.insertion import Growth, grow
 from energax.learner.ladder.lag import Pause, find_work, measure_lag, remember
 from energax.learner.ladder.log_z import Ratios
-from energax.learner.ladder.rollback import (
-    check_start,
-    choose,
-    keeps_overlap,
-    retreat,
-    shorten,
-)
+from energax.learner.ladder.rollback import check_start, choose, keeps_overlap, retreat, shorten
 from energax.learner.ladder.rungs import TOP, Rungs, Walkers
 from energax.learner.ladder.swaps import Links, move_all, swap_all
 from energax.learner.ladder.watch import measure_ladder_state
@@ -256,9 +250,8 @@ class Ladder(AbstractLearner):
         still = weights(state.energy)[1]
         moving = jax.tree.map(lambda stack: stack[TOP], rungs.weights)
         average = None if self.ema_decay is None else moving
-        memory, average = choose(
-            lost, (init_memory(self.optimiser, moving), average), (state.optimiser, state.average)
-        )
+        fresh = init_memory(self.optimiser, moving), average
+        memory, average = choose(lost, fresh, (state.optimiser, state.average))
         rate = jnp.where(lost, state.rate / 2, state.rate)
         failures = state.failures + jnp.where(lost, 1, 0)
         return LadderState(
