@@ -35,4 +35,5 @@ def move_sites(
     x: Shaped[Array, "*shape"], sites: Int[Array, " some"], values: Int[Array, " some"]
 ) -> Shaped[Array, "*shape"]:
     """The example with some sites, all of them different, set to these values."""
-    return x.reshape(-1).at[sites].set(values.astype(x.dtype)).reshape(x.shape)
+    moved = x.reshape(-1).at[sites].set(values.astype(x.dtype), unique_indices=True)
+    return moved.reshape(x.shape)

@@ -10,6 +10,9 @@ from energax.energy.discrete.base import AbstractLocal, place_flips
 from energax.energy.discrete.graph import Edges, Pairs, list_neighbours, order_edges
 from energax.space import AbstractFinite, Bits
 
+FEW = 8
+"""Neighbours of a site that are added one by one."""
+
 
 class Ising(AbstractLocal):
     """Spins on a graph: E(x) = -sum_edges J_ij s_i s_j - sum_i h_i s_i, s = 2 x - 1 in {-1, 1}.
@@ -56,11 +59,16 @@ class Ising(AbstractLocal):
     def changes(
         self, x: Shaped[Array, "*shape"], sites: Int[Array, " some"]
     ) -> Float[Array, " some 2"]:
-        neighbours, links = list_neighbours(self.edges, self.fields.size)
+        neighbours, links = map(jnp.asarray, list_neighbours(self.edges, self.fields.size))
         spins = 2 * x.reshape(-1).astype(self.fields.dtype) - 1
         padded = jnp.append(self.couplings, jnp.zeros((), self.couplings.dtype))
-        around = padded[jnp.asarray(links)[sites]] * spins[jnp.asarray(neighbours)[sites]]
-        local = self.fields.reshape(-1)[sites] + jnp.sum(around, axis=1)
+        local = self.fields.reshape(-1)[sites]
+        if links.shape[1] <= FEW:
+            # One by one: several times faster than a sum over a short last axis.
+            for link, neighbour in zip(links.T, neighbours.T, strict=True):
+                local = local + padded[link[sites]] * spins[neighbour[sites]]
+        else:
+            local = local + jnp.sum(padded[links[sites]] * spins[neighbours[sites]], axis=1)
         return place_flips(x.reshape(-1)[sites], 2 * spins[sites] * local)
 
 
