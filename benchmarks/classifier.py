@@ -36,7 +36,7 @@ def train(name: str, seed: int) -> tuple[ex.Model, float]:
     """A model of the digits after the preset's number of updates, and the seconds they took."""
     joint = ex.method.METHODS["joint"].preset_for(ROWS)
     method = options.replace(joint, seed=seed)
-    ground = fitting.prepare(method, ROWS)
+    method, ground = fitting.prepare(method, ROWS)
     energy, _ = method.build(ground, key=jax.random.split(jax.random.key(seed))[1])
     noise = method.contrast.make(ground)
     moves = ex.method.build.make_optimiser(method.optimiser, method.training, len(ROWS.train))

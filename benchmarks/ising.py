@@ -34,7 +34,7 @@ USUAL = {
     "base": "sites",
     "batch_size": 500,
     "learning_rate": 0.02,
-    "validation_every": 0,
+    "validation": 0.0,
     "chunk_steps": 100,
 }
 

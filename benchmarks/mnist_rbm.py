@@ -27,7 +27,7 @@ USUAL = {
     "base": "sites",
     "batch_size": 128,
     "chain_steps": 1,
-    "validation_every": 0,
+    "validation": 0.0,
     "chunk_steps": 100,
     "checkpoint_every": 1000,
 }

@@ -42,7 +42,7 @@ def fit_energax(rows, seed, **options):
     """Ours, by persistent contrastive divergence; the rate was chosen on 300 training rows."""
     steps = PASSES * len(rows.train) // BATCH
     usual = {"batch_size": BATCH, "steps": steps, "chunk_steps": steps, "buffer_size": BATCH}
-    usual |= {"validation_every": 0, "learning_rate": 0.02, "ema_decay": 0.99}
+    usual |= {"validation": 0.0, "learning_rate": 0.02, "ema_decay": 0.99}
     options = usual | options
     model = ex.fit(rows, method="pcd", network="rbm", width=HIDDEN, seed=seed, **options)
     return model.energy

@@ -88,6 +88,7 @@ def option(
     unset: str | None = None,
     positional: bool = False,
     metavar: str | None = None,
+    off: Any = None,
 ) -> Any:
     """A field that is an option.
 
@@ -99,9 +100,10 @@ def option(
         unset: What None stands for, said by the help.
         positional: A word of its own, not `--name VALUE`.
         metavar: What stands for the value in the help.
+        off: The value that `--no-name` stands for, of an option that is no flag.
     """
     about = {"text": text, "allowed": allowed, "name": name, "unset": unset}
-    about |= {"positional": positional, "metavar": metavar}
+    about |= {"positional": positional, "metavar": metavar, "off": off}
     return dataclasses.field(default=default, metadata={"option": about})
 
 
@@ -118,11 +120,18 @@ class Option:
     unset: str | None
     positional: bool
     metavar: str | None
+    off: Any = None
 
     @property
     def flag(self) -> str:
         """What the command line calls it."""
         return self.name.upper() if self.positional else "--" + self.name
+
+    @property
+    def negation(self) -> str | None:
+        """What turns it off on the command line; None where nothing does."""
+        can = self.plain is bool or self.off is not None
+        return "--no-" + self.name if can and not self.positional else None
 
     @property
     def key(self) -> str:

@@ -37,6 +37,12 @@ def announce(text: str) -> None:
         print(f"{text} ...", flush=True)
 
 
+def say(text: str) -> None:
+    """A line that stays, of what a command has found."""
+    if _Screen.shown:
+        print(text, flush=True)
+
+
 @contextlib.contextmanager
 def _spin(text: str) -> Iterator[None]:
     from rich.console import Console

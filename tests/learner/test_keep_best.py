@@ -91,3 +91,42 @@ def test_a_look_at_every_update_is_not_a_look_at_none():
     assert len(np.unique(looks[4:39])) == 7
     with pytest.raises(ValueError, match="`every` must be at least 1"):
         trained(every=0)
+    with pytest.raises(ValueError, match="`patience` must be at least 1"):
+        KeepBest(Descent(LOSS, optax.sgd(0.05)), LOSS, VALID, 5, 0)
+
+
+def test_the_start_is_kept_until_a_look_beats_it_beyond_doubt():
+    """Validation rows at 0 on average: a step towards them is a gain, but no sure one."""
+    scattered = jnp.linspace(-3.0, 3.2, 40)[:, None]
+    for rows, sure in ((scattered, False), (scattered / 100 + 0.1, True)):
+        learner = KeepBest(Descent(LOSS, optax.sgd(0.01)), LOSS, rows, 1)
+        run = train.start(
+            learner, Bowl(jnp.zeros(1)), ROWS / 30, key=jax.random.key(0), batch_size=None
+        )
+        run, metrics = next(train.fit(learner, run, ROWS / 30, batch_size=None, chunk_steps=10))
+        assert metrics["validation"][-1] < float(jnp.mean(run.state.start))
+        assert bool(metrics["kept"][-1] > 0) is sure
+        assert bool(learner.energy(run.state).mean[0] == 0) is not sure
+
+
+def stopped(patience):
+    """Training in chunks of ten updates that ends by itself, and how many chunks it took."""
+    learner = KeepBest(Descent(LOSS, optax.sgd(0.05)), LOSS, VALID, 2, patience)
+    start = train.start(learner, Bowl(jnp.zeros(1)), ROWS, key=jax.random.key(0), batch_size=None)
+    options = {"batch_size": None, "chunk_steps": 10}
+    steps = []
+    for run, _ in train.fit_until(learner, start, ROWS, 100, **options):
+        steps.append(int(run.step))
+    assert not list(train.fit_until(learner, run, ROWS, 100, **options)), "nothing is left to do"
+    return run, len(steps)
+
+
+def test_training_ends_when_looks_are_no_longer_better():
+    """The mean passes 1.5 at update 13 or 14: four looks later, training ends with its chunk."""
+    run, chunks = stopped(4)
+    best = int(run.state.kept)
+    assert best in (12, 14)
+    assert int(run.step) == 10 * chunks == 30
+    patient, _ = stopped(None)  # negative control
+    assert int(patient.step) == 100
+    assert int(patient.state.kept) == best

@@ -208,7 +208,7 @@ def test_an_update_at_published_options_moves_all_three_players():
     assert method.temperature == pytest.approx(4e-6)
     assert method.restart == 1, "all chains start at the generator"
     with as_a_user():
-        ground = fitting.prepare(method, rows)
+        method, ground = fitting.prepare(method, rows)
         learner, run, inputs, size = fitting.start_run(method, ground, rows)
         before = players_of(run)
         chunks = fit(
@@ -220,7 +220,7 @@ def test_an_update_at_published_options_moves_all_three_players():
     for player, old, new in zip(PLAYERS, before, players_of(run), strict=True):
         assert {leaf.dtype for leaf in new} == {np.dtype("float32")}
         assert any(np.any(a != b) for a, b in zip(old, new, strict=True)), player
-    generator, encoder = run.state.generator.network, run.state.encoder.network
+    generator, encoder = (getattr(run.state, name).network for name in PLAYERS[1:])
     assert generator.coarse == (4, 4)
     assert generator.blocks[0].first.weight.shape[-1] == 6
     assert encoder.stem.weight.shape[-1] == 2

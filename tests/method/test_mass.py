@@ -1,16 +1,17 @@
 """Methods of bits and categories: each learns a known distribution from rows alone."""
 
+import functools
 import warnings
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from enumeration import distribution
 
 import energax as ex
 from energax.errors import InputError
-from energax.method import MASS_KINDS, MASS_METHODS, METHODS, build, find_method, kind_of
-from energax.method.mass.parts import Validation
+from energax.method import MASS_KINDS, MASS_METHODS, METHODS, find_method, kind_of
 from energax.options import leaves, replace
 from energax.space import Bits, Categories
 
@@ -23,14 +24,14 @@ TRUTHS = {
 
 
 def probabilities(energy):
-    values = jax.vmap(energy)(energy.space.enumerate())
-    return np.asarray(jax.nn.softmax(-values))
+    return distribution(energy)[1]
 
 
+@functools.cache
 def dataset(kind, size=4000):
     truth = TRUTHS[kind]
     chances = probabilities(truth)
-    places = np.random.default_rng(1).choice(len(chances), size=size, p=chances / chances.sum())
+    places = np.random.default_rng(1).choice(len(chances), size=size, p=chances)
     rows = np.asarray(truth.space.enumerate())[places]
     return ex.data.from_rows(rows, states=truth.space.states, name=kind)
 
@@ -49,7 +50,7 @@ LIMIT = 0.02
 @pytest.mark.parametrize("name", MASS_METHODS)
 def test_a_method_learns_a_boltzmann_machine(name):
     rows = dataset("bits")
-    model = ex.fit(rows, method=name, validation_every=0, **SHORT)
+    model = ex.fit(rows, method=name, validation=0.0, **SHORT)
     assert divergence(model, "bits") < LIMIT
 
 
@@ -89,13 +90,14 @@ def test_every_base_is_saved_and_read(base, tmp_path):
     assert np.array_equal(one, other)
 
 
-def test_validation_rows_are_no_training_rows():
+def test_validation_rows_are_those_of_the_data_set_where_it_has_such():
     rows = dataset("bits", 100)
-    train, valid = build.split_valid(Validation(), rows)
-    assert (len(train), len(valid)) == (72, 8)
     own = ex.data.Dataset("own", rows.train, rows.test, states=2, valid=rows.test[:5])
-    assert np.array_equal(build.split_valid(Validation(), own)[1], rows.test[:5])
-    assert len(build.split_valid(Validation(validation_every=0), rows)[1]) == 0
+    method = MASS_METHODS["exact"].preset_for(own)
+    train, valid = method.split(own)
+    assert np.array_equal(train.train, rows.train)
+    assert np.array_equal(valid.train, rows.test[:5])
+    assert replace(method, validation=0.0).split(own)[1] is None
 
 
 def test_what_does_best_on_validation_rows_is_kept():
@@ -104,14 +106,19 @@ def test_what_does_best_on_validation_rows_is_kept():
     rows = ex.data.Dataset("few", many.train[:60], many.test, states=2, valid=many.train[60:])
     options = SHORT | {"network": "mlp", "width": 32, "ema_decay": 0.0, "steps": 600}
     kept, last = (
-        ex.fit(rows, method="exact", validation_every=n, batch_size=60, **options) for n in (20, 0)
+        ex.fit(rows, method="exact", validation=n, validation_every=20, batch_size=60, **options)
+        for n in (0.1, 0.0)
     )
     assert divergence(kept, "bits") < divergence(last, "bits") - 0.05
 
 
-def test_exact_samples_and_log_z_are_those_of_the_model(key):
+@pytest.fixture(scope="module")
+def model():
+    return ex.fit(dataset("bits"), method="pseudo-likelihood", **SHORT)
+
+
+def test_exact_samples_and_log_z_are_those_of_the_model(model, key):
     """Frequencies of 20,000 draws: a false alarm in 1e6 keys, by the largest of 16 z-scores."""
-    model = ex.fit(dataset("bits"), method="pseudo-likelihood", **SHORT)
     rows = model.sample(20_000, key=key)
     chances = probabilities(model.energy)
     numbers = rows.astype(int) @ (2 ** np.arange(3, -1, -1))
@@ -126,9 +133,8 @@ def test_exact_samples_and_log_z_are_those_of_the_model(key):
     assert total == pytest.approx(1, abs=1e-9)
 
 
-def test_hidden_sites_are_drawn_given_the_known_ones(key):
+def test_hidden_sites_are_drawn_given_the_known_ones(model, key):
     """p(last two | first two) by enumeration; 4,000 rows, z-scores below 5.5."""
-    model = ex.fit(dataset("bits"), method="pseudo-likelihood", **SHORT)
     rows = np.tile(np.array([1, 0, 1, 1], np.uint8), (4000, 1))
     hidden = np.tile(np.array([False, False, True, True]), (4000, 1))
     found = model.inpaint(rows, hidden, key=key)

@@ -96,7 +96,7 @@ def test_training_and_measurement_follow_the_weights():
     train, heavy = np.stack([ones, 1 - ones], 1).reshape(-1, 4), np.tile([1.0, 0.0], 400)
     alike = Dataset("half", train, train, states=2)
     rows = dataclasses.replace(alike, row_weights=heavy, test_weights=heavy)
-    options = {"steps": 60, "chunk_steps": 60, "network": "pairs", "batch_size": 720}
+    options = {"steps": 60, "chunk_steps": 60, "network": "pairs", "batch_size": 700}
     model, plain = (ex.fit(part, method="exact", **options) for part in (rows, alike))
     base, other = (float(jnp.exp(-m.base(jnp.ones(4, jnp.uint8)))) for m in (model, plain))
     assert abs(base - 0.8**4) < 0.05 < abs(other - 0.8**4)

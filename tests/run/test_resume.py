@@ -113,8 +113,8 @@ def forget_the_chains(monkeypatch):
     restore = Checkpoints.restore
 
     def forgetful(self, like):
-        chains = like.state.memory
-        return eqx.tree_at(lambda run: run.state.memory, restore(self, like), chains)
+        chains = like.state.inner.memory
+        return eqx.tree_at(lambda run: run.state.inner.memory, restore(self, like), chains)
 
     monkeypatch.setattr(Checkpoints, "restore", forgetful)
 
@@ -163,3 +163,20 @@ def test_finished_run_is_not_resumed(whole):
     said = energax("train", "--resume", whole("dsm"))
     assert said.status == 2
     assert f"energax evaluate {whole('dsm')}" in said.err
+
+
+def test_a_run_that_ended_early_resumes_to_the_same_end(folder):
+    """Its last chunks are done again from an older checkpoint, and no more than these."""
+    run, copy = folder / "early", folder / "early-again"
+    said = energax(*train(folder, "nce", run, "--validation-every", 10, "--patience", 3))
+    assert said.status == 0
+    end = steps_logged(run)[-1]
+    assert f"Training ended after {end} of {STEPS} updates" in said.out
+    assert end < STEPS
+    shutil.copytree(run, copy)
+    for path in (copy / "weights.safetensors", copy / "checkpoints" / f"{end}.safetensors"):
+        path.unlink()
+    assert energax("train", "--resume", copy, "--no-evaluate").status == 0
+    assert steps_logged(copy) == steps_logged(run)
+    for name in ("weights.safetensors", f"checkpoints/{end}.safetensors"):
+        assert (copy / name).read_bytes() == (run / name).read_bytes()

@@ -69,9 +69,7 @@ def flags(leaf: Option) -> tuple[str, ...]:
     """The words by which an option is given; none for a positional one."""
     if leaf.positional:
         return ()
-    if leaf.plain is bool:
-        return (leaf.flag, leaf.flag.replace("--", "--no-", 1))
-    return (leaf.flag,)
+    return (leaf.flag,) if leaf.negation is None else (leaf.flag, leaf.negation)
 
 
 def parse_values(every: Iterable[Option], prog: str, words: Sequence[str]) -> dict[str, Any]:
@@ -127,6 +125,8 @@ def _add(parser: _Parser, leaf: Option) -> None:
         parser.add_argument(leaf.key, type=convert, nargs=nargs, metavar=leaf.flag)
     else:
         parser.add_argument(leaf.flag, type=convert, nargs=nargs, dest=leaf.key, required=required)
+    if leaf.off is not None and leaf.negation is not None:
+        parser.add_argument(leaf.negation, action="store_const", const=leaf.off, dest=leaf.key)
 
 
 def _converter(leaf: Option, kind: Any) -> Callable[[str], Any]:
@@ -191,9 +191,10 @@ def _explain(leaf: Option, values: dict[str, Any], column: int) -> list[str]:
 def _left(leaf: Option) -> str:
     if leaf.positional:
         return leaf.flag
+    flag = leaf.flag if leaf.negation is None else leaf.flag.replace("--", "--[no-]", 1)
     if leaf.plain is bool:
-        return leaf.flag.replace("--", "--[no-]", 1)
-    return f"{leaf.flag} {leaf.metavar or METAVARS.get(leaf.plain, 'WORD')}"
+        return flag
+    return f"{flag} {leaf.metavar or METAVARS.get(leaf.plain, 'WORD')}"
 
 
 def _value(leaf: Option, value: Any) -> str:

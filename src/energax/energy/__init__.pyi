@@ -52,6 +52,9 @@ from .discrete import zero_sum_gauge as zero_sum_gauge
 from .distributions import Gaussian as Gaussian
 from .distributions import GaussianMixture as GaussianMixture
 from .distributions import UniformBox as UniformBox
+from .fit import Covariance as Covariance
+from .fit import MixtureChoice as MixtureChoice
+from .fit import choose_mixture as choose_mixture
 from .fit import fit_mixture as fit_mixture
 from .flows import Flow as Flow
 from .flows import fit_flow as fit_flow

@@ -41,3 +41,7 @@ class AbstractLearner(eqx.Module):
     def check(self, state: PyTree) -> None:
         """Raise Diverged where training has come to an end that no metric shows."""
         return
+
+    def is_done(self, state: PyTree) -> bool:
+        """Has training come to an end on its own, before the updates that were asked for?"""
+        return False

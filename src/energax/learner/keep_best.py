@@ -1,17 +1,20 @@
-"""The weights that did best on rows which are not trained on."""
+"""The weights that did best on rows which are not trained on, and the end of training by them."""
 
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree, Shaped
 
-from energax.data import Weighted
+from energax.data import Labelled, Weighted
 from energax.energy import weights
 from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.update import copy_arrays, select_weights
 from energax.objective import AbstractMemoryless
+
+SURE = 2.0
+"""Standard errors by which a look must beat the start, for the start to be given up."""
 
 
 class KeepBestState(eqx.Module):
@@ -19,9 +22,10 @@ class KeepBestState(eqx.Module):
 
     Args:
         inner: state of the learner inside.
-        average: the weights with the lowest loss on the validation rows so far.
-        best, last: that loss, and the loss at the last look.
-        updates: updates made.
+        average: the weights of the best look so far, those of the start before there is one.
+        start: the loss of each row at the start.
+        best, last: the loss of the kept weights, and that at the last look.
+        kept, updates: updates made before the best look, and in all.
 
     Example:
         >>> inner = ex.learner.Descent(ex.objective.ImplicitScoreMatching(), optax.sgd(0.1))
@@ -32,8 +36,10 @@ class KeepBestState(eqx.Module):
 
     inner: PyTree
     average: PyTree
+    start: Float[Array, " size"]
     best: Float[Array, ""]
     last: Float[Array, ""]
+    kept: Int[Array, ""]
     updates: Int[Array, ""]
 
     @property
@@ -47,19 +53,24 @@ class KeepBest(AbstractLearner):
 
     Every `every` updates the loss of the energy (with averaged weights where the learner keeps
     them) on `rows` is looked at, with the same randomness each time. `energy` gives the weights of
-    the best look: training may overfit, what is kept does not get worse.
+    the best look: training may overfit, what is kept does not get worse. The weights of the start
+    are kept until a look beats them by two standard errors of the difference, paired over rows: an
+    energy that starts at its base and learns nothing that can be shown stays its base.
 
     Args:
-        learner: one that trains an energy alone.
-        loss: what is looked at; it carries nothing, so it needs no chains.
-        rows: (size, *shape), in model units, not among the rows to train on; where they are
-            `Weighted`, the loss is the weighted mean of that of each row.
+        learner: one that trains an energy alone, or together with others, which are not kept.
+        loss: what is looked at, a mean over rows; it carries nothing, so it needs no chains.
+        rows: (size, *shape), or `Labelled` ones, in model units, not among the rows to train on;
+            where they are `Weighted`, the loss is the weighted mean of that of each row.
         every: updates between two looks.
+        patience: looks without a better one after which `is_done` says that training may end;
+            None: never.
 
     Raises:
-        ValueError: for `every` below 1.
+        ValueError: for `every` or `patience` below 1.
 
-    Metrics are those of the learner, and "validation", the loss at the last look.
+    Metrics are those of the learner; "validation", the loss at the last look; "kept", the updates
+    made before the best one, 0 for the start.
 
     Trap: the loss on `rows` is the least of many looks, so it flatters: measure on other rows.
 
@@ -71,33 +82,41 @@ class KeepBest(AbstractLearner):
 
     learner: AbstractLearner
     loss: AbstractMemoryless
-    rows: Shaped[Array, " size *shape"] | Weighted
+    rows: Shaped[Array, " size *shape"] | Labelled | Weighted
     every: int = eqx.field(static=True)
+    patience: int | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
-        if self.every < 1:
-            raise ValueError(f"`every` must be at least 1; got {self.every}.")
+        for name in ("every", "patience"):
+            count = getattr(self, name)
+            if count is not None and count < 1:
+                raise ValueError(f"`{name}` must be at least 1; got {count}.")
 
     def init(self, players: PyTree, rows: Any, *, key: PRNGKeyArray) -> KeepBestState:
         inner = self.learner.init(players, rows, key=key)
         kept = weights(self.learner.energy(inner))[0]
-        found = self._look(inner)
-        return copy_arrays(KeepBestState(inner, kept, found, found, jnp.zeros((), jnp.int32)))
+        each = eqx.filter_jit(KeepBest._look)(self, inner)
+        mean, none = each @ self._shares(each), jnp.zeros((), jnp.int32)
+        return copy_arrays(KeepBestState(inner, kept, each, mean, mean, none, none))
 
     def step(
         self, state: KeepBestState, batch: Any, *, key: PRNGKeyArray
     ) -> tuple[KeepBestState, Metrics]:
         inner, metrics = self.learner.step(state.inner, batch, key=key)
         updates = state.updates + 1
-        last = jax.lax.cond(
-            updates % self.every == 0, lambda: self._look(inner), lambda: state.last
+        last, better = jax.lax.cond(
+            updates % self.every == 0,
+            lambda: self._compare(inner, state),
+            lambda: (state.last, jnp.array(False)),
         )
-        better = (updates % self.every == 0) & (last < state.best)
         now = weights(self.learner.energy(inner))[0]
-        kept = jax.tree.map(lambda new, old: jnp.where(better, new, old), now, state.average)
-        best = jnp.where(better, last, state.best)
-        after = KeepBestState(inner, kept, best, last, updates)
-        return after, metrics | {"validation": last}
+        average, best, kept = jax.tree.map(
+            lambda new, old: jnp.where(better, new, old),
+            (now, last, updates),
+            (state.average, state.best, state.kept),
+        )
+        after = KeepBestState(inner, average, state.start, best, last, kept, updates)
+        return after, metrics | {"validation": last, "kept": kept.astype(last.dtype)}
 
     def energy(self, state: KeepBestState) -> Any:
         """The energy, with the weights of the best look."""
@@ -106,14 +125,35 @@ class KeepBest(AbstractLearner):
     def check(self, state: KeepBestState) -> None:
         self.learner.check(state.inner)
 
-    def _look(self, inner: PyTree) -> Float[Array, ""]:
-        energy, rows, key = self.learner.energy(inner), self.rows, jax.random.key(0)
-        if not isinstance(rows, Weighted):
-            return self.loss(energy, rows, None, key=key)[0]
+    def is_done(self, state: KeepBestState) -> bool:
+        """Were the last `patience` looks no better than the best one?"""
+        if self.patience is None:
+            return self.learner.is_done(state.inner)
+        return int(state.updates) - int(state.kept) >= self.patience * self.every
 
-        def one(x: Array, k: PRNGKeyArray) -> Float[Array, ""]:
-            return self.loss(energy, x[None], None, key=k)[0]
+    def _compare(
+        self, inner: PyTree, state: KeepBestState
+    ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+        """The mean loss, and whether it is the lowest and beats the start beyond doubt."""
+        each = self._look(inner)
+        shares, gains = self._shares(each), state.start - each
+        mean, gain = each @ shares, gains @ shares
+        error = jnp.sqrt(shares**2 @ (gains - gain) ** 2)
+        return mean, (mean < state.best) & (gain > SURE * error)
 
-        each = jax.vmap(one)(rows.x, jax.random.split(key, len(rows)))
-        weight = rows.weight.astype(each.dtype)
-        return weight @ each / jnp.sum(weight)
+    def _shares(self, each: Float[Array, " size"]) -> Float[Array, " size"]:
+        """What each row counts, with sum 1."""
+        if isinstance(self.rows, Weighted):
+            weight = self.rows.weight.astype(each.dtype)
+            return weight / jnp.sum(weight)
+        return jnp.full_like(each, 1 / len(each))
+
+    def _look(self, inner: PyTree) -> Float[Array, " size"]:
+        """The loss of each row, with a key of its own that is the same at each look."""
+        energy = self.learner.energy(inner)
+        rows = self.rows.x if isinstance(self.rows, Weighted) else self.rows
+
+        def measure(row: Any, key: PRNGKeyArray) -> Float[Array, ""]:
+            return self.loss(energy, jax.tree.map(lambda part: part[None], row), None, key=key)[0]
+
+        return jax.vmap(measure)(rows, jax.random.split(jax.random.key(0), len(rows)))

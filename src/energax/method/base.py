@@ -6,10 +6,11 @@ import typing
 from typing import Any, ClassVar, TypeVar
 
 from energax.errors import InputError
+from energax.method import build
 from energax.method.chain import LatentWalk, TrainingChain
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind, kind_of
-from energax.method.parts import Training
+from energax.method.parts import Training, Validation
 from energax.options import check, replace
 
 T = TypeVar("T", bound="AbstractMethod")
@@ -27,6 +28,7 @@ class AbstractMethod(abc.ABC):
     """
 
     training: Training
+    validation: Validation
 
     name: ClassVar[str]
     """What the command line calls it."""
@@ -137,10 +139,19 @@ class AbstractMethod(abc.ABC):
         """Raise InputError for a base or units that these rows cannot have."""
         return
 
+    def settle(self: T, rows: Any) -> tuple[T, str | None]:
+        """The method with what it leaves to the rows settled, and what was chosen, in words."""
+        return self, None
+
     @property
     @abc.abstractmethod
     def base_kind(self) -> str:
         """What the base distribution is; `none` for no base."""
+
+    @property
+    def base_title(self) -> str:
+        """What the base distribution is, with its options, in words."""
+        return self.base_kind
 
     @abc.abstractmethod
     def fit_ground(self, rows: Any) -> tuple[Any, Any]:
@@ -162,26 +173,58 @@ class AbstractMethod(abc.ABC):
         """The players, with what of them is fitted to the rows before training."""
         return players
 
+    def make_criterion(self, ground: Groundwork) -> tuple[Any, int] | None:
+        """The loss that validation rows are looked at by, and how many of them at most.
+
+        None where there is no such loss: then no rows are kept.
+        """
+        return None
+
+    @property
+    def judged(self) -> bool:
+        """Is there a loss that validation rows can be looked at by?"""
+        return False
+
+    @property
+    def validated(self) -> bool:
+        """Are validation rows kept, to choose the weights and the end of training by?"""
+        return self.judged and self.validation.validation > 0
+
+    def split(self, rows: Any) -> tuple[Any, Any]:
+        """The rows to train on, and those to choose by, as two data sets; None for no such."""
+        if not self.validated:
+            return rows, None
+        return build.split_valid(self.validation.validation, rows, seed=self.training.seed)
+
     def count_rows(self, rows: Any) -> int:
         """How many rows there are to train on."""
-        return len(rows.train)
+        return len(self.split(rows)[0].train)
 
     def training_rows(self, rows: Any) -> Any:
         """The rows to train on, with labels or numbers beside them where the method asks."""
+        return rows.train
+
+    def validation_rows(self, rows: Any) -> Any:
+        """The rows to choose by, with labels beside them where the method asks."""
         return rows.train
 
     def select_energy(self, energy: Any) -> Any:
         """The energy that is sampled and measured, of the energy that was trained."""
         return energy
 
-    def wrap_learner(self, learner: Any, rows: Any) -> Any:
-        """The learner, with what of it depends on the rows."""
-        return learner
+    def wrap_learner(self, learner: Any, rows: Any, ground: Groundwork) -> Any:
+        """The learner, which keeps the weights that do best on the rows to choose by, if any."""
+        found = None if rows is None else self.make_criterion(ground)
+        if found is None:
+            return learner
+        loss, most = found
+        some = build.choose_rows(self.validation_rows(rows), most)
+        return build.keep_best(learner, self.validation, loss, some, ground.transform)
 
     @property
     def keeps_average(self) -> bool:
         """Are other weights kept beside the last ones: their running average, or the best?"""
-        return self.training.ema_decay > 0
+        return self.training.ema_decay > 0 or self.validated
 
     @property
     def temperature(self) -> float:

@@ -168,3 +168,7 @@ class JointLikelihood(AbstractDescentMethod):
     def training_rows(self, rows: Any) -> Any:
         """Rows with their labels."""
         return rows.labelled[0]
+
+    def validation_rows(self, rows: Any) -> Any:
+        """Likewise."""
+        return rows.labelled[0]

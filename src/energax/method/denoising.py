@@ -10,7 +10,7 @@ from energax.method.descent import AbstractDescentMethod
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
 from energax.method.parts import Adam, Perceptron
-from energax.method.real import AbstractRealMethod
+from energax.method.real import LOOKED_AT, AbstractRealMethod
 from energax.options import above, at_least, check, option, replace
 
 
@@ -41,6 +41,10 @@ class Levels:
     def make(self) -> Any:
         """The levels, highest first."""
         return sampler.geometric_levels(self.sigma_max, self.sigma_min, self.levels)
+
+    def make_loss(self) -> Any:
+        """Denoising score matching at all of them."""
+        return objective.MultiLevelDenoising(self.make(), antithetic=True)
 
 
 def make_noisy_energy(options: Perceptron, ground: Groundwork, *, key: Any) -> Any:
@@ -98,6 +102,7 @@ class DenoisingAtManyLevels(AbstractRealMethod):
     trap = "levels that do not overlap; the noise of the lowest level remains"
     unsuited: ClassVar[dict[Kind, str]] = {"image": "its network is a plain perceptron; choose dsm"}
     networks = ("mlp",)
+    judges_itself = True
 
     @classmethod
     def preset(cls, kind: Kind) -> "DenoisingAtManyLevels":
@@ -106,8 +111,12 @@ class DenoisingAtManyLevels(AbstractRealMethod):
             return replace(usual, steps=4000, learning_rate=1e-2, ema_decay=0.999, levels=4)
         return usual
 
+    def make_criterion(self, ground: Groundwork) -> tuple[Any, int]:
+        """The objective itself."""
+        return self.levels.make_loss(), LOOKED_AT
+
     def build(self, ground: Groundwork, *, key: Any) -> tuple[Any, Any]:
-        loss = objective.MultiLevelDenoising(self.levels.make(), antithetic=True)
+        loss = self.levels.make_loss()
         moves = build.make_optimiser(self.optimiser, self.training, ground.rows)
         made = learner.Descent(loss, moves, self.training.ema_decay or None)
         return make_noisy_energy(self.network, ground, key=key), made

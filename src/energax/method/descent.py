@@ -11,7 +11,7 @@ from energax.method.chain import Chain, Penalty, TrainingChain
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
 from energax.method.parts import Adam, Network
-from energax.method.real import AbstractRealMethod
+from energax.method.real import LOOKED_AT, AbstractRealMethod
 from energax.options import replace
 
 T = TypeVar("T", bound="AbstractChainMethod")
@@ -24,9 +24,17 @@ class AbstractDescentMethod(AbstractRealMethod):
     network: Network
     optimiser: Adam
 
+    judges_itself = True
+
     @abc.abstractmethod
     def make_objective(self, ground: Groundwork) -> Any:
         """The objective that is minimised."""
+
+    def make_criterion(self, ground: Groundwork) -> tuple[Any, int]:
+        """The objective itself, where it shows progress; else the rank among draws of the base."""
+        if self.judges_itself:
+            return self.make_objective(ground), LOOKED_AT
+        return build.rank_among_draws(ground.base), LOOKED_AT
 
     def make_energy(self, ground: Groundwork, *, key: Any) -> Any:
         """The energy before training."""
@@ -56,6 +64,7 @@ class AbstractChainMethod(AbstractDescentMethod):
     chain: Chain
     penalty: Penalty
 
+    judges_itself = False
     hints = ("--learning-rate", "--step-size", "--clip")
 
     @classmethod

@@ -133,6 +133,7 @@ class CoupledLikelihood(AbstractDescentMethod):
     use = "few dimensions and a base close to the data"
     trap = "pairs that do not meet bring the bias back"
     needs_base = True
+    judges_itself = False
     hints = ("--learning-rate", "--step-size", "--clip")
 
     @classmethod

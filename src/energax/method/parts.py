@@ -1,4 +1,4 @@
-"""What several methods have in common: schedule, input transform, base, network, optimiser."""
+"""What several methods have in common: schedule, units, base, network, optimiser, validation."""
 
 import dataclasses
 from typing import Literal
@@ -20,6 +20,10 @@ from energax.options import (
 Transform = Literal["none", "standardise", "whiten", "box", "marginal"]
 BOX = (-1.0, 1.0)
 """Where the transform `box` puts the data, and the base `box` lives."""
+
+Covariance = Literal["full", "tied", "diag"]
+CHOSEN = "chosen on held-out rows"
+"""What is left open until rows decide."""
 
 BaseKind = Literal["gaussian", "mixture", "flow", "box", "none"]
 NetworkKind = Literal["mlp", "conv", "shallow"]
@@ -94,10 +98,33 @@ class Base:
         default="mixture",
         name="base",
     )
-    components: int = option("Gaussians of a base that is a mixture.", at_least(1), default=10)
+    components: int | None = option(
+        "Gaussians of a base that is a mixture.", at_least(1), default=None, unset=CHOSEN
+    )
+    covariance: Covariance | None = option(
+        "Their covariances: full, tied (one for all), diag.", default=None, unset=CHOSEN
+    )
+    ridge: float | None = option(
+        "Variance that is added to each axis, in model units.",
+        at_least(0),
+        default=None,
+        unset=CHOSEN,
+    )
 
     def __post_init__(self):
         check(self)
+
+    @property
+    def settled(self) -> bool:
+        """Is nothing left to be chosen on rows?"""
+        fitted = self.kind in ("gaussian", "mixture")
+        return not fitted or None not in (self.components, self.covariance, self.ridge)
+
+    def __str__(self) -> str:
+        if self.kind not in ("gaussian", "mixture") or not self.settled:
+            return self.kind
+        count = "1 Gaussian" if self.components == 1 else f"{self.components} Gaussians"
+        return f"{count}, {self.covariance} covariance, ridge {self.ridge:g}"
 
     @classmethod
     def usual(cls, kind: Kind) -> "Base":
@@ -192,4 +219,37 @@ class Adam:
                 return cls(weight_decay=1.0)
             case "image":
                 return cls(learning_rate=5e-4)
+        return cls()
+
+
+@dataclasses.dataclass(frozen=True)
+class Validation:
+    """Rows to choose by: those of the data set, else a share of the training rows."""
+
+    validation: float = option(
+        "Share of the training rows that are kept to choose by: base, end of training, weights.",
+        FRACTION,
+        default=0.1,
+        off=0.0,
+    )
+    validation_every: int = option(
+        "Updates between two looks at these rows; the best weights are kept.",
+        at_least(1),
+        default=100,
+    )
+    patience: int = option(
+        "Looks without a better one after which training ends; 0: never.", at_least(0), default=10
+    )
+
+    def __post_init__(self):
+        check(self)
+
+    @classmethod
+    def usual(cls, kind: Kind) -> "Validation":
+        """What suits most methods on a kind of data."""
+        match kind:
+            case "image":
+                return cls(validation_every=200)
+            case "bits" | "categories":
+                return cls(patience=0)
         return cls()

@@ -12,7 +12,7 @@ from energax.method.descent import AbstractChainMethod, tilt_in_plane
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
 from energax.method.parts import Adam, Perceptron
-from energax.method.real import AbstractRealMethod
+from energax.method.real import LOOKED_AT, AbstractRealMethod
 from energax.options import above, option, replace
 
 
@@ -67,6 +67,7 @@ class RecoveryAtManyLevels(AbstractRealMethod):
         "image": "its network is a plain perceptron; choose recovery"
     }
     networks = ("mlp",)
+    judges_itself = True
     hints = ("--learning-rate", "--step-size", "--clip")
 
     @classmethod
@@ -81,6 +82,10 @@ class RecoveryAtManyLevels(AbstractRealMethod):
     def validate(self) -> None:
         if self.walk.chain_steps < 1:
             raise InputError("--chain-steps must be at least 1; got 0.")
+
+    def make_criterion(self, ground: Groundwork) -> tuple[Any, int]:
+        """Denoising score matching at the same levels, which needs no chains."""
+        return self.levels.make_loss(), LOOKED_AT
 
     def build(self, ground: Groundwork, *, key: Any) -> tuple[Any, Any]:
         steps = sampler.mala(self.walk.step_size)

@@ -29,6 +29,7 @@ class KernelStein(AbstractDescentMethod):
     minimises = "kernel Stein discrepancy"
     use = "few dimensions, without a Hessian"
     trap = "weak in many dimensions; blind to the weights of distant modes"
+    judges_itself = False
 
     @classmethod
     def preset(cls, kind: Kind) -> "KernelStein":

@@ -40,7 +40,7 @@ def measure_base(
         return {}
     found = evaluate_energy(model, lambda x: -log_density(model.base, x), rows)
     before = found.log_densities(0.0)
-    entry = mean(before, weights) | {"setting": model.method.base_kind}
+    entry = mean(before, weights) | {"setting": model.method.base_title}
     return {BEFORE: entry | _difference(each, before, weights)}
 
 

@@ -1,5 +1,6 @@
 """Train a model in memory, in one call."""
 
+import collections
 import warnings
 from typing import Any
 
@@ -20,12 +21,12 @@ from energax.method import (
     name_owners,
 )
 from energax.model.base import Model
-from energax.model.learning import find_standstill
+from energax.model.learning import average_metrics, find_standstill
 from energax.model.players import list_auxiliary
 from energax.model.saving import name_energy, replace_energy
 from energax.objective import coverage_warning
 from energax.options import leaves, replace
-from energax.progress import stage
+from energax.progress import say, stage
 from energax.train import Run
 
 WITNESSES = 1000
@@ -54,19 +55,24 @@ def set_options(method: AbstractMethod, options: dict[str, Any]) -> AbstractMeth
     return replace(method, **options)
 
 
-def prepare(method: AbstractMethod, rows: Dataset, energy: Any = None) -> Groundwork:
-    """What is fitted before training: the transform and the base.
+def prepare(
+    method: AbstractMethod, rows: Dataset, energy: Any = None
+) -> tuple[AbstractMethod, Groundwork]:
+    """The method, nothing left open, and what is fitted before training: transform and base.
 
     Raises InputError for options that do not suit the rows, or networks too large to be trained.
     """
     method.check_rows(rows)
-    with stage("fitting the base"):
+    with stage("choosing and fitting the base"):
+        method, chosen = method.settle(rows)
         transform, base = method.fit_ground(rows)
+    if chosen is not None:
+        say(f"Base: {chosen}.")
     tilted = method.base_kind != "none"
-    count, labels = len(rows.train), rows.labels or 0
+    count, labels = method.count_rows(rows), rows.labels or 0
     ground = Groundwork(base, transform, count, labels, tilted=tilted, energy=energy)
     build.check_players(method, ground)
-    return ground
+    return method, ground
 
 
 def start_run(
@@ -77,10 +83,11 @@ def start_run(
     A batch of all rows is each row once, and its size None, unless they are picked by weight.
     """
     start, init = jax.random.split(jax.random.key(method.training.seed))
+    part, valid = method.split(rows)
     players, learner = method.build(ground, key=init)
-    players = method.fit_players(players, rows, ground.transform)
-    learner = method.wrap_learner(learner, rows)
-    inputs = method.training_rows(rows)
+    players = method.fit_players(players, part, ground.transform)
+    learner = method.wrap_learner(learner, valid, ground)
+    inputs = method.training_rows(part)
     size = method.training.batch_size
     if size == len(inputs) and type(inputs) is not Weighted:
         size = None
@@ -123,7 +130,7 @@ def as_dataset(rows: Any, labels: Any, levels: int | None) -> Dataset:
 
 def warn_of_training(metrics: dict[str, np.ndarray]) -> None:
     """Warn, once training has ended, where its noise hardly covered the data, or nothing moved."""
-    means = {name: np.mean(values) for name, values in metrics.items()}
+    means = average_metrics(metrics)
     for warning in (coverage_warning(means), find_standstill([means])):
         if warning is not None:
             warnings.warn(warning, stacklevel=3)
@@ -162,17 +169,17 @@ def fit(
         chosen = set_options(method, options)
     else:
         chosen = choose_method(method, known, options)
-    ground = prepare(chosen, known, energy)
+    chosen, ground = prepare(chosen, known, energy)
     learner, run, inputs, size = start_run(chosen, ground, known)
-    total, done = chosen.training.steps, 0
-    while done < total:
-        length = min(chosen.training.chunk_steps, total - done)
-        fitting = train.fit(
-            learner, run, inputs, batch_size=size, chunk_steps=length, transform=ground.transform
-        )
-        for run, metrics in fitting:
-            done = int(run.step)
-            if total - done < length:
-                warn_of_training(metrics)
-                break
+    chunks = train.fit_until(
+        learner,
+        run,
+        inputs,
+        chosen.training.steps,
+        batch_size=size,
+        chunk_steps=chosen.training.chunk_steps,
+        transform=ground.transform,
+    )
+    run, metrics = collections.deque(chunks, maxlen=1).pop()
+    warn_of_training(metrics)
     return finish(chosen, ground, known, learner, run.state)

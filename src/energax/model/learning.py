@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from energax.model import baselines
+from energax.model.record import figure
 
 CERTAIN = 0.999
 """Accuracy of a classifier from which on it has nothing left to learn from."""
@@ -17,7 +20,21 @@ FROZEN = 1e-6
 SURE = 2.0
 """Standard errors by which a gain over the base must differ from 0."""
 
+LAST = ("validation", "kept")
+"""Metrics that stay as they are between two looks at validation rows."""
+
 Lines = Sequence[Mapping[str, Any]]
+
+
+def average_metrics(metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """The metrics of a chunk of updates, as a line of the log holds them: means.
+
+    The last value of what changes only at a look at validation rows.
+    """
+    return {
+        name: float(values[-1] if name in LAST else np.mean(values))
+        for name, values in metrics.items()
+    }
 
 
 def find_standstill(lines: Lines) -> str | None:
@@ -36,12 +53,29 @@ def find_standstill(lines: Lines) -> str | None:
         )
     if last.get("displacement", 1) < FROZEN or last.get("acceptance") == 0:
         return _say("the chains never move", "choose another --step-size")
+    if last.get("kept") == 0:
+        return _say(
+            "no weights did better on the validation rows than those of the start, by two standard "
+            "errors, so these are kept: of a network that tilts a base, the base itself",
+            "choose another --base, give more rows, or --no-validation",
+        )
     if last.get("grad_norm") == 0:
         return _say(
             "the gradient of the weights ends at 0",
             "choose a smaller --learning-rate, another --seed or another --network",
         )
     return None
+
+
+def record_end(lines: Lines) -> dict[str, Any]:
+    """The entries of an evaluation that say how long training went on, and which weights are kept.
+
+    Nothing where there were no validation rows.
+    """
+    if not lines or "kept" not in lines[-1]:
+        return {}
+    last = lines[-1]
+    return {"updates": figure(float(last["step"])), "updates_kept": figure(float(last["kept"]))}
 
 
 def judge_learning(record: Mapping[str, Any], lines: Lines = ()) -> dict[str, str]:

@@ -97,7 +97,7 @@ def _draw_exactly(
     below = np.cumsum(np.exp(energies.min() - energies))
     chances = np.asarray(jax.random.uniform(key, (count, KEPT)), np.float64)
     at = np.minimum(np.searchsorted(below, chances * below[-1]), len(points) - 1)
-    return points[at[:, -1]], energies[at]
+    return jnp.asarray(np.asarray(points)[at[:, -1]]), energies[at]
 
 
 @eqx.filter_jit

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from energax.errors import Diverged, InputError
-from energax.learner import GameState, Players, TeachingPlayers, TeachingState
+from energax.learner import GameState, KeepBestState, Players, TeachingPlayers, TeachingState
 from energax.method import METHODS
 from energax.model.base import Model
 from energax.network import NoisyGenerator
@@ -23,6 +23,8 @@ def list_auxiliary(players: Any) -> dict[str, PyTree]:
     None for an encoder that is not there; nothing for an energy that learns alone.
     """
     match players:
+        case KeepBestState(inner=inner):
+            return list_auxiliary(inner)
         case TeachingState() | TeachingPlayers():
             return {"generator": players.generator, "encoder": players.encoder}
         case GameState() | Players():

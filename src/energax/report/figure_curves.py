@@ -13,6 +13,8 @@ from energax.report.number import read_float
 
 CLOCK = ("step", "seconds", "steps_per_second", "rows_per_second")
 """Shown on the card of the speed, not as a curve."""
+LOOKED, KEPT = "validation", "kept"
+"""The loss on validation rows, and the update at which it was best: a mark in its curve."""
 WINDOWS = 40
 """The smoothed line averages over this fraction, 1 / WINDOWS, of the run."""
 POINTS = 800
@@ -34,7 +36,7 @@ def read_curve(metrics: Sequence[Mapping[str, Any]], name: str) -> tuple[np.ndar
 def metric_names(metrics: Sequence[Mapping[str, Any]]) -> list[str]:
     """Every metric of the log in the order of its first appearance, without times and speeds."""
     seen = dict.fromkeys(name for line in metrics for name in line)
-    return [name for name in seen if name not in CLOCK]
+    return [name for name in seen if name not in (*CLOCK, KEPT)]
 
 
 def steps_per_second(metrics: Sequence[Mapping[str, Any]]) -> float | None:
@@ -80,9 +82,13 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _paint(figure: Figure, lines: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+def _paint(
+    figure: Figure, lines: dict[str, tuple[np.ndarray, np.ndarray]], mark: float | None
+) -> None:
     axes = figure.add_subplot()
     tidy_axes(axes, x="step")
+    if mark is not None:
+        axes.axvline(mark, color=NOISE, linestyle="--", linewidth=1.0)
     shown = np.concatenate([values for _, values in lines.values()])
     shown = shown[np.isfinite(shown)]
     for name, (steps, values) in lines.items():
@@ -114,9 +120,11 @@ def draw_curves(
     for metric in shown:
         panels.setdefault(title_of(metric), {})[metric] = read_curve(metrics, metric)
     pictures = []
+    kept = metrics[-1].get(KEPT) if metrics else None
     for order, (heading, lines) in enumerate(panels.items()):
+        mark = None if kept is None or LOOKED not in lines else read_float(kept, KEPT)
         body = render_svg(
-            lambda figure, lines=lines: _paint(figure, lines),
+            lambda figure, lines=lines, mark=mark: _paint(figure, lines, mark),
             name=f"{name}{order}",
             label=f"{heading} against the training step",
             size=(330, 200),

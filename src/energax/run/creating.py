@@ -35,8 +35,7 @@ def new_run(
     """
     if out is not None:
         return create(out, source, test_fraction, rows, method)
-    ground = fitting.prepare(method, rows)
-    about = describe(source, test_fraction, rows, method)
+    about, ground = _prepare(source, test_fraction, rows, method)
     while True:
         path = free_path(f"{rows.name}-{method.name}".replace(":", "-"))
         try:
@@ -55,8 +54,16 @@ def create(
     Raises InputError, and writes nothing, where the options do not suit the rows.
     """
     check_new(path)
-    ground = fitting.prepare(method, rows)
-    return _write(path, describe(source, test_fraction, rows, method), ground)
+    return _write(path, *_prepare(source, test_fraction, rows, method))
+
+
+def _prepare(
+    source: str, test_fraction: float, rows: Dataset, method: AbstractMethod
+) -> tuple[dict[str, Any], Groundwork]:
+    """The content of config.json, nothing left open, and what is fitted before training."""
+    settled, ground = fitting.prepare(method, rows)
+    about = describe(source, test_fraction, rows, method)
+    return about | config.describe(settled, rows.schema), ground
 
 
 def _write(path: Path, about: dict[str, Any], ground: Groundwork) -> Folder:

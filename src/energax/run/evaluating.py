@@ -8,15 +8,14 @@ import numpy as np
 
 from energax import model
 from energax.content import write_sealed
-from energax.data import Dataset, unpack_weights
+from energax.data import Dataset
 from energax.errors import InputError
 from energax.evaluate import LogZ, ladder_log_z
 from energax.files import hash_file, write_bytes
 from energax.learner import KeepBest
-from energax.method import build
 from energax.method.mass.chains import Ladder
 from energax.model import Measured, Model, config, fitting, saving
-from energax.model.learning import judge_learning
+from energax.model.learning import judge_learning, record_end
 from energax.model.mass import is_summable
 from energax.model.record import SAMPLES
 from energax.progress import stage
@@ -56,7 +55,8 @@ def evaluate(
             compare=baselines,
             log_z=log_z,
         )
-        found.record.update(judge_learning(found.record, Log(folder["metrics.jsonl"]).read()))
+        lines = Log(folder["metrics.jsonl"]).read()
+        found.record.update(judge_learning(found.record, lines) | record_end(lines))
         # Last to come and first to go: where it is, the others are of the same evaluation.
         folder["evaluation.json"].unlink(missing_ok=True)
         write_arrays(folder["samples.npz"], draws=found.samples, chains=found.chains)
@@ -77,14 +77,16 @@ def measure_by_ladder(
     if not isinstance(method, Ladder) or is_summable(trained):
         return None
     with stage("climbing the ladder"):
-        learner, run, _, _ = fitting.start_run(method, folder.groundwork(len(rows.train)), rows)
+        learner, run, _, _ = fitting.start_run(
+            method, folder.groundwork(method.count_rows(rows)), rows
+        )
         facts = config.list_facts(folder.path)
         state = Checkpoints(folder["checkpoints"], about=facts).restore(run).state
         inner: Any = learner
         if isinstance(learner, KeepBest):
             inner, state = learner.learner, state.inner
-        valid = build.split_valid(method.validation, rows)[1]
-        some = unpack_weights(valid if len(valid) else rows.train)[0][:WITNESSES]
+        part, valid = method.split(rows)
+        some = (part if valid is None else valid).train[:WITNESSES]
         return ladder_log_z(
             inner, state, some, energy=trained.energy, level=level, key=jax.random.key(seed)
         )

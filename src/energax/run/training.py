@@ -13,13 +13,13 @@ from energax.errors import Diverged, InputError, Stopped
 from energax.files import FULL, sync, write_json
 from energax.method import AbstractMethod
 from energax.model import config, fitting, saving
-from energax.model.learning import find_standstill
+from energax.model.learning import average_metrics, find_standstill
 from energax.model.players import list_auxiliary
 from energax.objective import coverage_warning
 from energax.progress import announce, stage
 from energax.run.folder import Folder, shell_command
 from energax.run.hold import hold_run
-from energax.train import Bar, Checkpoints, Interrupt, Log, Run, fit, write_weights
+from energax.train import Bar, Checkpoints, Interrupt, Log, Run, fit_until, write_weights
 from energax.train.arrays import name_arrays
 
 WATCHED = ("loss", "accuracy", "energy_data", "energy_chain", "energy_rival", "grad_norm")
@@ -65,7 +65,7 @@ def _train(folder: Folder, method: AbstractMethod, rows: Dataset) -> None:
     checkpoints = Checkpoints(folder["checkpoints"], about=config.list_facts(folder.path))
     checkpoints.check()
     log = Log(folder["metrics.jsonl"])
-    ground = folder.groundwork(len(rows.train))
+    ground = folder.groundwork(method.count_rows(rows))
     schedule = method.training
     with stage("compiling"):
         learner, run, inputs, size = fitting.start_run(method, ground, rows)
@@ -73,33 +73,35 @@ def _train(folder: Folder, method: AbstractMethod, rows: Dataset) -> None:
     announce(f"training, {schedule.steps - int(run.step)} updates")
     with Bar(schedule.steps, int(run.step)) as bar, Interrupt() as interrupt:
         clock = Clock(log, schedule.batch_size)
-        while (done := int(run.step)) < schedule.steps:
-            length = min(schedule.chunk_steps, schedule.steps - done)
-            chunks = fit(
-                learner,
-                run,
-                inputs,
-                batch_size=size,
-                chunk_steps=length,
-                transform=ground.transform,
-            )
-            for run, metrics in chunks:
-                line = clock.line(run, metrics)
-                log.write(line)
-                bar.show(int(run.step), line["steps_per_second"], _watch(line))
-                step = int(run.step)
-                if step % schedule.checkpoint_every < length or interrupt.requested:
-                    _save(folder, run, checkpoints)
-                if interrupt.requested:
-                    again = shell_command("train --resume", folder)
-                    words = f"Stopped after {step} updates; go on with: {again}"
-                    raise Stopped(words, interrupt.number)
-                if schedule.steps - step < length:
-                    break
+        chunks = fit_until(
+            learner,
+            run,
+            inputs,
+            schedule.steps,
+            batch_size=size,
+            chunk_steps=schedule.chunk_steps,
+            transform=ground.transform,
+        )
+        for run, metrics in chunks:
+            line = clock.line(run, metrics)
+            log.write(line)
+            bar.show(int(run.step), line["steps_per_second"], _watch(line))
+            step, length = int(run.step), len(next(iter(metrics.values())))
+            if step % schedule.checkpoint_every < length or interrupt.requested:
+                _save(folder, run, checkpoints)
+            if interrupt.requested:
+                again = shell_command("train --resume", folder)
+                words = f"Stopped after {step} updates; go on with: {again}"
+                raise Stopped(words, interrupt.number)
     _save(folder, run, checkpoints)
     facts = config.list_facts(folder.path)
     write_weights(folder[saving.WEIGHTS], _list_weights(run), facts)
     lines = log.read()
+    if int(run.step) < schedule.steps:
+        print(
+            f"Training ended after {int(run.step)} of {schedule.steps} updates: no later look at "
+            f"the validation rows was better than that after {lines[-1]['kept']:.0f}."
+        )
     for warning in (coverage_warning(lines[-1]), find_standstill(lines)):
         if warning is not None:
             print(f"Warning: {warning}")
@@ -145,10 +147,9 @@ class Clock:
         spent, self._last = now - self._last, now
         self._seconds += spent
         speed = len(next(iter(metrics.values()))) / spent
-        means = {name: float(np.mean(values)) for name, values in metrics.items()}
         return (
             {"step": int(run.step)}
-            | means
+            | average_metrics(metrics)
             | {
                 "seconds": self._seconds,
                 "steps_per_second": speed,

@@ -213,6 +213,37 @@ def fit(
         yield run, metrics
 
 
+def fit_until(
+    learner: AbstractLearner,
+    run: Run,
+    rows: Rows,
+    steps: int,
+    *,
+    batch_size: int | None = 256,
+    chunk_steps: int = 100,
+    transform: AbstractTransform | None = None,
+) -> Iterator[tuple[Run, dict[str, np.ndarray]]]:
+    """As `fit`, up to `steps` updates in all, or until the learner is done.
+
+    The last chunk may be shorter. Nothing is yielded where nothing is left to do.
+
+    Example:
+        >>> learner = ex.learner.Descent(ex.objective.ImplicitScoreMatching(), optax.adam(1e-2))
+        >>> energy, rows = ex.energy.Gaussian(jnp.zeros(2)), jnp.ones((256, 2))
+        >>> run = ex.train.start(learner, energy, rows, key=key)
+        >>> [int(run.step) for run, _ in ex.train.fit_until(learner, run, rows, 5, chunk_steps=3)]
+        [3, 5]
+    """
+    while (done := int(run.step)) < steps and not learner.is_done(run.state):
+        length = min(chunk_steps, steps - done)
+        options = {"batch_size": batch_size, "chunk_steps": length, "transform": transform}
+        chunks = fit(learner, run, rows, **options)
+        for run, metrics in chunks:
+            yield run, metrics
+            if steps - int(run.step) < length or learner.is_done(run.state):
+                break
+
+
 def check_metrics(
     metrics: dict[str, np.ndarray], first: dict[str, float], limit: float, before: int
 ) -> None:

@@ -14,7 +14,7 @@ from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.ladder.insertion import Growth, grow
 from energax.learner.ladder.lag import Pause, find_work, measure_lag, remember
 from energax.learner.ladder.log_z import Ratios
-from energax.learner.ladder.rollback import choose, keeps_overlap, retreat, shorten
+from energax.learner.ladder.rollback import check_start, choose, keeps_overlap, retreat, shorten
 from energax.learner.ladder.rungs import TOP, Rungs, Walkers
 from energax.learner.ladder.swaps import Links, move_all, swap_all
 from energax.learner.ladder.watch import measure_ladder_state
@@ -22,6 +22,7 @@ from energax.learner.update import (
     apply_update,
     check_ema_decay,
     copy_arrays,
+    init_memory,
     select_weights,
     update_average,
 )
@@ -158,10 +159,10 @@ class Ladder(AbstractLearner):
         x = draws(self.base, self.chains, key=draw)
         check_space(self.sampler, energy, x[0])
         # By exact draws: swaps of chains that have not reached the energy would look fair.
-        width = float(jnp.std(jax.vmap(lambda y: energy(y) - self.base(y))(x)))
-        if not bool(keeps_overlap(jnp.ones(()), jnp.asarray(width), self.alarm)):
+        spread, kept = check_start(energy, self.base, x, self.alarm)
+        if not bool(kept):
             raise ValueError(
-                f"The energy differs from that of `base` by a standard deviation of {width:.2g} "
+                f"The energy differs from that of `base` by a standard deviation of {spread:.2g} "
                 f"nats over its draws, which leaves fewer than `alarm` = {self.alarm} of the swaps "
                 "accepted: start from an energy nearer the base."
             )
@@ -173,7 +174,7 @@ class Ladder(AbstractLearner):
         climb = eqx.filter_jit(self._climb)
         rungs, ratios, now, _ = climb(still, carry, growth.extra, key=go)
         average = None if self.ema_decay is None else moving
-        memory = self.optimiser.init(moving)
+        memory = init_memory(self.optimiser, moving)
         state = LadderState(
             energy, average, memory, rungs, ratios, growth, now, jnp.ones((), ratios.value.dtype),
             zero, Pause.create(), zero,
@@ -249,9 +250,8 @@ class Ladder(AbstractLearner):
         still = weights(state.energy)[1]
         moving = jax.tree.map(lambda stack: stack[TOP], rungs.weights)
         average = None if self.ema_decay is None else moving
-        memory, average = choose(
-            lost, (self.optimiser.init(moving), average), (state.optimiser, state.average)
-        )
+        fresh = init_memory(self.optimiser, moving), average
+        memory, average = choose(lost, fresh, (state.optimiser, state.average))
         rate = jnp.where(lost, state.rate / 2, state.rate)
         failures = state.failures + jnp.where(lost, 1, 0)
         return LadderState(

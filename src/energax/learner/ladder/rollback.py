@@ -1,9 +1,12 @@
 """When overlap between rungs is lost: which updates are taken back."""
 
+from typing import Any
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import ndtr, ndtri
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
 from energax.learner.ladder.insertion import APART, NOTHING, Growth
 from energax.learner.ladder.log_z import Ratios
@@ -35,6 +38,15 @@ def shorten(old: PyTree, new: PyTree, share: Float[Array, ""]) -> PyTree:
 def choose(when: Bool[Array, ""], one: PyTree, other: PyTree) -> PyTree:
     """The first where it is true, else the second."""
     return jax.tree.map(lambda a, b: jnp.where(when, a, b), one, other)
+
+
+@eqx.filter_jit
+def check_start(
+    energy: Any, base: Any, x: Shaped[Array, " chains *shape"], alarm: float
+) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+    """The spread of E - E_base over draws of the base, and whether swaps are still accepted."""
+    width = jnp.std(jax.vmap(lambda y: energy(y) - base(y))(x))
+    return width, keeps_overlap(jnp.ones_like(width), width, alarm)
 
 
 def retreat(

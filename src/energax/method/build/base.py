@@ -13,24 +13,61 @@ from energax.energy import (
     Gaussian,
     GaussianMixture,
     UniformBox,
+    choose_mixture,
     fit_flow,
     fit_mixture,
     make_flow,
 )
 from energax.errors import InputError
 from energax.method.build.memory import check_memory
-from energax.method.build.transforms import encode
-from energax.method.parts import BOX, Base
+from energax.method.build.transforms import encode, fit_transform
+from energax.method.build.validation import choose_rows
+from energax.method.parts import BOX, Base, Inputs
 
 RIDGE = {"marginal": 0.1, "standardise": 1e-4, "whiten": 1e-2, "box": 1e-3, "none": 1e-4}
-"""Variance added to each axis of a fitted base, in model units, by transform."""
+"""Variance added to each axis of a base of which nothing is chosen, by transform."""
 
-ENOUGH = 6000
-"""Dequantised rows that a base is fitted to, where one dequantisation has fewer."""
+COMPONENTS = 10
+"""Gaussians of such a mixture."""
+
+CHOOSABLE = 256
+"""Axes up to which a mixture is chosen: beyond, its covariances are too large to try many."""
+
+FEWEST = 3
+"""Rows from which on some can be held out."""
+
+ENOUGH, MOST = 6000, 100_000
+"""Dequantised rows that a base is fitted to, where one dequantisation has fewer; rows at most."""
+
+
+def settle_base(
+    base: Base, inputs: Inputs, rows: Dataset, *, choose: bool
+) -> tuple[Base, str | None]:
+    """The base with everything settled that it leaves to the rows, and how that was done.
+
+    A mixture is chosen on held-out training rows, the same for every seed of a run, unless `choose`
+    is False or rows are too wide.
+    """
+    if base.settled:
+        return base, None
+    if base.kind == "mixture" and choose and _choosable(rows):
+        encoder = fit_transform(inputs, rows)
+        some = np.asarray(encode(encoder, rows.train, key=jax.random.key(0))[0])
+        given = {"components": base.components, "covariance": base.covariance, "ridge": base.ridge}
+        found = choose_mixture(some, **given)
+        made = Base(base.kind, found.components, found.covariance, found.ridge)
+        return made, f"{made}: {found.value:.3f} nats a held-out row in model units"
+    count = (base.components or COMPONENTS) if base.kind == "mixture" else 1
+    ridge = RIDGE[inputs.transform] if base.ridge is None else base.ridge
+    return Base(base.kind, count, base.covariance or "full", ridge), None
+
+
+def _choosable(rows: Dataset) -> bool:
+    return math.prod(rows.shape) <= CHOOSABLE and len(rows.train) >= FEWEST
 
 
 def fit_base(
-    base: Base, transform: str, rows: Dataset, encoder: AbstractTransform, *, seed: int
+    base: Base, rows: Dataset, encoder: AbstractTransform, *, seed: int
 ) -> AbstractDistribution:
     """The distribution that is tilted, that chains start from and that noise is drawn from.
 
@@ -39,22 +76,27 @@ def fit_base(
     """
     if base.kind in ("box", "none"):
         return blank_base(base, rows.shape)
-    components = base.components if base.kind == "mixture" else 1
+    if base.kind == "flow":
+        return fit_flow(fitting_rows(rows, encoder, seed=seed), seed=seed)
+    components, covariance, ridge = base.components, base.covariance, base.ridge
+    if components is None or covariance is None or ridge is None:
+        raise ValueError("`base` must be settled before it is fitted: see `settle_base`.")
+    _check_size(base.kind, components, rows)
+    inputs = fitting_rows(rows, encoder, seed=seed)
+    return fit_mixture(inputs, components, covariance=covariance, ridge=ridge, seed=seed)
+
+
+def _check_size(kind: str, components: int, rows: Dataset) -> None:
     if components > len(rows.train):
         raise InputError(
             f"--components {components} exceeds the {len(rows.train)} training rows: choose fewer."
         )
-    if base.kind != "flow":
-        # Covariances, their factors and the precisions, in float64.
-        check_memory(
-            3 * 8 * components * math.prod(rows.shape) ** 2,
-            f"--base {base.kind} for {math.prod(rows.shape)} numbers a row",
-            "choose --base box with --transform box, or give fewer columns",
-        )
-    inputs = fitting_rows(rows, encoder, seed=seed)
-    if base.kind == "flow":
-        return fit_flow(inputs, seed=seed)
-    return fit_mixture(inputs, components, ridge=RIDGE[transform], seed=seed)
+    # Covariances, their factors and the precisions, in float64.
+    check_memory(
+        3 * 8 * components * math.prod(rows.shape) ** 2,
+        f"--base {kind} for {math.prod(rows.shape)} numbers a row",
+        "choose --base box with --transform box, or give fewer columns",
+    )
 
 
 def fitting_rows(
@@ -62,8 +104,8 @@ def fitting_rows(
 ) -> Float[np.ndarray, " size *shape"]:
     """Training rows in model units to fit a distribution to; whole numbers dequantised often."""
     copies = 1 if rows.levels is None else max(1, ENOUGH // len(rows.train))
-    key = jax.random.key(seed)
-    return np.asarray(encode(encoder, np.repeat(rows.train, copies, axis=0), key=key)[0])
+    some = np.repeat(choose_rows(rows.train, MOST), copies, axis=0)
+    return np.asarray(encode(encoder, some, key=jax.random.key(seed))[0])
 
 
 def blank_base(base: Base, shape: tuple[int, ...]) -> AbstractDistribution:
@@ -77,6 +119,6 @@ def blank_base(base: Base, shape: tuple[int, ...]) -> AbstractDistribution:
             return make_flow(
                 shape, mean=jnp.zeros(shape), std=jnp.ones(shape), key=jax.random.key(0)
             )
-    count = base.components if base.kind == "mixture" else 1
+    count = base.components or 1
     means = np.zeros((count, *shape), np.float32)
     return GaussianMixture(np.zeros(count), means, np.tile(np.eye(math.prod(shape)), (count, 1, 1)))

@@ -35,6 +35,7 @@ class UnmapPixels(eqx.Module):
         return CONTRAST * (self.pixels.decode(y) - mean.astype(y.dtype))
 
 
+@eqx.filter_jit
 def make_network(
     options: Network,
     shape: tuple[int, ...],
@@ -60,8 +61,26 @@ def make_network(
     return net
 
 
+def start_at_zero(net: Callable) -> Callable:
+    """The same network, its last layer zero, so that a tilt by it is its base until it is trained.
+
+    But for filters of bounded norm (`spectral`), which cannot be zero.
+    """
+    match net:
+        case network.InputTransform(transform=transform, network=inner):
+            return network.InputTransform(transform, start_at_zero(inner))
+        case network.MLP(layers=(*_, last)):
+            zeros = jnp.zeros_like(last.weight), jnp.zeros_like(last.bias)
+            return eqx.tree_at(lambda n: (n.layers[-1].weight, n.layers[-1].bias), net, zeros)
+        case network.ConvNet(head=head) if not head.spectral:
+            return eqx.tree_at(lambda n: n.head.weight, net, jnp.zeros_like(head.weight))
+        case network.Shallow():
+            return eqx.tree_at(lambda n: n.weights, net, jnp.zeros_like(net.weights))
+    return net
+
+
 def make_energy(options: Network, ground: Groundwork, *, key: PRNGKeyArray) -> AbstractEnergy:
-    """The user's own energy where there is one; else the base, tilted by a new network.
+    """The user's own energy where there is one; else the base, tilted by a new network that is 0.
 
     Without a base (`--base none`), the network alone.
     """
@@ -70,7 +89,9 @@ def make_energy(options: Network, ground: Groundwork, *, key: PRNGKeyArray) -> A
     if ground.energy is not None:
         return Neural(ground.energy, ground.base.shape)
     net = make_network(options, ground.base.shape, ground.transform, key=key)
-    return Tilt(ground.base, net) if ground.tilted else Neural(net, ground.base.shape)
+    if not ground.tilted:
+        return Neural(net, ground.base.shape)
+    return Tilt(ground.base, start_at_zero(net))
 
 
 def find_tilt(energy: Any) -> Tilt | None:

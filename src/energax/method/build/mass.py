@@ -1,18 +1,18 @@
-"""For bits and categories: the base, the energy, the chains, and the rows to choose by."""
+"""For bits and categories: the base, the energy and the chains."""
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, PRNGKeyArray, UInt8
+from jaxtyping import Array, PRNGKeyArray, UInt8
 
 from energax import energy, network, sampler, space
-from energax.data import Dataset, Weighted, unpack_weights
+from energax.data import Weighted, unpack_weights
 from energax.energy import AbstractDistribution, AbstractEnergy
 from energax.errors import InputError
 from energax.method.groundwork import Groundwork
-from energax.method.mass.parts import MassBase, MassChain, MassNetwork, Validation
+from energax.method.mass.parts import MassBase, MassChain, MassNetwork
 from energax.sampler import AbstractSampler
 
 SPREAD = 0.01
@@ -20,33 +20,6 @@ SPREAD = 0.01
 
 Rows = UInt8[np.ndarray, "..."] | Weighted
 """Rows that are alike, or with weights."""
-
-
-def split_valid(validation: Validation, rows: Dataset) -> tuple[Rows, Rows]:
-    """Rows to train on, and rows to choose by: those of the data set, or a share of the former.
-
-    No rows to choose by where none are asked for. Weights go with their rows.
-    """
-    every = rows.train if rows.row_weights is None else Weighted(rows.train, rows.row_weights)
-    if not validation.validation_every:
-        return every, rows.train[:0]
-    if rows.valid is not None:
-        return every, rows.valid
-    order = np.random.default_rng(1).permutation(len(rows.train))
-    count = min(max(round(validation.validation_fraction * len(order)), 1), len(order) - 1)
-    return _take(every, order[count:]), _take(every, order[:count])
-
-
-def _take(rows: Rows, places: Int[np.ndarray, " some"]) -> Rows:
-    """Some of the rows, in their order."""
-    (x, weights), at = unpack_weights(rows), np.sort(places)
-    return x[at] if weights is None else Weighted(x[at], weights[at])
-
-
-def choose_rows(rows: Rows, most: int) -> UInt8[Array, "..."] | Weighted:
-    """The rows, or `most` of them by a fixed permutation, on the device."""
-    found = _take(rows, np.random.default_rng(2).permutation(len(rows))[:most])
-    return found if type(found) is Weighted else jnp.asarray(found)
 
 
 def fit_mass_base(

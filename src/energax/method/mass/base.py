@@ -9,8 +9,9 @@ from energax import learner as learners
 from energax.method import build
 from energax.method.base import AbstractMethod
 from energax.method.groundwork import Groundwork
-from energax.method.mass.parts import MassBase, MassNetwork, Validation
+from energax.method.mass.parts import MassBase, MassNetwork
 from energax.method.parts import Adam
+from energax.options import LARGEST
 
 LOOKED_AT = 1000
 """Validation rows at most, where the loss of each takes an energy for every site."""
@@ -26,7 +27,6 @@ class AbstractMassMethod(AbstractMethod):
     base: MassBase
     network: MassNetwork
     optimiser: Adam
-    validation: Validation
 
     spaces: ClassVar[tuple[str, ...]] = ("bits", "categories")
     networks: ClassVar[tuple[str, ...]] = ("mlp", "conv", "rbm", "pairs")
@@ -36,42 +36,32 @@ class AbstractMassMethod(AbstractMethod):
         return self.base.kind
 
     def fit_ground(self, rows: Any) -> tuple[Any, Any]:
-        train, _ = build.split_valid(self.validation, rows)
+        train = self.training_rows(self.split(rows)[0])
         base = build.fit_mass_base(self.base, train, rows.space, seed=self.training.seed)
         return data.Whole(), base
 
     def blank_base(self, schema: Any) -> Any:
         return build.blank_mass_base(self.base, schema.space)
 
-    def training_rows(self, rows: Any) -> Any:
-        """The training rows, without those to choose by."""
-        return build.split_valid(self.validation, rows)[0]
-
-    def count_rows(self, rows: Any) -> int:
-        return len(self.training_rows(rows))
-
     @property
-    def keeps_average(self) -> bool:
-        return self.training.ema_decay > 0 or self.validation.validation_every > 0
+    def judged(self) -> bool:
+        return True
 
-    def wrap_learner(self, learner: Any, rows: Any) -> Any:
-        """The learner, which keeps the weights that do best on validation rows."""
-        if not self.validation.validation_every:
-            return learner
-        valid = build.split_valid(self.validation, rows)[1]
-        loss, most = self.make_criterion(rows)
-        some = build.choose_rows(valid, most)
-        return learners.KeepBest(learner, loss, some, self.validation.validation_every)
+    def make_criterion(self, ground: Groundwork) -> tuple[Any, int]:
+        """The exact likelihood of a small space, else the pseudo-likelihood."""
+        where = ground.base.space
+        if where.enumerable:
+            return objective.ExactLikelihood(), LARGEST
+        return objective.PseudoLikelihood(SITES if where.sites > SITES else None), LOOKED_AT
 
-    def make_criterion(self, rows: Any) -> tuple[Any, int]:
-        """The loss that validation rows are looked at by, and how many of them at most.
+    def training_rows(self, rows: Any) -> Any:
+        """The rows to train on, with their weights where they have such."""
+        return (
+            rows.train if rows.row_weights is None else data.Weighted(rows.train, rows.row_weights)
+        )
 
-        The exact likelihood of a small space, else the pseudo-likelihood.
-        """
-        if rows.space.enumerable:
-            return objective.ExactLikelihood(), len(rows.train)
-        sites = SITES if rows.space.sites > SITES else None
-        return objective.PseudoLikelihood(sites), LOOKED_AT
+    def validation_rows(self, rows: Any) -> Any:
+        return self.training_rows(rows)
 
     def fit_players(self, players: Any, rows: Any, transform: Any) -> Any:
         """The energy, its biases set to the frequencies of the training rows where it has such."""

@@ -1,10 +1,10 @@
-"""What several methods for bits and categories have in common: base, network, chain, validation."""
+"""What several methods for bits and categories have in common: base, network, chain."""
 
 import dataclasses
 from typing import Literal
 
 from energax.method.kind import Kind
-from energax.options import DEPTH, FRACTION, WIDTH, above, at_least, check, option
+from energax.options import DEPTH, WIDTH, above, at_least, check, option
 
 MassBaseKind = Literal["sites", "mixture", "tree", "uniform"]
 MassNetworkKind = Literal["mlp", "conv", "rbm", "pairs"]
@@ -80,29 +80,5 @@ class MassChain:
 
     @classmethod
     def usual(cls, kind: Kind) -> "MassChain":
-        """What suits most methods on a kind of data."""
-        return cls()
-
-
-@dataclasses.dataclass(frozen=True)
-class Validation:
-    """Rows to choose the weights by: those of the data set, else a part of the training rows."""
-
-    validation_every: int = option(
-        "Updates between two looks at the validation rows; the best weights are kept. 0: the last.",
-        at_least(0),
-        default=100,
-    )
-    validation_fraction: float = option(
-        "Share of the training rows that are kept for it, where the data set has none.",
-        FRACTION,
-        default=0.1,
-    )
-
-    def __post_init__(self):
-        check(self)
-
-    @classmethod
-    def usual(cls, kind: Kind) -> "Validation":
         """What suits most methods on a kind of data."""
         return cls()
