@@ -27,6 +27,7 @@ from .game import LearnedStein as LearnedStein
 from .game import Players as Players
 from .keep_best import KeepBest as KeepBest
 from .keep_best import KeepBestState as KeepBestState
+from .keep_best import is_sure as is_sure
 from .ladder import Growth as Growth
 from .ladder import Ladder as Ladder
 from .ladder import LadderLogZ as LadderLogZ

@@ -18,6 +18,16 @@ SURE = 2.0
 """Standard errors by which a look must beat the start, for the start to be given up."""
 
 
+def is_sure(gain: Float[Array, " size"]) -> Bool[Array, ""]:
+    """Is the mean gain above 0 by two standard errors?
+
+    Example:
+        >>> bool(ex.learner.is_sure(jnp.array([1.0, 2.0, 1.5])))
+        True
+    """
+    return jnp.mean(gain) > SURE * jnp.std(gain) / math.sqrt(len(gain))
+
+
 class KeepBestState(eqx.Module):
     """What `KeepBest` carries from update to update.
 
@@ -136,15 +146,16 @@ class KeepBest(AbstractLearner):
     ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
         """The mean loss, and whether it is the lowest and beats the start beyond doubt."""
         each = self._look(inner)
-        mean, gain = jnp.mean(each), state.start - each
-        error = jnp.std(gain) / math.sqrt(len(each))
-        return mean, (mean < state.best) & (jnp.mean(gain) > SURE * error)
+        mean = jnp.mean(each)
+        return mean, (mean < state.best) & is_sure(state.start - each)
 
     def _look(self, inner: PyTree) -> Float[Array, " size"]:
-        """The loss of each row, with a key of its own that is the same at each look."""
-        energy = self.learner.energy(inner)
+        return self.measure(self.learner.energy(inner))
 
-        def measure(row: Any, key: PRNGKeyArray) -> Float[Array, ""]:
+    def measure(self, energy: Any) -> Float[Array, " size"]:
+        """The loss of each row, with a key of its own that is the same each time."""
+
+        def one(row: Any, key: PRNGKeyArray) -> Float[Array, ""]:
             return self.loss(energy, jax.tree.map(lambda part: part[None], row), None, key=key)[0]
 
-        return jax.vmap(measure)(self.rows, jax.random.split(jax.random.key(0), len(self.rows)))
+        return jax.vmap(one)(self.rows, jax.random.split(jax.random.key(0), len(self.rows)))

@@ -36,9 +36,11 @@ class AbstractMassMethod(AbstractMethod):
         return self.base.kind
 
     def fit_ground(self, rows: Any) -> tuple[Any, Any]:
-        train = self.split(rows)[0].train
-        base = build.fit_mass_base(self.base, train, rows.space, seed=self.training.seed)
-        return data.Whole(), base
+        transform = data.Whole()
+        return transform, self.fit_base(self.split(rows)[0], transform)
+
+    def fit_base(self, rows: Any, transform: Any) -> Any:
+        return build.fit_mass_base(self.base, rows.train, rows.space, seed=self.training.seed)
 
     def blank_base(self, schema: Any) -> Any:
         return build.blank_mass_base(self.base, schema.space)
