@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+import threading
 from pathlib import Path
 
 if sys.dont_write_bytecode:
@@ -38,23 +39,26 @@ install_import_hook("energax", "beartype.beartype")
 threadpool_limits(1)  # plugins of pytest have loaded NumPy, which no longer reads the variables
 
 new_context = mlir.make_ir_context
+shared = threading.local()
 
 
 def make_context():
-    """Where JAX writes a program before it is compiled, for one thread.
+    """Where JAX writes a program before it is compiled: one for a hundred programs.
 
-    With threads, MLIR looks up every name of a program in a table of its thread that only grows:
-    after a thousand programs, each takes five times as long as the first.
+    A new one takes longer than a small program; one that serves thousands grows slow. With threads,
+    MLIR would look up every name in a table of its thread that only grows.
     """
-    context = new_context()
-    context.enable_multithreading(False)
-    return context
+    shared.left = getattr(shared, "left", 0) - 1
+    if shared.left < 0:
+        shared.context, shared.left = new_context(), 100
+        shared.context.enable_multithreading(False)
+    return shared.context
 
 
 mlir.make_ir_context = make_context
 
 MAPS = Path("/proc/self/maps")
-MANY_MAPS = 30_000
+MANY_MAPS = 8_000
 
 
 def pytest_collection_finish():
@@ -67,7 +71,8 @@ def pytest_collection_finish():
 def _drop_compiled_programs():
     """A program holds about three memory maps, of which Linux grants a process 65,530: thousands of
     tests in one process would run out of them, and the compiler then crashes. Until there are many
-    the programs stay, since the small ones serve other modules too."""
+    the programs stay, since the small ones serve other modules too; to drop ten times as many would
+    take a hundred times as long."""
     yield
     if not MAPS.exists() or MAPS.read_bytes().count(b"\n") > MANY_MAPS:
         jax.clear_caches()

@@ -11,6 +11,7 @@ from . import objective as objective
 from . import report as report
 from . import run as run
 from . import sampler as sampler
+from . import sklearn as sklearn
 from . import space as space
 from . import train as train
 from .errors import Diverged as Diverged

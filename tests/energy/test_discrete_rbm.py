@@ -1,5 +1,7 @@
 """Restricted Boltzmann machines: both free energies, both conditionals, gradient, first values."""
 
+from typing import NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 from agreement import agrees
 from enumeration import distribution, expected_changes
-from jax.scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 
 from energax.energy import (
     BernoulliRBM,
@@ -20,7 +22,7 @@ from energax.space import Bits, Categories, Reals
 
 
 def normal(seed, *shape):
-    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.result_type(float))
+    return np.random.default_rng(seed).normal(size=shape).astype(jnp.result_type(float))
 
 
 STD = np.array([0.5, 1.7])
@@ -42,84 +44,118 @@ def joint(rbm, e, h):
     return -rbm.visible.reshape(-1) @ flat - rbm.hidden @ h - flat @ w @ h
 
 
+@eqx.filter_jit
+def parts(rbm, x):
+    """Of examples and of all h: both free energies, both conditional means, and the joint."""
+    hs = rbm.hidden_space.enumerate()
+    e = jax.vmap(lambda x: rbm.space.embed(x, rbm.weights.dtype))(x)
+    energies = jax.vmap(lambda e: jax.vmap(lambda h: joint(rbm, e, h))(hs))(e)
+    visible, hidden = jax.vmap(rbm)(x), jax.vmap(rbm.hidden_energy)(hs)
+    return Parts(
+        *(e, energies, visible, hidden),
+        *(jax.vmap(rbm.hidden_given_visible)(x), jax.vmap(rbm.visible_given_hidden)(hs)),
+    )
+
+
+class Parts(NamedTuple):
+    """The embedded examples, E(v, h), both free energies, and the mean of each side."""
+
+    e: jax.Array
+    joint: jax.Array
+    visible: jax.Array
+    hidden: jax.Array
+    mean_hidden: jax.Array
+    mean_visible: jax.Array
+
+
+def parts_of(rbm):
+    """Of all examples of a finite space, or of one that is drawn; in NumPy's numbers."""
+    x = normal(9, 1, 2) if isinstance(rbm, GaussianRBM) else rbm.space.enumerate()
+    return Parts(*map(np.asarray, parts(rbm, x)))
+
+
 @pytest.mark.parametrize("name", RBMS)
 def test_the_free_energy_sums_over_hidden_units(precision, name):
-    rbm = RBMS[name]()
     tolerance = 1e-11 if precision == "float64" else 2e-5
-    hs = rbm.hidden_space.enumerate()
-    x = normal(9, 2) if name == "numbers" else rbm.space.points(jnp.array([19]))[0]
-    e = rbm.space.embed(x, rbm.weights.dtype)
-    energies = jax.vmap(lambda h: joint(rbm, e, h))(hs)
-    value = rbm(x)
-    assert value.dtype == jnp.result_type(float)
-    assert abs(float(value + logsumexp(-energies))) < tolerance
-    given = jax.nn.softmax(-energies) @ hs.astype(e.dtype)
-    assert np.allclose(rbm.hidden_given_visible(x), given, atol=tolerance)
+    rbm = RBMS[name]()
+    found = parts_of(rbm)
+    assert found.visible.dtype == precision
+    assert np.allclose(found.visible, -logsumexp(-found.joint, axis=1), rtol=0, atol=tolerance)
+    hs = np.asarray(rbm.hidden_space.enumerate(), precision)
+    given = softmax(-found.joint, axis=1) @ hs
+    assert np.allclose(found.mean_hidden, given, atol=tolerance)
 
 
 @pytest.mark.parametrize("name", FINITE)
 def test_both_free_energies_have_one_log_z(name):
     """B4, and the conditional means of v given h."""
     rbm = RBMS[name]()
-    xs, hs = rbm.space.enumerate(), rbm.hidden_space.enumerate()
-    from_visible = logsumexp(-jax.vmap(rbm)(xs))
-    from_hidden = logsumexp(-jax.vmap(rbm.hidden_energy)(hs))
-    assert abs(float(from_visible - from_hidden)) < 1e-9
-    fault = eqx.tree_at(lambda r: r.hidden, rbm, 2 * rbm.hidden)  # of one side alone
-    assert abs(float(from_visible - logsumexp(-jax.vmap(fault.hidden_energy)(hs)))) > 1e-2
-    es = jax.vmap(lambda x: rbm.space.embed(x, rbm.weights.dtype))(xs)
-    weights = jax.nn.softmax(-jax.vmap(lambda e: joint(rbm, e, hs[5]))(es))
-    mean = jnp.tensordot(weights, es, 1)
-    assert np.allclose(rbm.visible_given_hidden(hs[5]), mean, atol=1e-12)
+    found = parts_of(rbm)
+    exact = logsumexp(-found.visible)
+    assert abs(exact - logsumexp(-found.hidden)) < 1e-9
+    fault = eqx.tree_at(
+        lambda r: r.hidden, rbm, jnp.asarray(2 * np.asarray(rbm.hidden))
+    )  # of one side alone
+    assert abs(exact - logsumexp(-parts_of(fault).hidden)) > 1e-2
+    weights = softmax(-found.joint, axis=0)
+    mean = np.einsum("nh,n...->h...", weights, found.e)
+    assert np.allclose(found.mean_visible, mean, atol=1e-12)
 
 
 def test_the_gaussian_one_is_a_mixture_of_gaussians():
     """B4: by quadrature on a grid that is fine beside s. Fault: s for s^2 in the coupling."""
     rbm = RBMS["numbers"]()
-    hs = rbm.hidden_space.enumerate()
-    exact = float(logsumexp(-jax.vmap(rbm.hidden_energy)(hs)))
-    axes = [jnp.linspace(-14, 14, 701), jnp.linspace(-22, 22, 501)]
-    grid = jnp.stack(jnp.meshgrid(*axes), axis=-1).reshape(-1, 2)
-    cell = float((axes[0][1] - axes[0][0]) * (axes[1][1] - axes[1][0]))
-    found = float(logsumexp(-jax.vmap(rbm)(grid))) + np.log(cell)
-    assert abs(found - exact) < 1e-6
+    axes = [np.linspace(-14, 14, 701), np.linspace(-22, 22, 501)]
+    grid = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+    cell = (axes[0][1] - axes[0][0]) * (axes[1][1] - axes[1][0])
 
-    def fault(v):
-        off = (v - rbm.visible) / rbm.std
-        logits = rbm.hidden + (v / rbm.std) @ rbm.weights
-        return jnp.sum(off**2) / 2 - jnp.sum(jax.nn.softplus(logits))
+    @jax.jit
+    def sums(grid):
+        def fault(v):
+            off = (v - rbm.visible) / rbm.std
+            logits = rbm.hidden + (v / rbm.std) @ rbm.weights
+            return jnp.sum(off**2) / 2 - jnp.sum(jax.nn.softplus(logits))
 
-    assert abs(float(logsumexp(-jax.vmap(fault)(grid))) + np.log(cell) - exact) > 1e-2
+        each = jax.vmap(rbm.hidden_energy)(rbm.hidden_space.enumerate())
+        over = (jax.vmap(energy)(grid) for energy in (rbm, fault))
+        return [jax.nn.logsumexp(-energies) for energies in (each, *over)]
+
+    exact, found, wrong = map(float, sums(grid))
+    assert abs(found + np.log(cell) - exact) < 1e-6
+    assert abs(wrong + np.log(cell) - exact) > 1e-2
 
 
 @pytest.mark.parametrize("name", FINITE)
 def test_the_gradient_is_that_of_the_likelihood(name, key):
     """B5: E_data - E_model of v times the mean of h. Fault: a drawn h for its mean."""
     rbm = RBMS[name]()
-    xs = rbm.space.enumerate()
+    xs, found = rbm.space.enumerate(), parts_of(rbm)
 
-    def log_likelihood(rbm):
-        energies = jax.vmap(rbm)(xs)
-        return -energies[11] - logsumexp(-energies)
+    @eqx.filter_jit
+    def grad_and_draws(rbm):
+        def log_likelihood(rbm):
+            energies = jax.vmap(rbm)(xs)
+            return -energies[11] - jax.nn.logsumexp(-energies)
 
-    grad = jax.grad(log_likelihood)(rbm).weights
-    es = jax.vmap(lambda x: rbm.space.embed(x, rbm.weights.dtype))(xs)
-    means = jax.vmap(rbm.hidden_given_visible)(xs)
-    p = jax.nn.softmax(-jax.vmap(rbm)(xs)) - jnp.eye(len(xs))[11]
+        keys = jax.random.split(key, len(xs))
+        drawn = jax.vmap(lambda x, k: rbm.sample_hidden(x, key=k))(xs, keys)
+        return jax.grad(log_likelihood)(rbm).weights, drawn
+
+    grad, drawn = map(np.asarray, grad_and_draws(rbm))
+    p = softmax(-found.visible) - np.eye(len(xs))[11]
 
     def statistics(hs):
-        return -jnp.einsum("n,n...,nh->...h", p, es, hs).reshape(grad.shape)
+        return -np.einsum("n,n...,nh->...h", p, found.e, hs).reshape(grad.shape)
 
-    assert np.allclose(statistics(means), grad, atol=1e-10)
-    drawn = jax.vmap(lambda x, k: rbm.sample_hidden(x, key=k))(xs, jax.random.split(key, len(xs)))
-    assert not np.allclose(statistics(drawn.astype(means.dtype)), grad, atol=1e-3)
+    assert np.allclose(statistics(found.mean_hidden), grad, atol=1e-10)
+    assert not np.allclose(statistics(drawn), grad, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", FINITE)
 def test_changes_are_differences_of_free_energies(precision, name):
     rbm = RBMS[name]()
     tolerance = 1e-12 if precision == "float64" else 2e-5
-    x = rbm.space.points(jnp.array([14]))[0]
+    x = jnp.asarray(np.asarray(rbm.space.points(np.array([14], np.int32)))[0])
     found = np.asarray(jax.jit(lambda x: change_energies(rbm, x, rbm.space))(x))
     expected = expected_changes(rbm.space, x, distribution(rbm)[0])
     assert np.allclose(found, expected, rtol=0, atol=tolerance)
@@ -130,21 +166,27 @@ def test_changes_are_differences_of_free_energies(precision, name):
 def test_draws_of_each_side_have_the_means_given_the_other(name, key):
     """20,000 draws; `agrees` states the rate. Negative control: the means given another h."""
     rbm = RBMS[name]()
-    first, second = jax.random.split(key)
-    hs = rbm.hidden_space.enumerate()
-    v = jax.vmap(lambda k: rbm.sample_visible(hs[6], key=k))(jax.random.split(first, 20_000))
-    es = np.asarray(jax.vmap(lambda x: rbm.space.embed(x, rbm.weights.dtype))(v))
-    assert agrees(es, rbm.visible_given_hidden(hs[6]))
-    assert not agrees(es, rbm.visible_given_hidden(hs[9]))
-    x = v[0]
-    h = jax.vmap(lambda k: rbm.sample_hidden(x, key=k))(jax.random.split(second, 20_000))
-    assert h.dtype == jnp.uint8
-    assert agrees(h, rbm.hidden_given_visible(x))
+    found = parts_of(rbm)
+
+    @eqx.filter_jit
+    def draw(rbm, keys):
+        h = rbm.hidden_space.enumerate()[6]
+        v = jax.vmap(lambda k: rbm.sample_visible(h, key=k))(keys[0])
+        means = rbm.hidden_given_visible(v[0])
+        h = jax.vmap(lambda k: rbm.sample_hidden(v[0], key=k))(keys[1])
+        return v, jax.vmap(lambda x: rbm.space.embed(x, rbm.weights.dtype))(v), h, means
+
+    v, es, h, given = map(np.asarray, draw(rbm, jax.random.split(key, (2, 20_000))))
+    mean = found.mean_visible[6]
+    assert agrees(es, mean)
+    assert not agrees(es, found.mean_visible[9])
+    assert h.dtype == np.uint8
+    assert agrees(h, given)
     if name == "numbers":
-        assert agrees((es - np.asarray(rbm.visible_given_hidden(hs[6]))) ** 2, STD**2)
-        assert not agrees((es - np.asarray(rbm.visible_given_hidden(hs[6]))) ** 2, STD)
+        assert agrees((es - mean) ** 2, STD**2)
+        assert not agrees((es - mean) ** 2, STD)
     else:
-        assert v.dtype == jnp.uint8
+        assert v.dtype == np.uint8
 
 
 def test_an_untrained_machine_has_the_frequencies_of_rows(key):

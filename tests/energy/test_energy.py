@@ -124,7 +124,7 @@ def test_log_density_is_that_of_scipy():
 
 
 def test_a_full_covariance_is_for_images_too(key):
-    shape = SHAPES["image"]
+    shape = (1, 4, 4)
     noise = np.random.default_rng(3).normal(size=(16, 16))
     covariance = noise @ noise.T / 16 + np.eye(16)
     mean = np.linspace(-1, 1, 16)

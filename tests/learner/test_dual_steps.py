@@ -25,7 +25,10 @@ from energax.network import Relu, Square, add_bias, flatten, make_shallow
 from energax.sampler import OnManifold
 from energax.train import Checkpoints
 
-SHAPES = [(3,), (1, 4, 4)]
+SHAPES = [(3,), (1, 2, 2)]
+both = pytest.mark.parametrize(
+    ("shape", "precision"), [(SHAPES[0], "float64"), (SHAPES[1], "float32")], indirect=["precision"]
+)
 H = 0.05
 
 
@@ -73,7 +76,7 @@ def by_hand(network, rows, particles, noise, ball, sign=1.0):
     return y, z, weights * min(1, 1.4 / np.sqrt(np.mean(weights**2))), gap
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@both
 @pytest.mark.parametrize("ball", ["variation", "kernel"])
 def test_a_step_is_the_one_of_its_formulas(ball, shape, precision):
     """Particles first, then both layers, from the same particles; a wrong sign is noticed."""
@@ -118,7 +121,7 @@ def test_weights_inside_the_ball_stay_as_they_are(made):
     assert float(made(0.1).norm(scaled)) == pytest.approx(0.1, rel=1e-5)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@both
 @pytest.mark.parametrize("radius", [2.0, float("inf")])
 def test_what_holds_after_every_step(shape, radius, precision, key):
     """A24: weights above 0 and in the ball, directions and particles on spheres; all finite.
@@ -143,7 +146,9 @@ def test_what_holds_after_every_step(shape, radius, precision, key):
     assert (max(means) > 2.01) == math.isinf(radius)
 
 
-@pytest.mark.parametrize("antithetic", [True, False])
+@pytest.mark.parametrize(
+    ("antithetic", "precision"), [(True, "float32"), (False, "float64")], indirect=["precision"]
+)
 def test_after_a_restart_antithetic_halves_have_noise_that_sums_to_zero(antithetic, precision, key):
     """In flat space the two halves' mean is the step without noise; plain noise leaves it."""
     distribution = Gaussian(jnp.zeros((1, 2, 2)), 0.8)

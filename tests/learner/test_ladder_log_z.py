@@ -76,10 +76,9 @@ def ladder(acceptance, stage=0, since=0, slots=6):
     order = [*range(1, count), 0, *range(count, slots)]
     number = jnp.arange(slots, dtype=jnp.int32)
     x = jnp.broadcast_to(number[:, None, None], (slots, GROUPS, 1))
-    rungs = Rungs(
-        number.astype(float), Walkers(x, x[:, :, 0]), jnp.asarray(order, jnp.int32),
-        jnp.asarray(count, jnp.int32),
-    )  # fmt: skip
+    walkers = Walkers(x, x[:, :, 0], jnp.zeros((slots, GROUPS)))
+    places = jnp.asarray(order, jnp.int32), jnp.asarray(count, jnp.int32)
+    rungs = Rungs(number.astype(float), walkers, *places)
     full = jnp.asarray([*acceptance, *[0.0] * (slots - count)])
     zeros = jnp.zeros(slots)
     ratios = Ratios(zeros, jnp.zeros((slots, GROUPS)), zeros, full, jnp.full(slots, 50, jnp.int32))
@@ -100,7 +99,7 @@ def walk(rungs):
 
 def move_top(rungs, value):
     """The top as training leaves it, with chains of its own."""
-    walkers = Walkers(rungs.walkers.x.at[0].set(value), rungs.walkers.stamp)
+    walkers = Walkers(rungs.walkers.x.at[0].set(value), rungs.walkers.stamp, rungs.walkers.lag)
     return Rungs(rungs.weights.at[0].set(value), walkers, rungs.order, rungs.count)
 
 

@@ -25,7 +25,7 @@ def whole(n):
 
 
 def walkers(x):
-    return Walkers(x, jnp.arange(len(x), dtype=jnp.int32))
+    return Walkers(x, jnp.arange(len(x), dtype=jnp.int32), jnp.zeros(len(x)))
 
 
 def swap_pairs(x, y, key):
@@ -158,7 +158,9 @@ def test_retreat_restores_weights_and_chains(key):
     x = jax.random.bernoulli(key, 0.5, (5, *shapes[1][1:])).astype(jnp.uint8)
     stamp = jnp.arange(80, dtype=jnp.int32).reshape(5, 16)
     moving = eqx.tree_at(lambda w: w.odds, rungs.weights, odds)
-    rungs = Rungs(moving, Walkers(x, stamp), whole([3, 1, 0, 2, 4]), whole(3))
+    rungs = Rungs(
+        moving, Walkers(x, stamp, jnp.zeros(stamp.shape)), whole([3, 1, 0, 2, 4]), whole(3)
+    )
     back = rungs.retreat(whole(0), jnp.asarray(True))
     assert np.array_equal(back.weights.odds[0], odds[3])
     assert np.array_equal(back.walkers.x[0], x[3])

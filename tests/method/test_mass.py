@@ -1,11 +1,13 @@
 """Methods of bits and categories: each learns a known distribution from rows alone."""
 
+import functools
 import warnings
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from enumeration import distribution
 
 import energax as ex
 from energax.errors import InputError
@@ -22,14 +24,14 @@ TRUTHS = {
 
 
 def probabilities(energy):
-    values = jax.vmap(energy)(energy.space.enumerate())
-    return np.asarray(jax.nn.softmax(-values))
+    return distribution(energy)[1]
 
 
+@functools.cache
 def dataset(kind, size=4000):
     truth = TRUTHS[kind]
     chances = probabilities(truth)
-    places = np.random.default_rng(1).choice(len(chances), size=size, p=chances / chances.sum())
+    places = np.random.default_rng(1).choice(len(chances), size=size, p=chances)
     rows = np.asarray(truth.space.enumerate())[places]
     return ex.data.from_rows(rows, states=truth.space.states, name=kind)
 
@@ -110,9 +112,13 @@ def test_what_does_best_on_validation_rows_is_kept():
     assert divergence(kept, "bits") < divergence(last, "bits") - 0.05
 
 
-def test_exact_samples_and_log_z_are_those_of_the_model(key):
+@pytest.fixture(scope="module")
+def model():
+    return ex.fit(dataset("bits"), method="pseudo-likelihood", **SHORT)
+
+
+def test_exact_samples_and_log_z_are_those_of_the_model(model, key):
     """Frequencies of 20,000 draws: a false alarm in 1e6 keys, by the largest of 16 z-scores."""
-    model = ex.fit(dataset("bits"), method="pseudo-likelihood", **SHORT)
     rows = model.sample(20_000, key=key)
     chances = probabilities(model.energy)
     numbers = rows.astype(int) @ (2 ** np.arange(3, -1, -1))
@@ -127,9 +133,8 @@ def test_exact_samples_and_log_z_are_those_of_the_model(key):
     assert total == pytest.approx(1, abs=1e-9)
 
 
-def test_hidden_sites_are_drawn_given_the_known_ones(key):
+def test_hidden_sites_are_drawn_given_the_known_ones(model, key):
     """p(last two | first two) by enumeration; 4,000 rows, z-scores below 5.5."""
-    model = ex.fit(dataset("bits"), method="pseudo-likelihood", **SHORT)
     rows = np.tile(np.array([1, 0, 1, 1], np.uint8), (4000, 1))
     hidden = np.tile(np.array([False, False, True, True]), (4000, 1))
     found = model.inpaint(rows, hidden, key=key)

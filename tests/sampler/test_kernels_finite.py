@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from agreement import agrees
+from enumeration import distribution
+from scipy.special import softmax
 from scipy.stats import chi2
 
 from energax.energy import (
@@ -46,14 +48,13 @@ def problem(name):
     """A network that is linear in no site, its probabilities, and all points."""
     space = SPACES[name]
     points = space.enumerate()
-    size = space.embed(points[0], float).size
-    into = jax.random.normal(jax.random.key(1), (6, size)) * 1.2
-    out = jax.random.normal(jax.random.key(2), (6,)) * 1.5
+    rng = np.random.default_rng(1)
+    size = space.sites * (1 if name == "bits" else space.states)
+    into, out = 1.2 * rng.normal(size=(6, size)), 1.5 * rng.normal(size=6)
     energy = Neural(
         lambda e: out @ jnp.tanh(into @ e.ravel()) + jnp.sum(e.ravel()) ** 2 / 20, space
     )
-    values = jax.vmap(energy)(points)
-    return energy, points, np.asarray(jax.nn.softmax(-values))
+    return energy, points, distribution(energy)[1]
 
 
 @functools.cache
@@ -81,25 +82,33 @@ def moves(name, kernel):
     return np.asarray(sites), np.asarray(values, np.int32), np.asarray(counts)
 
 
-def matrix(name, kernel, acceptance=None):
-    """The transition matrix: each point, each move, its probability, and its acceptance."""
-    space, local = SPACES[name], looks(name)
-    sites, values, counts = moves(name, kernel)
+@eqx.filter_jit
+def transitions(kernel, local, space, moves, accept):
+    """Of each point and each move: where it leads, its probability, and its acceptance."""
+    sites, values, counts = moves
     shifts = not isinstance(kernel, DiscreteLangevin)
-    share = 1.0 if not isinstance(kernel, PathAuxiliary) else 1 / len(np.unique(counts))
-    accept = acceptance or type(kernel).acceptance
 
     def one(here, where, what, count):
         new = (here.x[where] + what) % space.states if shifts else what
         move = Move(where, new, count)
         to = space.number(move.apply(here.x))
         there = jax.tree.map(lambda leaf: leaf[to], local)
-        chance = share * jnp.exp(kernel.log_probability(here, move))
-        taken = accept(kernel, here, there, move)
-        return to, chance, taken
+        chance = jnp.exp(kernel.log_probability(here, move))
+        return to, chance, accept(kernel, here, there, move)
 
     every = jax.vmap(jax.vmap(one, (None, 0, 0, 0)), (0, None, None, None))
-    to, chance, taken = map(np.asarray, jax.jit(every)(local, sites, values, counts))
+    return every(local, sites, values, counts)
+
+
+@functools.cache
+def matrix(name, kernel, acceptance=None):
+    """The transition matrix: each point, each move, its probability, and its acceptance."""
+    space, kernel = SPACES[name], INFORMED[kernel]
+    every = moves(name, kernel)
+    accept = acceptance or type(kernel).acceptance
+    to, chance, taken = map(np.asarray, transitions(kernel, looks(name), space, every, accept))
+    if isinstance(kernel, PathAuxiliary):
+        chance = chance / len(np.unique(every[2]))
     assert np.allclose(chance.sum(axis=1), 1, atol=1e-12)
     found = np.zeros((space.count, space.count))
     row = np.broadcast_to(np.arange(space.count)[:, None], to.shape)
@@ -128,7 +137,7 @@ INFORMED = {
 @pytest.mark.parametrize("kernel", INFORMED)
 def test_an_informed_kernel_leaves_p_and_is_reversible(kernel, name):
     """B8, B10, B11."""
-    found, p = matrix(name, INFORMED[kernel]), problem(name)[2]
+    found, p = matrix(name, kernel), problem(name)[2]
     assert drift(name, found) < EXACT
     flow = p[:, None] * found
     assert np.allclose(flow, flow.T, atol=EXACT)
@@ -154,7 +163,7 @@ def with_replacement(kernel, here, there, move):
 
 def penalty_of_bits(kernel, here, there, move):
     """A planted fault: proposals of one size, accepted as if they were of another."""
-    wrong = DiscreteLangevin(2 * float(kernel.step_size))
+    wrong = eqx.tree_at(lambda k: k.step_size, kernel, 2 * kernel.step_size)
     return type(kernel).acceptance(wrong, here, there, move)
 
 
@@ -171,7 +180,7 @@ def penalty_of_bits(kernel, here, there, move):
 )
 def test_a_wrong_acceptance_is_seen(kernel, fault, name):
     """Negative control."""
-    assert drift(name, matrix(name, INFORMED[kernel], fault)) > FAULT
+    assert drift(name, matrix(name, kernel, fault)) > FAULT
 
 
 def test_the_penalty_is_that_of_embedded_values():
@@ -190,7 +199,6 @@ def test_the_penalty_is_that_of_embedded_values():
 def unadjusted_error(energy, space, a):
     """Total variation between p and the stationary distribution of unadjusted steps."""
     points = space.enumerate()
-    values = jax.vmap(energy)(points)
 
     def row(x):
         here, sites = look(energy, x, "test"), jnp.arange(space.sites)
@@ -203,7 +211,7 @@ def unadjusted_error(energy, space, a):
         )(points)
 
     found = np.linalg.matrix_power(np.asarray(jax.jit(jax.vmap(row))(points)), 2**30)
-    return np.abs(found[0] - np.asarray(jax.nn.softmax(-values))).sum() / 2
+    return np.abs(found[0] - distribution(energy)[1]).sum() / 2
 
 
 def test_small_unadjusted_steps_are_exact_where_the_energy_is_of_degree_two():
@@ -231,7 +239,8 @@ def test_parity_on_a_flat_energy(laziness):
         taken = kernel.acceptance(here, there, move) * jnp.exp(kernel.log_probability(here, move))
         return space.number(move.apply(x)), taken
 
-    to, taken = jax.vmap(lambda x: jax.vmap(lambda i: chance(x, i))(jnp.arange(3)))(points)
+    every = jax.jit(jax.vmap(jax.vmap(chance, (None, 0)), (0, None)))
+    to, taken = every(points, np.arange(3))
     found = np.zeros((8, 8))
     np.add.at(found, (np.arange(8)[:, None], np.asarray(to)), np.asarray(taken))
     found += np.diag(1 - found.sum(axis=1))
@@ -239,8 +248,10 @@ def test_parity_on_a_flat_energy(laziness):
     assert lowest == pytest.approx(-1 + 2 * laziness, abs=1e-12)
 
 
+@functools.cache
 def site_matrices(name, kernel):
     """The transition matrix of a draw of each site."""
+    kernel = GIBBS[kernel]
     energy, points, _ = problem(name)
     space = SPACES[name]
 
@@ -251,7 +262,7 @@ def site_matrices(name, kernel):
         ends = jax.vmap(lambda i, c: space.number(x.reshape(-1).at[i].set(c.astype(x.dtype))))
         return ends(sites.T.ravel(), states.T.ravel()).reshape(chances.shape), chances
 
-    to, chances = map(np.asarray, jax.vmap(row)(points))
+    to, chances = map(np.asarray, jax.jit(jax.vmap(row))(points))
     found = np.zeros((space.sites, space.count, space.count))
     for site in range(space.sites):
         np.add.at(found[site], (np.arange(space.count)[:, None], to[:, site]), chances[:, site])
@@ -269,7 +280,7 @@ GIBBS = {
 def sweep_matrix(name, kernel):
     """That of a whole sweep."""
     sites = site_matrices(name, kernel)
-    if kernel.scan == "random":
+    if GIBBS[kernel].scan == "random":
         return np.linalg.matrix_power(sites.mean(axis=0), len(sites))
     return functools.reduce(np.matmul, sites)
 
@@ -278,7 +289,7 @@ def sweep_matrix(name, kernel):
 @pytest.mark.parametrize("kernel", GIBBS)
 def test_gibbs_leaves_p_and_is_reversible_where_it_says(kernel, name):
     """B7."""
-    found, p = sweep_matrix(name, GIBBS[kernel]), problem(name)[2]
+    found, p = sweep_matrix(name, kernel), problem(name)[2]
     assert np.allclose(found.sum(axis=1), 1, atol=1e-12)
     assert drift(name, found) < EXACT
     flow = p[:, None] * found
@@ -286,7 +297,7 @@ def test_gibbs_leaves_p_and_is_reversible_where_it_says(kernel, name):
 
 
 def test_metropolised_gibbs_moves_more_often():
-    plain, often = (site_matrices("categories", GIBBS[k]) for k in ("systematic", "metropolised"))
+    plain, often = (site_matrices("categories", k) for k in ("systematic", "metropolised"))
     assert np.all(often[:, ~np.eye(27, dtype=bool)] >= plain[:, ~np.eye(27, dtype=bool)] - EXACT)
     assert np.trace(often[0]) < np.trace(plain[0]) - 1
 
@@ -302,9 +313,7 @@ def test_steps_are_drawn_from_the_matrix(kernel, name, key):
     is the chance that a proposal is accepted."""
     sampler, (energy, points, _) = ALL[kernel], problem(name)
     space = SPACES[name]
-    make = sweep_matrix if kernel in GIBBS else matrix
-    start = 5
-    expected = make(name, sampler)[start]
+    start, found = 5, (sweep_matrix if kernel in GIBBS else matrix)(name, kernel)
 
     def go(key):
         state, info = sampler.step(energy, sampler.init(energy, points[start], key=key), key=key)
@@ -312,8 +321,8 @@ def test_steps_are_drawn_from_the_matrix(kernel, name, key):
 
     ends, rates, off = jax.jit(jax.vmap(go))(jax.random.split(key, 40_000))
     counts = np.bincount(np.asarray(ends), minlength=space.count)
-    assert fits(counts, expected)
-    assert not fits(counts, make(name, sampler)[start + 1])  # negative control
+    assert fits(counts, found[start])
+    assert not fits(counts, found[start + 1])  # negative control
     assert float(jnp.abs(off).max()) < 1e-12
     if kernel in ("gradients, lazy", "path"):
         assert agrees((np.asarray(ends) != start) - np.asarray(rates), 0.0)
@@ -336,7 +345,7 @@ def colour_matrix(energy, groups):
     space = energy.space
     points = space.enumerate()
     changes = jax.jit(jax.vmap(lambda x: change_energies(energy, x, space)))(points)
-    chances = np.asarray(jax.nn.softmax(-changes, axis=2))
+    chances = softmax(-np.asarray(changes), axis=2)
     bits = np.asarray(points).reshape(space.count, -1)
     found = np.eye(space.count)
     for group in groups:
@@ -354,7 +363,7 @@ def test_colours_leave_p_where_neighbours_differ():
     """B7: a ring of 5 needs three colours; with two, neighbours move at once."""
     energy = Neural(lambda e: jnp.sum((2 * e - 1) * jnp.roll(2 * e - 1, 1)), Bits((5,)))
     edges = np.stack([np.arange(5), np.roll(np.arange(5), 1)], -1)
-    p = np.asarray(jax.nn.softmax(-jax.vmap(energy)(energy.space.enumerate())))
+    p = distribution(energy)[1]
 
     def off(colours):
         return np.abs(p @ colour_matrix(energy, colours) - p).max()
@@ -372,10 +381,10 @@ def test_colours_that_leave_a_site_out_are_refused(key):
 def test_colours_draw_from_their_matrix(key):
     """As for the other kernels; one false alarm in 1e6 keys."""
     edges = lattice_edges((2, 3))
-    energy = Ising(jnp.full(len(edges), 0.4), jnp.full((2, 3), 0.2), edges)
+    energy = Ising(np.full(len(edges), 0.4), np.full((2, 3), 0.2), edges)
     colours = colour_sites(edges, 6)
     expected = colour_matrix(energy, colours)
-    start = energy.space.points(jnp.array([5]))[0]
+    start = energy.space.points(np.array([5]))[0]
     sampler = Gibbs(colours=colours)
 
     def go(key):
@@ -394,23 +403,26 @@ def bernoulli(chances, points):
     return both.prod(axis=2)
 
 
+@eqx.filter_jit
+def both_means(rbm, downwards, x, h):
+    return jax.vmap(rbm.hidden_given_visible)(x), jax.vmap(downwards.visible_given_hidden)(h)
+
+
 def rbm_matrix(rbm, rounds, downwards=None):
     """Rounds of h given x, then x given h, of another machine where one is given."""
     x, h = (np.asarray(Bits((n,)).enumerate()) for n in (3, 2))
-    up = bernoulli(np.asarray(jax.vmap(rbm.hidden_given_visible)(jnp.asarray(x))), h)
-    mean = jax.vmap((downwards or rbm).visible_given_hidden)(jnp.asarray(h))
-    return np.linalg.matrix_power(up @ bernoulli(np.asarray(mean), x), rounds)
+    up, down = map(np.asarray, both_means(rbm, downwards or rbm, x, h))
+    return np.linalg.matrix_power(bernoulli(up, h) @ bernoulli(down, x), rounds)
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
 def test_blocks_leave_p_and_are_drawn_from_their_matrix(rounds, key):
     """B7; chi-square of 20,000 steps, one false alarm in 1e6 keys."""
-    weights = 2 * jax.random.normal(key, (3, 2))
+    weights = 2 * np.random.default_rng(3).normal(size=(3, 2))
     rbm, wrong = (
-        BernoulliRBM(w, jnp.full(3, -0.5), jnp.full(2, 0.3)) for w in (weights, weights / 2)
+        BernoulliRBM(w, np.full(3, -0.5), np.full(2, 0.3)) for w in (weights, weights / 2)
     )
-    points = rbm.space.enumerate()
-    p = np.asarray(jax.nn.softmax(-jax.vmap(rbm)(points)))
+    points, p = rbm.space.enumerate(), distribution(rbm)[1]
     found = rbm_matrix(rbm, rounds)
     assert np.abs(p @ found - p).max() < EXACT
     assert np.abs(p @ rbm_matrix(rbm, rounds, wrong) - p).max() > FAULT  # negative control

@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from energax.energy import AbstractEnergy, Gaussian, Normalised
 
-SHAPES = {"vector": (3,), "image": (1, 4, 4)}
+SHAPES = {"vector": (3,), "image": (1, 2, 2)}
 
 
 class Bowl(AbstractEnergy):

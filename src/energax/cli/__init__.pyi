@@ -2,6 +2,7 @@
 
 from .entry import main as main
 from .entry import run as run
+from .p_values import write_p_values as write_p_values
 from .pictures import choose_pairs as choose_pairs
 from .pictures import hide_nothing as hide_nothing
 from .pictures import hide_part as hide_part

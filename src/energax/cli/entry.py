@@ -18,6 +18,7 @@ COMMANDS = {
     "methods": "list the methods, a line each",
     "sample": "draw new rows from a trained run",
     "score": "write the energy and the log-density of the rows of a file",
+    "detect": "find the rows of a file that are unlike those of another, with reasons",
     "evaluate": "measure a run: log Z from both sides, likelihood, baselines, chains",
     "report": "write the page of a run again",
     "contacts": "list the most strongly coupled pairs of sites of an energy of pairs",

@@ -3,6 +3,8 @@
 from .base import AbstractTransform as AbstractTransform
 from .base import Dataset as Dataset
 from .base import Labelled as Labelled
+from .base import Weighted as Weighted
+from .base import unpack_weights as unpack_weights
 from .builtin import digits as digits
 from .builtin import fashion_mnist as fashion_mnist
 from .builtin import mnist as mnist

@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 import hashlib
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -48,6 +49,48 @@ class Labelled(eqx.Module):
         return len(self.x)
 
 
+class Weighted(eqx.Module):
+    """Rows that count by weights, to train on or to choose by; its length is that of the rows.
+
+    Training draws a row with a probability that is proportional to its weight.
+
+    Args:
+        x: (size, *shape).
+        weight: (size,), at least 0, not all 0.
+
+    Raises:
+        ValueError: where there is not one such number for each row.
+
+    Example:
+        >>> rows = ex.data.Weighted(jnp.zeros((3, 2), jnp.uint8), jnp.array([1.0, 0.5, 0.5]))
+        >>> len(rows), rows.weight.shape
+        (3, (3,))
+    """
+
+    x: Shaped[Array, " size *shape"]
+    weight: Float[Array, " size"]
+
+    def __init__(self, x: Shaped[ArrayLike, "..."], weight: Shaped[ArrayLike, "..."]):
+        numbers = np.asarray(weight)
+        _check_weights("weight", numbers, len(np.asarray(x)))
+        self.x, self.weight = jnp.asarray(x), jnp.asarray(numbers, jnp.result_type(float))
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def unpack_weights(rows: Any) -> tuple[Any, Any]:
+    """Rows, and the weight of each, both on the host; None for rows that are alike.
+
+    Example:
+        >>> ex.data.unpack_weights(np.zeros((2, 3)))[1] is None
+        True
+    """
+    if type(rows) is Weighted:
+        return np.asarray(rows.x), np.asarray(rows.weight, np.float64)
+    return rows, None
+
+
 @dataclasses.dataclass(frozen=True)
 class Dataset:
     """Rows in the user's units, with a fixed split into `train` and `test`.
@@ -61,7 +104,7 @@ class Dataset:
         states: rows of bits or categories, 0..states-1 in uint8, have so many values; None for
             rows of real numbers, and for whole numbers of which a density is trained (`levels`).
         valid: rows to choose by, where the source has such a part.
-        row_weights: the weight of each training row, where they are not alike.
+        row_weights, test_weights: how much each row of a part counts, where rows are not alike.
         letters: for sequences, the letter of each state.
 
     Raises:
@@ -86,6 +129,7 @@ class Dataset:
     states: int | None = None
     valid: Shaped[np.ndarray, " valid *shape"] | None = None
     row_weights: Float[np.ndarray, " _"] | None = None
+    test_weights: Float[np.ndarray, " _"] | None = None
     letters: str | None = None
 
     def __post_init__(self):
@@ -93,11 +137,10 @@ class Dataset:
             _check_states(self.train, self.test, self.valid, states=self.states)
         if self.letters is not None and len(self.letters) != self.states:
             raise ValueError(f"`letters` must be one for each of {self.states} states.")
-        if self.row_weights is not None and self.row_weights.shape != (len(self.train),):
-            raise ValueError(
-                f"`row_weights` must have shape {(len(self.train),)}, one a training row; got "
-                f"{self.row_weights.shape}."
-            )
+        if self.row_weights is not None:
+            _check_weights("row_weights", self.row_weights, len(self.train))
+        if self.test_weights is not None:
+            _check_weights("test_weights", self.test_weights, len(self.test))
         pairs = {"train": self.train_labels, "test": self.test_labels}
         if (self.train_labels is None) != (self.test_labels is None):
             raise ValueError("`train_labels` and `test_labels` must be given together, or neither.")
@@ -147,6 +190,13 @@ class Dataset:
         if self.train_labels is None or self.test_labels is None:
             return None
         return _digest(self.train_labels, self.test_labels)
+
+
+def _check_weights(name: str, weights: np.ndarray, rows: int) -> None:
+    if weights.shape != (rows,):
+        raise ValueError(f"`{name}` must have shape {(rows,)}, one a row; got {weights.shape}.")
+    if not (np.all(np.isfinite(weights)) and np.all(weights >= 0) and np.any(weights > 0)):
+        raise ValueError(f"`{name}` must be numbers of at least 0, and not all 0.")
 
 
 def _check_states(*parts: np.ndarray | None, states: int) -> None:

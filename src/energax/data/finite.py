@@ -143,8 +143,8 @@ def _draw_bits(
 def rna() -> Dataset:
     """The RNA family RF00379, aligned: 136 sites of -ACGU, 2,908 sequences to train on.
 
-    A sequence that a file holds twice is dropped. Training sequences are weighed by
-    `weigh_sequences`; the effective number of them is 1,108.9. The 738 to test on are what
+    A sequence that a file holds twice is dropped. The sequences of each file are weighed by
+    `weigh_sequences`: their effective numbers are 1,108.9 and 429.5. The 738 to test on are what
     adabmDCA 2.1, whose split this is, calls validation: no sequence there is alike to one to train
     on.
 
@@ -160,8 +160,15 @@ def rna() -> Dataset:
     """
     files = (find_file("rna", f"RF00379_{part}.fasta") for part in ("train", "validation"))
     train, test = (_drop_copies(read_rows(file, letters=RNA)) for file in files)
-    weights = weigh_sequences(train)
-    return Dataset("rna", train, test, states=len(RNA), row_weights=weights, letters=RNA)
+    return Dataset(
+        "rna",
+        train,
+        test,
+        states=len(RNA),
+        row_weights=weigh_sequences(train),
+        test_weights=weigh_sequences(test),
+        letters=RNA,
+    )
 
 
 def _drop_copies(table: Table) -> Shaped[np.ndarray, " size sites"]:

@@ -39,8 +39,8 @@ _BUILT_IN = {
 NAMES = tuple(_BUILT_IN)
 """Data sets that need no path."""
 
-_FEWEST = 10
-"""Rows below which no split makes sense."""
+_FEWEST, _FEWEST_TO_TRAIN = 10, 2
+"""Rows below which no split makes sense, and no fit."""
 
 
 def _split_places(table: Table, test_fraction: float) -> tuple[np.ndarray, np.ndarray]:
@@ -58,10 +58,11 @@ def _split_places(table: Table, test_fraction: float) -> tuple[np.ndarray, np.nd
 def _split(
     table: Table, test_fraction: float, labels: Int[np.ndarray, " size"] | None = None
 ) -> Dataset:
-    if len(table.rows) < _FEWEST:
+    fewest = _FEWEST if test_fraction > 0 else _FEWEST_TO_TRAIN
+    if len(table.rows) < fewest:
+        purpose = "to train and test" if test_fraction > 0 else "to train"
         raise InputError(
-            f"{table.source} has {len(table.rows)} rows: at least {_FEWEST} are needed to train "
-            "and test."
+            f"{table.source} has {len(table.rows)} rows: at least {fewest} are needed {purpose}."
         )
     places = _split_places(table, test_fraction)
     train, test = (table.rows[part] for part in places)

@@ -1,5 +1,6 @@
 """Invertible maps between the user's units and the model's, each with its log-determinant."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -178,6 +179,7 @@ class Pipeline(AbstractTransform):
 
     steps: tuple[AbstractTransform, ...]
 
+    @eqx.filter_jit
     def encode(
         self, x: Shaped[ArrayLike, "*shape"], *, key: PRNGKeyArray
     ) -> tuple[Float[Array, "*shape"], Float[Array, ""]]:
@@ -188,6 +190,7 @@ class Pipeline(AbstractTransform):
             total = total + log_det
         return y, total
 
+    @eqx.filter_jit
     def decode(self, y: Float[Array, "*shape"]) -> Shaped[Array, "*shape"]:
         for step in reversed(self.steps):
             y = step.decode(y)

@@ -142,6 +142,7 @@ class MarginalGauss(AbstractTransform):
         if not np.allclose(np.asarray(self.masses, np.float64).sum(axis=0), 1, atol=1e-4):
             raise ValueError("`masses` must sum to 1 over the first axis.")
 
+    @eqx.filter_jit
     def encode(
         self, x: Shaped[ArrayLike, "*shape"], *, key: PRNGKeyArray
     ) -> tuple[Float[Array, "*shape"], Float[Array, ""]]:
@@ -160,6 +161,7 @@ class MarginalGauss(AbstractTransform):
         log_det = jnp.sum(jnp.log(mass * levels) + y**2 / 2 + math.log(2 * math.pi) / 2)
         return y, jnp.where(inside, log_det, -jnp.inf)
 
+    @eqx.filter_jit
     def decode(self, y: Float[Array, "*shape"]) -> Shaped[Array, "*shape"]:
         masses = self.masses.astype(y.dtype)
         left, right = _box_inverse(ndtr(y), masses), _box_inverse(ndtr(-y), masses[::-1])

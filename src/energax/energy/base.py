@@ -175,6 +175,7 @@ def log_density(distribution: AbstractDistribution, x: Shaped[Array, "*shape"]) 
     return -distribution(x) - distribution.log_z()
 
 
+@eqx.filter_jit
 def draws(
     distribution: AbstractDistribution, count: int, *, key: PRNGKeyArray
 ) -> Shaped[Array, " count *shape"]:

@@ -9,6 +9,7 @@ import numpy as np
 from jax.scipy.linalg import solve_triangular
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
+from scipy.special import log_softmax
 
 from energax.energy.base import AbstractDistribution, AbstractModal
 
@@ -85,7 +86,7 @@ class GaussianMixture(AbstractModal):
         dtype = self.means.dtype
         self.shape = self.means.shape[1:]
         count, dim = len(self.means), math.prod(self.shape)
-        self.logits = jax.nn.log_softmax(jnp.asarray(log_weights, dtype))
+        self.logits = jnp.asarray(log_softmax(np.asarray(log_weights, np.float64)), dtype)
         full = np.asarray(factors, np.float64)
         expected = {"log_weights": (count,), "factors": (count, dim, dim)}
         for name, found in (("log_weights", self.logits.shape), ("factors", full.shape)):
@@ -145,9 +146,10 @@ class GaussianMixture(AbstractModal):
         pick, move = jax.random.split(key)
         k = jax.random.categorical(pick, self.logits)
         noise = jax.random.normal(move, self.log_diagonal.shape[1:], self.means.dtype)
-        # All components, then one: under `vmap` no factor is copied for each draw.
-        shift = jnp.einsum("kij,j->ki", self.factors, noise)[k]
-        return self.means[k] + shift.reshape(self.shape)
+        # All components by one product of matrices, then one of them: under `vmap` no factor is
+        # copied for each draw.
+        shifts = self.factors.reshape(-1, len(noise)) @ noise
+        return self.means[k] + shifts.reshape(self.means.shape)[k]
 
 
 class UniformBox(AbstractDistribution):

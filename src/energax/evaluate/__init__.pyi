@@ -7,6 +7,8 @@ from .baseline import fit_baselines as fit_baselines
 from .bennett import bennett_ratio as bennett_ratio
 from .chain import Health as Health
 from .chain import health as health
+from .conformal import conformal_p_values as conformal_p_values
+from .conformal import reject as reject
 from .detect import Detection as Detection
 from .detect import Interval as Interval
 from .detect import detection as detection
@@ -18,6 +20,8 @@ from .duality import kernel_duality as kernel_duality
 from .duality import variation_duality as variation_duality
 from .enumerate import enumerate_log_z as enumerate_log_z
 from .enumerate import rbm_log_z as rbm_log_z
+from .excess import ColumnExcess as ColumnExcess
+from .excess import column_excess as column_excess
 from .fidelity import expected_frechet as expected_frechet
 from .fidelity import frechet_distance as frechet_distance
 from .fidelity import kernel_distance as kernel_distance
@@ -25,9 +29,11 @@ from .flow_ode import flow_log_density as flow_log_density
 from .flow_ode import flow_log_density_by_probes as flow_log_density_by_probes
 from .grid import kl_by_quadrature as kl_by_quadrature
 from .grid import quadrature as quadrature
+from .ladder import ladder_log_z as ladder_log_z
 from .likelihood import Likelihood as Likelihood
 from .likelihood import bits_per_dim as bits_per_dim
 from .likelihood import log_likelihood as log_likelihood
+from .likelihood import weigh_mean as weigh_mean
 from .log_z import LogZ as LogZ
 from .log_z import certify as certify
 from .log_z import importance_log_z as importance_log_z

@@ -69,6 +69,7 @@ def gaussian(x: Float[Array, " dim"], rows: Float[Array, " n dim"]) -> Float[Arr
     return jnp.exp(-jnp.sum((x[None] - rows) ** 2, axis=1) / 2)
 
 
+@eqx.filter_jit
 def unbiased_mmd(a: Float[Array, " m dim"], b: Float[Array, " n dim"], kernel: Pairing) -> Estimate:
     """E k(a,a') + E k(b,b') - 2 E k(a,b) over pairs of different rows, and its standard error.
 

@@ -40,6 +40,7 @@ class Duality(eqx.Module):
 
 
 @eqx.filter_jit
+@eqx.filter_jit
 def variation_duality(
     energy: Tilt,
     radius: float,
@@ -102,6 +103,7 @@ def variation_duality(
     return _duality(jnp.mean(jax.vmap(network)(rows)), f, model, log_shares, radius * distance)
 
 
+@eqx.filter_jit
 @eqx.filter_jit
 def kernel_duality(
     energy: Tilt,

@@ -22,8 +22,8 @@ def torus_log_z(coupling: float, rows: int, columns: int) -> float:
     Raises:
         ValueError: outside these ranges.
 
-    Source: Kaufman (1949), equation 68; the first rate is signed, negative above the critical
-    temperature.
+    Source: Kaufman (1949), the sum of four products; the first rate is signed, negative above the
+    critical temperature.
 
     Example:
         >>> round(ex.evaluate.torus_log_z(0.4, 4, 4) / 16, 8)

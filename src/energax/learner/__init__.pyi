@@ -2,6 +2,8 @@
 
 from .base import AbstractLearner as AbstractLearner
 from .base import Metrics as Metrics
+from .centring import CentredState as CentredState
+from .centring import centre as centre
 from .descent import Descent as Descent
 from .descent import DescentState as DescentState
 from .dual import AbstractBall as AbstractBall
@@ -27,11 +29,11 @@ from .game import LearnedStein as LearnedStein
 from .game import Players as Players
 from .keep_best import KeepBest as KeepBest
 from .keep_best import KeepBestState as KeepBestState
-from .keep_best import is_sure as is_sure
 from .ladder import Growth as Growth
 from .ladder import Ladder as Ladder
 from .ladder import LadderLogZ as LadderLogZ
 from .ladder import LadderState as LadderState
+from .ladder import Pause as Pause
 from .ladder import Ratios as Ratios
 from .ladder import Rungs as Rungs
 from .ladder import Walkers as Walkers

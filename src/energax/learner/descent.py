@@ -14,6 +14,7 @@ from energax.learner.update import (
     apply_update,
     check_ema_decay,
     copy_arrays,
+    init_memory,
     select_weights,
     update_average,
 )
@@ -76,7 +77,7 @@ class Descent(AbstractLearner):
         average = None if self.ema_decay is None else moving
         memory = self.objective.init(energy, rows, key=key)
         state = DescentState(
-            energy, average, self.optimiser.init(moving), memory, jnp.zeros((), jnp.int32)
+            energy, average, init_memory(self.optimiser, moving), memory, jnp.zeros((), jnp.int32)
         )
         return copy_arrays(state)
 

@@ -1,6 +1,5 @@
 """The weights that did best on rows which are not trained on, and the end of training by them."""
 
-import math
 from typing import Any
 
 import equinox as eqx
@@ -8,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree, Shaped
 
-from energax.data import Labelled
+from energax.data import Labelled, Weighted
 from energax.energy import weights
 from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.update import copy_arrays, select_weights
@@ -16,16 +15,6 @@ from energax.objective import AbstractMemoryless
 
 SURE = 2.0
 """Standard errors by which a look must beat the start, for the start to be given up."""
-
-
-def is_sure(gain: Float[Array, " size"]) -> Bool[Array, ""]:
-    """Is the mean gain above 0 by two standard errors?
-
-    Example:
-        >>> bool(ex.learner.is_sure(jnp.array([1.0, 2.0, 1.5])))
-        True
-    """
-    return jnp.mean(gain) > SURE * jnp.std(gain) / math.sqrt(len(gain))
 
 
 class KeepBestState(eqx.Module):
@@ -71,7 +60,8 @@ class KeepBest(AbstractLearner):
     Args:
         learner: one that trains an energy alone, or together with others, which are not kept.
         loss: what is looked at, a mean over rows; it carries nothing, so it needs no chains.
-        rows: (size, *shape), or `Labelled` ones, in model units, not among the rows to train on.
+        rows: (size, *shape), or `Labelled` ones, in model units, not among the rows to train on;
+            where they are `Weighted`, the loss is the weighted mean of that of each row.
         every: updates between two looks.
         patience: looks without a better one after which `is_done` says that training may end;
             None: never.
@@ -92,7 +82,7 @@ class KeepBest(AbstractLearner):
 
     learner: AbstractLearner
     loss: AbstractMemoryless
-    rows: Shaped[Array, " size *shape"] | Labelled
+    rows: Shaped[Array, " size *shape"] | Labelled | Weighted
     every: int = eqx.field(static=True)
     patience: int | None = eqx.field(static=True, default=None)
 
@@ -106,7 +96,7 @@ class KeepBest(AbstractLearner):
         inner = self.learner.init(players, rows, key=key)
         kept = weights(self.learner.energy(inner))[0]
         each = eqx.filter_jit(KeepBest._look)(self, inner)
-        mean, none = jnp.mean(each), jnp.zeros((), jnp.int32)
+        mean, none = each @ self._shares(each), jnp.zeros((), jnp.int32)
         return copy_arrays(KeepBestState(inner, kept, each, mean, mean, none, none))
 
     def step(
@@ -146,16 +136,30 @@ class KeepBest(AbstractLearner):
     ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
         """The mean loss, and whether it is the lowest and beats the start beyond doubt."""
         each = self._look(inner)
-        mean = jnp.mean(each)
-        return mean, (mean < state.best) & is_sure(state.start - each)
+        mean = each @ self._shares(each)
+        return mean, (mean < state.best) & self.is_sure(state.start - each)
+
+    def is_sure(self, gains: Float[Array, " size"]) -> Bool[Array, ""]:
+        """Is the mean gain over the rows above 0 by two standard errors?"""
+        shares = self._shares(gains)
+        gain = gains @ shares
+        return gain > SURE * jnp.sqrt(shares**2 @ (gains - gain) ** 2)
+
+    def _shares(self, each: Float[Array, " size"]) -> Float[Array, " size"]:
+        """What each row counts, with sum 1."""
+        if isinstance(self.rows, Weighted):
+            weight = self.rows.weight.astype(each.dtype)
+            return weight / jnp.sum(weight)
+        return jnp.full_like(each, 1 / len(each))
 
     def _look(self, inner: PyTree) -> Float[Array, " size"]:
         return self.measure(self.learner.energy(inner))
 
     def measure(self, energy: Any) -> Float[Array, " size"]:
         """The loss of each row, with a key of its own that is the same each time."""
+        rows = self.rows.x if isinstance(self.rows, Weighted) else self.rows
 
         def one(row: Any, key: PRNGKeyArray) -> Float[Array, ""]:
             return self.loss(energy, jax.tree.map(lambda part: part[None], row), None, key=key)[0]
 
-        return jax.vmap(one)(self.rows, jax.random.split(jax.random.key(0), len(self.rows)))
+        return jax.vmap(one)(rows, jax.random.split(jax.random.key(0), len(rows)))

@@ -17,7 +17,13 @@ def copy_arrays(tree: PyTree) -> PyTree:
     The training loop donates its state, which must hold neither an array of the caller nor the same
     array twice.
     """
-    return jax.tree.map(lambda leaf: jnp.array(leaf) if eqx.is_array(leaf) else leaf, tree)
+    arrays, rest = eqx.partition(tree, eqx.is_array)
+    return eqx.combine(jax.device_put(arrays, may_alias=False), rest)
+
+
+def init_memory(optimiser: optax.GradientTransformation, moving: PyTree) -> PyTree:
+    """The optimiser's memory before its first step, made by one program."""
+    return jax.jit(optimiser.init)(moving)
 
 
 def apply_update(

@@ -21,7 +21,7 @@ class EnergyDiscrepancy(AbstractDescentMethod):
 
     name = "discrepancy"
     title = "energy discrepancy"
-    source = "Schroder et al. (2023)"
+    source = "Schröder et al. (2023)"
     minimises = "energy of a row relative to that of its noisy copies"
     use = "as nce-conditional, with many copies of each row"
     trap = "noise so large that no copy is likely under the model"

@@ -29,14 +29,19 @@ def measure_distribution(distribution: AbstractDistribution, rows: Rows) -> dict
     return mean(np.asarray(each))
 
 
-def measure_base(model: Model, rows: Rows, each: Each | None) -> dict[str, Any]:
-    """The base of this model, before training; nothing where it has none."""
+def measure_base(
+    model: Model, rows: Rows, each: Each | None, weights: Each | None = None
+) -> dict[str, Any]:
+    """The base of this model, before training; nothing where it has none.
+
+    `weights`: how much each row counts.
+    """
     if build.find_tilt(model.raw) is None:
         return {}
     found = evaluate_energy(model, lambda x: -log_density(model.base, x), rows)
     before = found.log_densities(0.0)
-    entry = mean(before) | {"setting": model.method.base_title}
-    return {BEFORE: entry | _difference(each, before)}
+    entry = mean(before, weights) | {"setting": model.method.base_title}
+    return {BEFORE: entry | _difference(each, before, weights)}
 
 
 def measure_baselines(
@@ -57,9 +62,9 @@ def measure_baselines(
     }
 
 
-def _difference(each: Each | None, other: Each) -> dict[str, Any]:
+def _difference(each: Each | None, other: Each, weights: Each | None = None) -> dict[str, Any]:
     """The paired difference of log-densities, nats: positive where the model has more."""
-    return {} if each is None else {"difference": mean(each - other)}
+    return {} if each is None else {"difference": mean(each - other, weights)}
 
 
 def _plain(train: Train, test: Rows, levels: int | None) -> tuple[np.ndarray, np.ndarray, float]:

@@ -9,9 +9,9 @@ import jax
 import numpy as np
 
 from energax import data, train
-from energax.data import Dataset
+from energax.data import Dataset, Weighted
 from energax.errors import Diverged, InputError
-from energax.learner import AbstractLearner, is_sure
+from energax.learner import AbstractLearner, KeepBest
 from energax.method import (
     AbstractMethod,
     Groundwork,
@@ -93,14 +93,16 @@ def _beats(smaller: AbstractMethod, method: AbstractMethod, rows: Dataset) -> bo
     part, _ = smaller.split(rows)
     transform, base = smaller.fit_ground(part)
     ground = Groundwork(base, transform, len(part.train))
-    learner, run, inputs, size = start_run(smaller, ground, rows)
+    made, run, inputs, size = start_run(smaller, ground, rows)
+    learner: Any = made
     try:
         run, _ = train_to_end(smaller, ground, learner, run, inputs, size)
     except Diverged:
         return False
-    look = eqx.filter_jit(type(learner).measure)
+    look = eqx.filter_jit(KeepBest.measure)
     rival = method.fit_base(part, ground.transform)
-    return bool(is_sure(look(learner, rival) - look(learner, learner.energy(run.state))))
+    gains = look(learner, rival) - look(learner, learner.energy(run.state))
+    return bool(learner.is_sure(gains))
 
 
 def train_to_end(
@@ -124,7 +126,7 @@ def start_run(
 ) -> tuple[AbstractLearner, Run, Any, int | None]:
     """The learner, the run before its first update, its training rows, and the size of a batch.
 
-    A batch of all rows is each row once: its size is None.
+    A batch of all rows is each row once, and its size None, unless they are picked by weight.
     """
     start, init = jax.random.split(jax.random.key(method.training.seed))
     part, valid = method.split(rows)
@@ -132,7 +134,9 @@ def start_run(
     players = method.fit_players(players, part, ground.transform)
     learner = method.wrap_learner(learner, valid, ground)
     inputs = method.training_rows(part)
-    size = None if method.training.batch_size == len(inputs) else method.training.batch_size
+    size = method.training.batch_size
+    if size == len(inputs) and type(inputs) is not Weighted:
+        size = None
     run = train.start(
         learner, players, inputs, key=start, batch_size=size, transform=ground.transform
     )

@@ -75,7 +75,7 @@ def record_end(lines: Lines) -> dict[str, Any]:
     if not lines or "kept" not in lines[-1]:
         return {}
     last = lines[-1]
-    return {"updates": figure(last["step"]), "updates_kept": figure(last["kept"])}
+    return {"updates": figure(float(last["step"])), "updates_kept": figure(float(last["kept"]))}
 
 
 def judge_learning(record: Mapping[str, Any], lines: Lines = ()) -> dict[str, str]:

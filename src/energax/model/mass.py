@@ -44,6 +44,9 @@ COMPONENTS = (1, 2, 5, 10, 20, 50, 100)
 """Sizes of the mixtures among the baselines."""
 
 Rows = UInt8[np.ndarray, "..."]
+Weights = Float[np.ndarray, " _"] | None
+WeightedRows = tuple[Rows, Weights]
+"""Rows, and how much each counts; None where they are alike."""
 
 
 def find_space(model: Model) -> AbstractFinite:
@@ -94,12 +97,20 @@ def _draw_exactly(
     below = np.cumsum(np.exp(energies.min() - energies))
     chances = np.asarray(jax.random.uniform(key, (count, KEPT)), np.float64)
     at = np.minimum(np.searchsorted(below, chances * below[-1]), len(points) - 1)
-    return points[at[:, -1]], energies[at]
+    return jnp.asarray(np.asarray(points)[at[:, -1]]), energies[at]
 
 
 @eqx.filter_jit
 def _evaluate(trained: Any, points: Array) -> Float[Array, " size"]:
     return jax.lax.map(trained, points, batch_size=2**12)
+
+
+def is_summable(model: Model) -> bool:
+    """Can log Z be summed exactly?"""
+    trained = model.energy
+    if find_space(model).enumerable:
+        return True
+    return isinstance(trained, energy.AbstractRBM) and trained.hidden_space.enumerable
 
 
 def estimate_mass_log_z(
@@ -122,17 +133,26 @@ def estimate_mass_log_z(
 
 
 def measure_mass_quality(
-    model: Model, test: Rows, samples: Array, energies: np.ndarray, about: tuple[Any, str]
+    model: Model,
+    test: Rows,
+    samples: Array,
+    energies: np.ndarray,
+    about: tuple[Any, str],
+    weights: Weights = None,
 ) -> dict[str, Any]:
-    """Samples against test rows: distance, single and pair frequencies; and the chains."""
+    """Samples against test rows: distance, single and pair frequencies; and the chains.
+
+    Frequencies of rows are weighted; the distance is that of the rows as they are.
+    """
     space, (rate, words) = find_space(model), about
     x, y = (_embed(space, part) for part in (np.asarray(samples), test[:MOST]))
+    some = None if weights is None else weights[:MOST]
     half = energies[:, energies.shape[1] // 2 :]
     health = evaluate.health(half)
     record = {
         "mmd": estimate(evaluate.mmd(x, y)),
-        "site_correlation": figure(_correlate(x.mean(axis=0), y.mean(axis=0))),
-        "pair_correlation": figure(correlate_pairs(x, y)),
+        "site_correlation": figure(_correlate(x.mean(axis=0), np.average(y, 0, some))),
+        "pair_correlation": figure(correlate_pairs(x, y, some)),
         "rhat": figure(health.rhat, size=len(half)),
         "ess": figure(health.size, size=half.size),
         "chain_verdict": health.verdict,
@@ -146,10 +166,16 @@ def _embed(space: AbstractFinite, rows: np.ndarray) -> Float[np.ndarray, " size 
     return flat.reshape(len(rows), -1)
 
 
-def correlate_pairs(x: Float[np.ndarray, " m d"], y: Float[np.ndarray, " n d"]) -> float:
-    """Pearson's correlation between the covariances of samples and those of rows, off-diagonal."""
+def correlate_pairs(
+    x: Float[np.ndarray, " m d"], y: Float[np.ndarray, " n d"], weights: Weights = None
+) -> float:
+    """Pearson's correlation between the covariances of samples and those of rows, off-diagonal.
+
+    `weights`: how much each row counts.
+    """
     step = max(1, math.ceil(x.shape[1] / PAIRS))
-    first, second = (np.cov(part[:, ::step], rowvar=False) for part in (x, y))
+    first = np.cov(x[:, ::step], rowvar=False)
+    second = np.cov(y[:, ::step], rowvar=False, aweights=weights)
     upper = np.triu_indices(len(first), 1)
     return _correlate(first[upper], second[upper])
 
@@ -161,30 +187,38 @@ def _correlate(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def measure_mass_baselines(
-    model: Model, train: Rows, test: Rows, each: np.ndarray | None
+    model: Model, train: WeightedRows, test: WeightedRows, each: np.ndarray | None
 ) -> dict[str, Any]:
     """Independent sites, a Chow-Liu tree and a mixture, its size chosen on a part of `train`."""
-    space, size = find_space(model), len(train) - len(train) // 5
+    space, (rows, own), (tests, weights) = find_space(model), train, test
+    known: dict[str, Any] = {"pseudocount": 1.0, "weights": own}
     found = {
-        "independent sites": (energy.fit_sites(train, space, pseudocount=1.0), "1 row added"),
-        "Chow-Liu tree": (energy.fit_tree(train, space, pseudocount=1.0), "1 row added"),
+        "independent sites": (energy.fit_sites(rows, space, **known), "1 row added"),
+        "Chow-Liu tree": (energy.fit_tree(rows, space, **known), "1 row added"),
     }
-    best, trials = None, [count for count in COMPONENTS if count <= size // 10]
-    for count in trials:
-        made = energy.fit_site_mixture(train[:size], space, count, seed=0)
-        value = score(made, train[size:]).mean()
+    count = _choose_components(space, rows, own)
+    if count is not None:
+        made = energy.fit_site_mixture(rows, space, count, weights=own, seed=0)
+        found["mixture of independent sites"] = made, f"{count} components"
+    record = {}
+    for name, (made, setting) in found.items():
+        scores = score(made, tests)
+        gain = {} if each is None else {"difference": mean(each - scores, weights)}
+        record[name] = mean(scores, weights) | {"setting": setting} | gain
+    return record
+
+
+def _choose_components(space: AbstractFinite, rows: Rows, weights: Weights) -> int | None:
+    """The size of a mixture that does best on a fifth of the rows; None for too few rows."""
+    size, best = len(rows) - len(rows) // 5, None
+    some, rest = (None, None) if weights is None else (weights[:size], weights[size:])
+    for count in [count for count in COMPONENTS if count <= size // 10]:
+        made = energy.fit_site_mixture(rows[:size], space, count, weights=some, seed=0)
+        value = float(np.average(score(made, rows[size:]), weights=rest))
         if best is not None and value <= best[0]:
             break
         best = value, count
-    if best is not None:
-        made = energy.fit_site_mixture(train, space, best[1], seed=0)
-        found["mixture of independent sites"] = made, f"{best[1]} components"
-    record = {}
-    for name, (made, setting) in found.items():
-        rows = score(made, test)
-        gain = {} if each is None else {"difference": mean(each - rows)}
-        record[name] = mean(rows) | {"setting": setting} | gain
-    return record
+    return None if best is None else best[1]
 
 
 def score(distribution: Any, rows: Rows) -> Float[np.ndarray, " size"]:

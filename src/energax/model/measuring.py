@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, PRNGKeyArray, Shaped
 
 from energax import evaluate
-from energax.data import Dataset
+from energax.data import Dataset, Weighted, unpack_weights
 from energax.errors import InputError
 from energax.evaluate import Likelihood, LogZ
 from energax.method import build
@@ -65,6 +65,7 @@ def measure(
     level: float = 0.95,
     seed: int = 0,
     compare: bool = True,
+    log_z: LogZ | None = None,
 ) -> Measured:
     """Measure a model on rows that it was not trained on.
 
@@ -78,6 +79,7 @@ def measure(
         level: Confidence level of the interval, between 0 and 1.
         seed: Seed of everything random here.
         compare: Fit simple models to the training rows, where they are known.
+        log_z: That of the energy, where it is measured already.
 
     Raises InputError for rows of another kind than the model was trained on, or options out of
     range; Diverged for a model whose chains run off.
@@ -91,28 +93,35 @@ def measure(
     draw, anneal = jax.random.split(jax.random.key(seed))
     with stage("drawing samples"):
         found = sample_chains(model, SAMPLES, key=draw)
-    with stage("estimating log Z"):
-        log_z = estimate_log_z(model, witnesses, particles=particles, level=level, key=anneal)
+    known_log_z: Any = log_z
+    if log_z is None:
+        with stage("estimating log Z"):
+            known_log_z = estimate_log_z(
+                model, witnesses, particles=particles, level=level, key=anneal
+            )
+    weights = None if rows is None else rows.test_weights
     with stage("scoring test rows"):
-        record, each = _likelihood(model, tested, log_z)
+        record, each = _likelihood(model, tested, known_log_z, weights)
         truth = None if rows is None else rows.distribution
-        record |= _quality(model, tested, truth, found)
+        record |= _quality(model, tested, truth, found, weights)
     if model.method.classifies and rows is not None:
         record |= measure_labels(model, tested, np.asarray(rows.labelled[1].label))
-    record["baselines"] = _baselines(model, known if compare else None, tested, each)
+    if rows is not None and train is None and rows.row_weights is not None:
+        known = Weighted(rows.train, rows.row_weights)
+    record["baselines"] = _baselines(model, known if compare else None, tested, each, weights)
     record |= judge_learning(record)
     if truth is not None:
         record["true_distribution"] = baselines.measure_distribution(truth, tested)
     record["seconds"] = figure(time.perf_counter() - began)
-    certain = dataclasses.replace(model, measured_log_z=log_z)
+    certain = dataclasses.replace(model, measured_log_z=known_log_z)
     return Measured(record, certain, decode_rows(model, found.x), found.energies, tested)
 
 
-def _quality(model: Model, rows: Rows, truth: Any, found: Samples) -> dict[str, Any]:
+def _quality(model: Model, rows: Rows, truth: Any, found: Samples, weights: Any) -> dict[str, Any]:
     if model.schema.states is None:
         return measure_quality(model, rows, truth, found)
     about = found.acceptance, found.sampler
-    return measure_mass_quality(model, rows, found.x, found.energies, about)
+    return measure_mass_quality(model, rows, found.x, found.energies, about, weights)
 
 
 def _check(particles: int, level: float) -> None:
@@ -162,27 +171,31 @@ def estimate_log_z(
     )
 
 
-def _baselines(model: Model, train: Any, test: Rows, each: np.ndarray | None) -> dict[str, Any]:
+def _baselines(
+    model: Model, train: Any, test: Rows, each: np.ndarray | None, weights: Any
+) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if train is not None and model.schema.states is not None:
         with stage("fitting baselines"):
-            found = measure_mass_baselines(model, check_rows(model, train), test, each)
+            inputs, own = unpack_weights(train)
+            known = check_rows(model, inputs)
+            found = measure_mass_baselines(model, (known, own), (test, weights), each)
     elif train is not None and baselines.fits(model.schema.shape):
         with stage("fitting baselines"):
             known = check_rows(model, train)
             found = baselines.measure_baselines(known, test, model.schema.levels, each)
-    return found | baselines.measure_base(model, test, each)
+    return found | baselines.measure_base(model, test, each, weights)
 
 
 def _likelihood(
-    model: Model, rows: Rows, log_z: LogZ | str
+    model: Model, rows: Rows, log_z: LogZ | str, weights: Any
 ) -> tuple[dict[str, Any], np.ndarray | None]:
     """The entries that need log Z, and the log-density of each row; None without log Z."""
     if isinstance(log_z, str):
         nothing = {"value": None, "lower": None, "upper": None, "certified": False, "why": log_z}
         return {"test_log_likelihood": nothing}, None
     scores = score_rows(model, rows)
-    found = evaluate.log_likelihood(scores.energies, scores.log_dets, log_z)
+    found = evaluate.log_likelihood(scores.energies, scores.log_dets, log_z, weights)
     width = (log_z.upper - log_z.lower) / 2
     size = min(float(log_z.forward.size), float(log_z.reverse.size))
     record = {
@@ -193,6 +206,7 @@ def _likelihood(
             "level": log_z.level,
             "error_over_rows": found.error,
             "rows": len(found.rows),
+            **({} if weights is None else {"effective_rows": float(weights.sum())}),
         },
         "log_z": figure(log_z.value, width, size),
         "log_z_forward": estimate(log_z.forward),

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from energax.content import FLAG, TEXT, number, optional, whole
-from energax.evaluate import Estimate
+from energax.evaluate import Estimate, weigh_mean
 from energax.options import Range, at_least
 
 SAMPLES = "samples_sha256"
@@ -23,6 +23,7 @@ EVALUATION = {
         "level?": number(Range(0, 1, open_low=True, open_high=True)),
         "error_over_rows?": number(),
         "rows?": whole(at_least(1)),
+        "effective_rows?": number(),
     },
     "baselines": {"*": FIGURE | {"setting?": TEXT, "difference?": FIGURE}},
     "learning?": TEXT,
@@ -47,8 +48,9 @@ def estimate(found: Estimate) -> dict[str, Any]:
     return figure(float(found.value), float(found.error), float(found.size))
 
 
-def mean(each: np.ndarray) -> dict[str, Any]:
-    """The mean of a figure over rows, and its standard error."""
-    each = each.astype(np.float64)
-    error = each.std(ddof=1) / math.sqrt(len(each))
-    return figure(float(each.mean()), float(error), len(each))
+def mean(each: np.ndarray, weights: np.ndarray | None = None) -> dict[str, Any]:
+    """The mean of a figure over rows, by their weights where they have any; its standard error."""
+    value, error = weigh_mean(
+        each.astype(np.float64), np.ones(len(each)) if weights is None else weights
+    )
+    return figure(value, error, len(each))

@@ -12,6 +12,7 @@ from energax.energy import Energy, score
 from energax.errors import InputError
 from energax.method import build
 from energax.model.base import Model
+from energax.model.players import apply_each
 
 DEQUANTISATIONS = 16
 """Fixed draws of the dequantisation noise over which a score of whole numbers is averaged."""
@@ -81,12 +82,11 @@ def evaluate_energy(
 ) -> Scores:
     """As `score_rows`, of another energy of rows in model units."""
     copies = 1 if model.schema.levels is None else copies
-    of_rows = jax.jit(jax.vmap(energy))
     found = []
     for copy in range(copies):
         key = jax.random.fold_in(jax.random.key(0), copy)
         y, log_det = build.encode(model.transform, rows, key=key)
-        found.append((np.asarray(of_rows(y)), np.asarray(log_det)))
+        found.append((np.asarray(apply_each(energy, y)), np.asarray(log_det)))
     energies, log_dets = (np.stack(part) for part in zip(*found, strict=True))
     return Scores(energies, log_dets)
 

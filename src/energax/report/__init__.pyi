@@ -4,6 +4,8 @@ from .compare_page import render_comparison as render_comparison
 from .comparison import Comparison as Comparison
 from .comparison import Entry as Entry
 from .comparison_table import render_markdown as render_markdown
+from .detection_page import render_detection as render_detection
+from .detection_results import DetectionResults as DetectionResults
 from .generator_results import GeneratorResults as GeneratorResults
 from .generator_results import Reconstructions as Reconstructions
 from .generator_results import RefinedDraws as RefinedDraws

@@ -31,6 +31,20 @@ from energax.report.verdict import judge
 
 CHAIN_SENTENCES = ("verdict", "sampler")
 """Sentences whose name ends with one of these stand beside the chains."""
+LADDER = (
+    "log_likelihood",
+    "log_z",
+    "log_z_error",
+    "swap_rate_min",
+    "swap_rate_mean",
+    "rungs",
+    "renewal_age",
+    "immobile_share",
+    "lag",
+    "paused",
+    "rate_scale",
+)
+"""Metrics of a ladder of chains, in the order of their curves."""
 SHOWN_ABOVE = ("test_log_likelihood", "baselines", "true_distribution", "learning")
 TEMPLATES = Environment(
     loader=PackageLoader("energax", "report"),
@@ -126,14 +140,21 @@ def _draw_figures(results: RunResults) -> dict[str, Any]:
         "chains": None if chains is None else draw_traces(chains, results.thin, known),
         "curves": draw_curves(results.metrics, results.meanings, _training_metrics(results)),
         "generator": describe_generator(results),
+        "ladder": draw_curves(results.metrics, results.meanings, _ladder_metrics(results), "rung"),
     }
 
 
 def _training_metrics(results: RunResults) -> list[str]:
     """The metrics of the section on training: all that no other section shows, known ones first."""
-    elsewhere, order = shown_metrics(results), list(TITLES)
+    elsewhere, order = (*shown_metrics(results), *_ladder_metrics(results)), list(TITLES)
     found = [name for name in metric_names(results.metrics) if name not in elsewhere]
     return sorted(found, key=lambda name: order.index(name) if name in order else len(order))
+
+
+def _ladder_metrics(results: RunResults) -> list[str]:
+    """The metrics of the section on the ladder; none for a run without one."""
+    known = metric_names(results.metrics)
+    return [name for name in LADDER if name in known] if "rungs" in known else []
 
 
 def render_page(results: RunResults) -> str:

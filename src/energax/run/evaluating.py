@@ -3,19 +3,28 @@
 import io
 from typing import Any
 
+import jax
 import numpy as np
 
 from energax import model
 from energax.content import write_sealed
 from energax.data import Dataset
 from energax.errors import InputError
+from energax.evaluate import LogZ, ladder_log_z
 from energax.files import hash_file, write_bytes
-from energax.model import Measured, saving
+from energax.learner import KeepBest
+from energax.method.mass.chains import Ladder
+from energax.model import Measured, Model, config, fitting, saving
 from energax.model.learning import judge_learning, record_end
+from energax.model.mass import is_summable
 from energax.model.record import SAMPLES
+from energax.progress import stage
 from energax.run.folder import Folder, shell_command
 from energax.run.hold import hold_run
-from energax.train import Log
+from energax.train import Checkpoints, Log
+
+WITNESSES = 256
+"""Rows to choose by whose chains are compared with those of a ladder."""
 
 
 def evaluate(
@@ -36,8 +45,15 @@ def evaluate(
     with hold_run(folder):
         trained = folder.model()
         known = folder.dataset() if rows is None else rows
+        log_z = measure_by_ladder(folder, trained, known, level=level, seed=seed)
         found = model.measure(
-            trained, known, particles=particles, level=level, seed=seed, compare=baselines
+            trained,
+            known,
+            particles=particles,
+            level=level,
+            seed=seed,
+            compare=baselines,
+            log_z=log_z,
         )
         lines = Log(folder["metrics.jsonl"]).read()
         found.record.update(judge_learning(found.record, lines) | record_end(lines))
@@ -48,6 +64,32 @@ def evaluate(
         digest = hash_file(folder["samples.npz"])
         write_sealed(folder["evaluation.json"], found.record | {SAMPLES: digest})
     return found
+
+
+def measure_by_ladder(
+    folder: Folder, trained: Model, rows: Dataset, *, level: float, seed: int
+) -> LogZ | None:
+    """log Z by the ladder that trained a run; None for a run without one, or where a sum is exact.
+
+    The chains go on from the last checkpoint; the energy is that of the model.
+    """
+    method = trained.method
+    if not isinstance(method, Ladder) or is_summable(trained):
+        return None
+    with stage("climbing the ladder"):
+        learner, run, _, _ = fitting.start_run(
+            method, folder.groundwork(method.count_rows(rows)), rows
+        )
+        facts = config.list_facts(folder.path)
+        state = Checkpoints(folder["checkpoints"], about=facts).restore(run).state
+        inner: Any = learner
+        if isinstance(learner, KeepBest):
+            inner, state = learner.learner, state.inner
+        part, valid = method.split(rows)
+        some = (part if valid is None else valid).train[:WITNESSES]
+        return ladder_log_z(
+            inner, state, some, energy=trained.energy, level=level, key=jax.random.key(seed)
+        )
 
 
 def write_arrays(path: Any, **arrays: np.ndarray) -> None:

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped, UInt8
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, Shaped, UInt8
 
 from energax.errors import InputError
 from energax.space.base import AbstractSpace
@@ -61,9 +61,10 @@ class AbstractFinite(AbstractSpace):
         whole = x.astype(jnp.int32)
         return jnp.all((whole >= 0) & (whole < self.states))
 
-    def points(self, numbers: Int[Array, " size"]) -> UInt8[Array, " size *shape"]:
+    @eqx.filter_jit
+    def points(self, numbers: Int[ArrayLike, " size"]) -> UInt8[Array, " size *shape"]:
         """The points of these numbers. Raises ValueError where there are more than 2^20."""
-        digits = (numbers.astype(jnp.int32)[:, None] // self._powers()[None]) % self.states
+        digits = (jnp.asarray(numbers, jnp.int32)[:, None] // self._powers()[None]) % self.states
         return digits.astype(self.dtype).reshape(-1, *self.shape)
 
     def number(self, x: Shaped[Array, "*shape"]) -> Int[Array, ""]:
@@ -76,12 +77,12 @@ class AbstractFinite(AbstractSpace):
 
     def enumerate(self) -> UInt8[Array, " count *shape"]:
         """All points. Raises ValueError where there are more than 2^20."""
-        return self.points(jnp.arange(self.count))
+        return self.points(np.arange(self.count, dtype=np.int32))
 
     def blocks(self) -> Iterator[UInt8[Array, " size *shape"]]:
         """All points, a block at a time. Raises ValueError where there are more than 2^20."""
         for start in range(0, self.count, BLOCK):
-            yield self.points(jnp.arange(start, min(start + BLOCK, self.count)))
+            yield self.points(np.arange(start, min(start + BLOCK, self.count), dtype=np.int32))
 
     def _check_count(self) -> None:
         if not self.enumerable:

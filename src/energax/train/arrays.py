@@ -49,7 +49,7 @@ def fill_arrays(like: PyTree, arrays: dict[str, np.ndarray], *, source: str) -> 
                 "use the code that the run was trained with."
             )
         # A copy: training gives away the memory of its arrays.
-        value = jnp.array(arrays[name])
+        value = jax.device_put(arrays[name], may_alias=False)
         leaves.append(
             jax.random.wrap_key_data(value, impl=jax.random.key_impl(leaf))
             if _is_key(leaf)
@@ -78,7 +78,11 @@ def _digest(arrays: dict[str, np.ndarray], about: str) -> str:
 
 def write_arrays(path: Path, tree: PyTree, about: About | None = None) -> None:
     """The arrays of a tree; `about`: what they belong to."""
-    arrays = {name: _plain(leaf) for name, leaf in name_arrays(tree).items()}
+    write_named(path, {name: _plain(leaf) for name, leaf in name_arrays(tree).items()}, about)
+
+
+def write_named(path: Path, arrays: dict[str, np.ndarray], about: About | None = None) -> None:
+    """Arrays by name, as they are."""
     words = json.dumps(about or {})
     # One entry: safetensors writes several in no fixed order, and the same run is the same bytes.
     write_bytes(path, safetensors.numpy.save(arrays, {ENTRY: _digest(arrays, words) + words}))

@@ -9,15 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, ArrayLike, Int, PRNGKeyArray, PyTree, Shaped
+from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Shaped
 
-from energax.data import AbstractTransform, Labelled
+from energax.data import AbstractTransform, Labelled, Weighted
 from energax.errors import Diverged, InputError
 from energax.learner import AbstractLearner, Metrics
 from energax.train.check import check_finite, check_shape, check_trainable
 
-Rows = Shaped[ArrayLike, " size *shape"] | Labelled
-"""What to train on: rows alone, or rows with the label of each."""
+Rows = Shaped[ArrayLike, " size *shape"] | Labelled | Weighted
+"""What to train on: rows alone, or rows with the label of each, or with weights."""
 
 
 class Run(eqx.Module):
@@ -41,19 +41,19 @@ class Run(eqx.Module):
     key: PRNGKeyArray
 
 
-def _place(rows: Rows) -> Shaped[Array, " size *shape"] | Labelled:
+def _place(rows: Rows) -> Shaped[Array, " size *shape"] | Labelled | Weighted:
     """The rows on the device, refused where a number is not finite."""
-    placed = rows if type(rows) is Labelled else jnp.asarray(rows)
-    check_finite(_drop_labels(placed))
+    placed = rows if isinstance(rows, Labelled | Weighted) else jnp.asarray(rows)
+    check_finite(_select_rows(placed))
     return placed
 
 
-def _drop_labels(rows: Any) -> Any:
-    return rows.x if type(rows) is Labelled else rows
+def _select_rows(rows: Any) -> Any:
+    return rows.x if isinstance(rows, Labelled | Weighted) else rows
 
 
 def _batch(
-    rows: Shaped[Array, " size *shape"] | Labelled,
+    rows: Shaped[Array, " size *shape"] | Labelled | Weighted,
     size: int | None,
     transform: AbstractTransform | None,
     *,
@@ -61,11 +61,14 @@ def _batch(
 ) -> Shaped[Array, " batch *shape"] | Labelled:
     """`size` rows picked with replacement, in model units; noise of the transform drawn again.
 
-    None: all rows in their order. Labels go with their rows, untransformed.
+    None: all rows in their order. Labels go with their rows, untransformed. Weights are the
+    probabilities of being picked, up to a factor.
     """
     pick, noise = jax.random.split(key)
     batch: Any = rows
-    if size is not None:
+    if type(rows) is Weighted:
+        batch = rows.x[_pick_by_weight(rows.weight, size, key=pick)]
+    elif size is not None:
         at = jax.random.randint(pick, (size,), 0, len(rows))
         batch = jax.tree.map(lambda part: part[at], rows)
     if transform is None:
@@ -79,6 +82,18 @@ def _batch(
     if type(batch) is Labelled:
         return Labelled(encoded(batch.x, keys), batch.label)
     return encoded(batch, keys)
+
+
+def _pick_by_weight(
+    weight: Float[Array, " size"], count: int | None, *, key: PRNGKeyArray
+) -> Int[Array, " count"]:
+    if count is None:
+        raise ValueError("`batch_size` must be a number for rows with weights; got None.")
+    below = jnp.cumsum(weight)
+    places = below[-1] * jax.random.uniform(key, (count,), below.dtype)
+    # A row of weight 0 is never picked: its end is that of the row before.
+    found = jnp.searchsorted(below, places, side="right")
+    return jnp.minimum(found, jnp.searchsorted(below, below[-1])).astype(jnp.int32)
 
 
 def start(
@@ -95,7 +110,7 @@ def start(
     Args:
         players: What `learner` trains: an energy for `Descent`, several players for games. The
             arrays are copied, so yours stay as they are.
-        rows: All training rows, or `Labelled` rows, in your units.
+        rows: All training rows, or `Labelled` or `Weighted` rows, in your units.
         batch_size: Rows in an update; None: every update uses all rows.
         transform: From your units to the model's, applied to each batch.
 
@@ -119,7 +134,7 @@ def start(
     first, init, go = jax.random.split(key, 3)
     batch = eqx.filter_jit(_batch)(rows, batch_size, transform, key=first)
     state = learner.init(players, batch, key=init)
-    check_shape(learner, state, _drop_labels(batch).shape[1:])
+    check_shape(learner, state, _select_rows(batch).shape[1:])
     check_trainable(learner, players, state)
     return Run(state, jnp.zeros((), jnp.int32), go)
 
@@ -182,7 +197,7 @@ def fit(
     """
     rows = _place(rows)
     batch = eqx.filter_eval_shape(_batch, rows, batch_size, transform, key=run.key)
-    check_shape(learner, run.state, _drop_labels(batch).shape[1:])
+    check_shape(learner, run.state, _select_rows(batch).shape[1:])
     first: dict[str, float] | None = None
     start = float(eqx.filter_jit(optax.tree.norm)(eqx.filter(run.state, eqx.is_inexact_array)))
     for _ in itertools.count():

@@ -41,6 +41,23 @@ def check_pseudocount(pseudocount: float) -> None:
         )
 
 
+def find_weights(
+    rows: Shaped[np.ndarray, " size *shape"], weights: Float[np.ndarray, " _"] | None
+) -> Float[np.ndarray, " size"]:
+    """How much each row counts: 1 where nothing is said.
+
+    Raises ValueError for weights of another number, or below 0.
+    """
+    if weights is None:
+        return np.ones(len(rows))
+    if weights.shape != (len(rows),) or not np.all(weights >= 0):
+        raise ValueError(
+            f"`weights` must be {len(rows)} numbers of at least 0, one a row; got an array of "
+            f"shape {weights.shape} down to {weights.min(initial=0)}."
+        )
+    return weights.astype(np.float64)
+
+
 def one_hot_blocks(
     rows: Shaped[np.ndarray, " size *shape"], space: AbstractFinite, first: int = 0
 ) -> Iterator[Float[np.ndarray, " some columns"]]:
@@ -51,17 +68,28 @@ def one_hot_blocks(
         yield (flat == values).reshape(len(flat), -1).astype(np.float64)
 
 
+def split_blocks(weights: Float[np.ndarray, " size"]) -> list[Float[np.ndarray, " some 1"]]:
+    """The weights of the rows of each block, as a column."""
+    return np.split(weights[:, None], range(BLOCK, len(weights), BLOCK))
+
+
 def count_sites(
-    rows: Shaped[np.ndarray, " size *shape"], space: AbstractFinite
+    rows: Shaped[np.ndarray, " size *shape"],
+    space: AbstractFinite,
+    weights: Float[np.ndarray, " size"],
 ) -> Float[np.ndarray, " sites states"]:
-    """How many rows have each value at each site."""
-    total = sum(block.sum(axis=0) for block in one_hot_blocks(rows, space))
+    """The weight of the rows that have each value at each site."""
+    pairs = zip(one_hot_blocks(rows, space), split_blocks(weights), strict=True)
+    total = sum((weight * block).sum(axis=0) for block, weight in pairs)
     return np.asarray(total).reshape(space.sites, space.states)
 
 
 def count_pairs(
-    rows: Shaped[np.ndarray, " size *shape"], space: AbstractFinite
+    rows: Shaped[np.ndarray, " size *shape"],
+    space: AbstractFinite,
+    weights: Float[np.ndarray, " size"],
 ) -> Float[np.ndarray, " sites states sites states"]:
-    """How many rows have each pair of values at each pair of sites."""
-    total = sum(block.T @ block for block in one_hot_blocks(rows, space))
+    """The weight of the rows that have each pair of values at each pair of sites."""
+    pairs = zip(one_hot_blocks(rows, space), split_blocks(weights), strict=True)
+    total = sum((weight * block).T @ block for block, weight in pairs)
     return np.asarray(total).reshape(space.sites, space.states, space.sites, space.states)

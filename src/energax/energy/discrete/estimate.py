@@ -10,7 +10,9 @@ from energax.energy.discrete.counts import (
     check_pseudocount,
     check_rows,
     count_sites,
+    find_weights,
     one_hot_blocks,
+    split_blocks,
 )
 from energax.energy.discrete.rbm import BernoulliRBM, CategoricalRBM, GaussianRBM
 from energax.energy.discrete.sites import IndependentSites, SiteMixture
@@ -19,7 +21,11 @@ from energax.space import AbstractFinite, AbstractSpace, Bits
 
 
 def fit_sites(
-    rows: Shaped[np.ndarray, " size *shape"], space: AbstractFinite, *, pseudocount: float = 1.0
+    rows: Shaped[np.ndarray, " size *shape"],
+    space: AbstractFinite,
+    *,
+    pseudocount: float = 1.0,
+    weights: Float[np.ndarray, " _"] | None = None,
 ) -> IndependentSites:
     """Independent sites of the smoothed frequencies of rows.
 
@@ -27,10 +33,11 @@ def fit_sites(
         rows: whole numbers of `space`.
         space: of a row.
         pseudocount: rows that each state of a site is taken to have been seen in besides; above 0.
+        weights: how much each row counts; None: 1 each.
 
     Raises:
         InputError: for rows that are not of the space.
-        ValueError: for a `pseudocount` that is not above 0.
+        ValueError: for a `pseudocount` that is not above 0, or weights below 0.
 
     Example:
         >>> rows = np.array([[0, 1], [1, 1], [1, 1]], np.uint8)
@@ -38,16 +45,20 @@ def fit_sites(
         >>> jnp.exp(sites.log_probabilities[:, 1]).round(3)
         Array([0.6, 0.8], dtype=float64)
     """
-    return IndependentSites(_log_frequencies(rows, space, pseudocount), space)
+    return IndependentSites(_log_frequencies(rows, space, pseudocount, weights), space)
 
 
 def _log_frequencies(
-    rows: Shaped[np.ndarray, " size *shape"], space: AbstractFinite, pseudocount: float
+    rows: Shaped[np.ndarray, " size *shape"],
+    space: AbstractFinite,
+    pseudocount: float,
+    weights: Float[np.ndarray, " _"] | None = None,
 ) -> ArrayLike:
     check_rows(rows, space)
     check_pseudocount(pseudocount)
-    total = len(rows) + pseudocount * space.states
-    found = np.log((count_sites(rows, space) + pseudocount) / total)
+    each = find_weights(rows, weights)
+    total = each.sum() + pseudocount * space.states
+    found = np.log((count_sites(rows, space, each) + pseudocount) / total)
     return jnp.asarray(found, jnp.result_type(float))
 
 
@@ -60,6 +71,7 @@ def fit_site_mixture(
     restarts: int = 3,
     iterations: int = 200,
     tolerance: float = 1e-4,
+    weights: Float[np.ndarray, " _"] | None = None,
     seed: int = 0,
 ) -> SiteMixture:
     """A mixture of independent sites, by expectation maximisation in float64.
@@ -75,11 +87,12 @@ def fit_site_mixture(
         restarts: how many starts.
         iterations: of each start, at most.
         tolerance: a start ends where an iteration gains less, in nats a row.
+        weights: how much each row counts; None: 1 each.
         seed: of the starts.
 
     Raises:
         InputError: for rows that are not of the space, or fewer than components.
-        ValueError: for a `pseudocount` that is not above 0, or counts below 1.
+        ValueError: for a `pseudocount` that is not above 0, counts below 1, or weights below 0.
 
     Source: Lazarsfeld and Henry (1968); Dempster, Laird and Rubin (1977).
 
@@ -95,13 +108,13 @@ def fit_site_mixture(
         raise ValueError("`components`, `restarts` and `iterations` must be at least 1.")
     if len(rows) < components:
         raise InputError(f"{components} components cannot be fitted to {len(rows)} rows.")
-    rng = np.random.default_rng(seed)
+    rng, each = np.random.default_rng(seed), find_weights(rows, weights)
     best, highest = (), -np.inf
     for _ in range(restarts):
         log_weights, logits = _start(rows, space, components, rng)
         before = -np.inf
         for _ in range(iterations):
-            gain, new = _improve(rows, space, log_weights, logits, pseudocount)
+            gain, new = _improve((rows, each), space, log_weights, logits, pseudocount)
             if gain > highest:
                 best, highest = (log_weights, logits), gain
             if gain - before < tolerance:
@@ -122,24 +135,28 @@ def _start(
 
 
 def _improve(
-    rows: np.ndarray,
+    weighted: tuple[np.ndarray, np.ndarray],
     space: AbstractFinite,
     log_weights: Float[np.ndarray, " components"],
     logits: Float[np.ndarray, " components sites states"],
     pseudocount: float,
 ) -> tuple[float, tuple[np.ndarray, np.ndarray]]:
-    """The objective at these parameters, in nats a row, and the parameters one step further."""
-    components = len(log_weights)
+    """The objective at these parameters, in nats a row, and the parameters one step further.
+
+    `weighted`: the rows, and how much each counts.
+    """
+    (rows, weights), components = weighted, len(log_weights)
     # The first state is what the others leave, so that bits cost one column a site.
     rise = (logits[..., 1:] - logits[..., :1]).reshape(components, -1)
     start = log_weights + logits[..., 0].sum(axis=1)
     mass, later, total = np.zeros(components), np.zeros_like(rise), 0.0
-    for block in one_hot_blocks(rows, space, first=1):
+    blocks = zip(one_hot_blocks(rows, space, first=1), split_blocks(weights), strict=True)
+    for block, weight in blocks:
         parts = start + block @ rise.T
         whole = np.asarray(logsumexp(parts, axis=1, keepdims=True))
-        shares = np.exp(parts - whole)
+        shares = weight * np.exp(parts - whole)
         mass, later = mass + shares.sum(axis=0), later + shares.T @ block
-        total += float(whole.sum())
+        total += float((weight * whole).sum())
     counts = np.empty_like(logits)
     counts[..., 1:] = later.reshape(components, space.sites, -1)
     counts[..., 0] = mass[:, None] - counts[..., 1:].sum(axis=2)
@@ -148,7 +165,7 @@ def _improve(
         log_softmax(np.log(mass + pseudocount)),
         log_softmax(np.log(np.maximum(counts, 0) + pseudocount), axis=2),
     )
-    return (total + prior) / len(rows), new
+    return (total + prior) / weights.sum(), new
 
 
 def make_rbm(

@@ -106,7 +106,7 @@ def contact_scores(potts: Potts, gap: int | None = None) -> Float[Array, " sites
     Args:
         gap: a state that the norm leaves out; none where None.
 
-    Source: Ekeberg et al. (2013), equations 26 and 27.
+    Source: Ekeberg et al. (2013), their corrected Frobenius norm.
 
     Example:
         >>> ex.energy.contact_scores(ex.energy.Potts(jnp.ones((3, 2, 3, 2)), jnp.zeros((3, 2))))[0]

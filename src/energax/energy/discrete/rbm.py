@@ -248,8 +248,8 @@ class GaussianRBM(AbstractRBM):
         _check_weights(self.weights, (self.visible.size, self.hidden.size))
         if not np.all(np.asarray(std) > 0):
             raise ValueError(f"`std` must be above 0 everywhere; got {std}.")
-        scale = jnp.broadcast_to(jnp.asarray(std, self.weights.dtype), self.shape)
-        self.log_std = jnp.log(scale)
+        log_std = np.log(np.broadcast_to(np.asarray(std, np.float64), self.shape))
+        self.log_std = jnp.asarray(log_std, self.weights.dtype)
 
     @property
     def std(self) -> Float[Array, "*shape"]:

@@ -11,7 +11,12 @@ from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
 from energax.energy.base import AbstractDistribution
 from energax.energy.discrete.base import AbstractLocal, place_changes
-from energax.energy.discrete.counts import check_pseudocount, check_rows, count_pairs
+from energax.energy.discrete.counts import (
+    check_pseudocount,
+    check_rows,
+    count_pairs,
+    find_weights,
+)
 from energax.energy.discrete.sites import indicators
 from energax.space import AbstractFinite
 
@@ -129,6 +134,7 @@ def fit_tree(
     *,
     pseudocount: float = 1.0,
     root: int = 0,
+    weights: Float[np.ndarray, " _"] | None = None,
 ) -> ChowLiuTree:
     """The tree of the highest likelihood: the maximum spanning tree of mutual informations.
 
@@ -140,10 +146,11 @@ def fit_tree(
         space: of a row.
         pseudocount: rows that each state of a site is taken to have been seen in besides; above 0.
         root: a site.
+        weights: how much each row counts; None: 1 each.
 
     Raises:
         InputError: for rows that are not of the space.
-        ValueError: for a `pseudocount` that is not above 0.
+        ValueError: for a `pseudocount` that is not above 0, or weights below 0.
 
     Source: Chow and Liu (1968).
 
@@ -155,11 +162,12 @@ def fit_tree(
     check_rows(rows, space)
     check_pseudocount(pseudocount)
     sites, states = space.sites, space.states
-    counts = count_pairs(rows, space)
-    pairs = (counts + pseudocount / states) / (len(rows) + pseudocount * states)
+    each = find_weights(rows, weights)
+    counts, total = count_pairs(rows, space, each), each.sum() + pseudocount * states
+    pairs = (counts + pseudocount / states) / total
     # The sums of a pair table over the values of the other site, whichever that is.
     single = np.einsum("iaia->ia", counts) + pseudocount
-    single /= len(rows) + pseudocount * states
+    single /= total
     expected = single[:, :, None, None] * single[None, None]
     information = np.einsum("iajb,iajb->ij", pairs, np.log(pairs / expected))
     distances = 1 + information.max() - information

@@ -15,6 +15,7 @@ from energax.learner.update import (
     apply_update,
     check_ema_decay,
     copy_arrays,
+    init_memory,
     select_weights,
     update_average,
 )
@@ -83,8 +84,8 @@ class Game(AbstractLearner):
             players.energy,
             players.rival,
             None if self.ema_decay is None else moving,
-            self.optimiser.init(moving),
-            self.rival_optimiser.init(answering),
+            init_memory(self.optimiser, moving),
+            init_memory(self.rival_optimiser, answering),
             self.rules.init(players, rows, key=key),
             jnp.zeros((), jnp.int32),
         )

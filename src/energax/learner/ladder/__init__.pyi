@@ -1,6 +1,7 @@
 """How do chains climb from a known distribution to the energy in training?"""
 
 from .insertion import Growth as Growth
+from .lag import Pause as Pause
 from .learner import Ladder as Ladder
 from .learner import LadderState as LadderState
 from .log_z import Ratios as Ratios

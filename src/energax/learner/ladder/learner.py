@@ -6,24 +6,33 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from energax.energy import AbstractDistribution, draws, float_dtype, weights
 from energax.errors import Diverged
 from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.ladder.insertion import Growth, grow
+from energax.learner.ladder.lag import Pause, find_work, measure_lag, remember
 from energax.learner.ladder.log_z import Ratios
-from energax.learner.ladder.rollback import keeps_overlap, retreat
+from energax.learner.ladder.rollback import (
+    check_start,
+    choose,
+    keeps_overlap,
+    retreat,
+    shorten,
+)
 from energax.learner.ladder.rungs import TOP, Rungs, Walkers
-from energax.learner.ladder.swaps import move_all, swap_all
+from energax.learner.ladder.swaps import Links, move_all, swap_all
+from energax.learner.ladder.watch import measure_ladder_state
 from energax.learner.update import (
     apply_update,
     check_ema_decay,
     copy_arrays,
+    init_memory,
     select_weights,
     update_average,
 )
-from energax.sampler import AbstractSampler, Langevin, check_space
+from energax.sampler import AbstractSampler, DiscreteLangevin, Langevin, check_space
 
 GROUPS = 16
 """Groups of chains that never exchange states: the error of log Z is their spread."""
@@ -45,6 +54,7 @@ class LadderState(eqx.Module):
         round: Exchange rounds made.
         rate: What the optimiser's steps are multiplied by: halved where overlap is lost.
         failures: How often that was since the last new rung.
+        pause: Of the updates, while the chains of the top catch up.
         updates: All updates.
 
     Example:
@@ -63,6 +73,7 @@ class LadderState(eqx.Module):
     round: Int[Array, ""]
     rate: Float[Array, ""]
     failures: Int[Array, ""]
+    pause: Pause
     updates: Int[Array, ""]
 
 
@@ -74,12 +85,14 @@ class Ladder(AbstractLearner):
     rung is added when the acceptance of swaps with the top falls. log Z is the sum of Bennett's
     ratios along the ladder, so that the log-likelihood is known at every update. An update that
     loses overlap is rolled back, and so are all since the last sound checkpoint where a link
-    between checkpoints is lost, chains with weights; the learning rate is halved.
+    between checkpoints is lost, chains with weights; the learning rate is halved. Where averages
+    over the chains lag behind the energy, updates pause until they have caught up.
 
     The gradient is that of mean E(data) - mean E(chains of the top). Metrics of an update are
     those before it: `log_likelihood` of the batch, `log_z` and its standard error `log_z_error`,
     acceptance of swaps (`swap_rate_min`, `swap_rate_mean`), `rungs`, the mean of the rounds since
-    the chains of the top were drawn from the base (`renewal_age`), `rate_scale`.
+    the chains of the top were drawn from the base (`renewal_age`), the share of them that no swap
+    takes down (`immobile_share`), the `lag` in standard deviations, `paused`, `rate_scale`.
 
     Args:
         base: Rung 0. Training starts near it: with an energy that has a fair share of swaps.
@@ -136,8 +149,14 @@ class Ladder(AbstractLearner):
                 "`alarm` must be above 0, `target` above it and at most 0.5; got "
                 f"{self.alarm} and {self.target}."
             )
-        if isinstance(self.sampler, Langevin):
-            raise TypeError("Langevin is not exact: use `mala` or another sampler that is.")
+        match self.sampler:
+            case Langevin():
+                raise TypeError("Langevin is not exact: use `mala` or another sampler that is.")
+            case DiscreteLangevin(adjusted=False):
+                raise TypeError(
+                    "DiscreteLangevin without its Metropolis step is not exact: leave "
+                    "`adjusted=True`."
+                )
 
     def init(self, players: PyTree, rows: Any, *, key: PRNGKeyArray) -> LadderState:
         energy = copy_arrays(players)
@@ -146,10 +165,10 @@ class Ladder(AbstractLearner):
         x = draws(self.base, self.chains, key=draw)
         check_space(self.sampler, energy, x[0])
         # By exact draws: swaps of chains that have not reached the energy would look fair.
-        width = float(jnp.std(jax.vmap(lambda y: energy(y) - self.base(y))(x)))
-        if not bool(keeps_overlap(jnp.ones(()), jnp.asarray(width), self.alarm)):
+        spread, kept = check_start(energy, self.base, x, self.alarm)
+        if not bool(kept):
             raise ValueError(
-                f"The energy differs from that of `base` by a standard deviation of {width:.2g} "
+                f"The energy differs from that of `base` by a standard deviation of {spread:.2g} "
                 f"nats over its draws, which leaves fewer than `alarm` = {self.alarm} of the swaps "
                 "accepted: start from an energy nearer the base."
             )
@@ -158,12 +177,13 @@ class Ladder(AbstractLearner):
         ratios = Ratios.create(self.max_rungs + 1, GROUPS, float_dtype(moving))
         growth = Growth.create()
         carry = (rungs, ratios, zero)
-        rungs, ratios, now = eqx.filter_jit(self._climb)(still, carry, growth.extra, key=go)
+        climb = eqx.filter_jit(self._climb)
+        rungs, ratios, now, _ = climb(still, carry, growth.extra, key=go)
         average = None if self.ema_decay is None else moving
-        memory = self.optimiser.init(moving)
+        memory = init_memory(self.optimiser, moving)
         state = LadderState(
             energy, average, memory, rungs, ratios, growth, now, jnp.ones((), ratios.value.dtype),
-            zero, zero,
+            zero, Pause.create(), zero,
         )  # fmt: skip
         return copy_arrays(state)
 
@@ -171,18 +191,23 @@ class Ladder(AbstractLearner):
         self, state: LadderState, batch: Any, *, key: PRNGKeyArray
     ) -> tuple[LadderState, Metrics]:
         still = weights(state.energy)[1]
-        carry = (state.rungs, state.ratios, state.round)
-        rungs, ratios, now = self._climb(still, carry, state.growth.extra, key=key)
-        metrics = self._measure(rungs, ratios, now) | {"rate_scale": state.rate}
+        carry, extra = (state.rungs, state.ratios, state.round), state.growth.extra
+        extra = jnp.maximum(extra, state.pause.extra)
+        rungs, ratios, now, links = self._climb(still, carry, extra, key=key)
+        lag, error = measure_lag(find_work(self.base, still, rungs), rungs.walkers.lag[TOP])
+        pause = state.pause.advance(lag, error)
+        metrics = measure_ladder_state(self.base, rungs, ratios, links, now)
+        paused = (pause.rounds > 0).astype(lag.dtype)
+        metrics |= {"rate_scale": state.rate, "lag": lag, "paused": paused}
         energies = jnp.mean(jax.vmap(state.energy)(batch))
         metrics |= {"log_likelihood": -energies.astype(state.rate.dtype) - metrics["log_z"]}
         acceptance = ratios.acceptance[rungs.count - 1]
         before = rungs.count
         rungs, ratios, growth = grow(rungs, ratios, state.growth, now, target=self.target)
         state = eqx.tree_at(
-            lambda s: (s.rungs, s.ratios, s.growth, s.round, s.failures),
+            lambda s: (s.rungs, s.ratios, s.growth, s.round, s.failures, s.pause),
             state,
-            (rungs, ratios, growth, now, jnp.where(rungs.count > before, 0, state.failures)),
+            (rungs, ratios, growth, now, jnp.where(rungs.count > before, 0, state.failures), pause),
         )
         state, found = self._descend(state, batch, acceptance)
         return self._retreat(state), metrics | found
@@ -190,7 +215,7 @@ class Ladder(AbstractLearner):
     def _descend(
         self, state: LadderState, batch: Any, acceptance: Float[Array, ""]
     ) -> tuple[LadderState, Metrics]:
-        """An update of the weights, unless swaps with the top would no longer be accepted."""
+        """An update of the weights, unless in a pause, or swaps with the top would be refused."""
         moving, still = weights(state.energy)
         x, kept = state.rungs.walkers.x[TOP], (moving, state.optimiser, state.average)
 
@@ -201,21 +226,24 @@ class Ladder(AbstractLearner):
 
         grad, (data, model) = jax.grad(loss, has_aux=True)(moving)
         proposal, memory = apply_update(self.optimiser, grad, state.optimiser, moving)
-        proposal = _shorten(moving, proposal, state.rate)
+        proposal = shorten(moving, proposal, state.rate)
         width = jnp.std(jax.vmap(eqx.combine(proposal, still))(x) - model)
-        safe = keeps_overlap(acceptance, width, self.alarm)
-        go = safe & (state.failures < FAILURES)
+        paused = state.pause.rounds > 0
+        safe = keeps_overlap(acceptance, width, self.alarm) | paused
+        go = safe & ~paused & (state.failures < FAILURES)
         # KL(old, new) is width^2 / 2 for small steps.
         share = jnp.minimum(1, (2 * self.step_kl) ** 0.5 / jnp.maximum(width, self.step_kl))
-        proposal = _shorten(moving, proposal, share)
+        proposal = shorten(moving, proposal, share)
         average = update_average(self.ema_decay, state.average, proposal, state.updates)
-        moving, memory, average = _choose(go, (proposal, memory, average), kept)
+        moving, memory, average = choose(go, (proposal, memory, average), kept)
         top = jnp.arange(len(state.rungs.order), dtype=jnp.int32) == state.rungs.count - 1
+        change = jax.vmap(eqx.combine(moving, still))(x) - model
+        rungs = state.rungs.with_walkers(remember(state.rungs.walkers, change, go))
         after = LadderState(
-            eqx.combine(moving, still), average, memory, state.rungs.set_top(moving),
-            state.ratios.restart(top), state.growth, state.round,
+            eqx.combine(moving, still), average, memory, rungs.set_top(moving),
+            state.ratios.restart(top & go), state.growth, state.round,
             jnp.where(safe, state.rate, state.rate / 2),
-            state.failures + jnp.where(safe, 0, 1), state.updates + 1,
+            state.failures + jnp.where(safe, 0, 1), state.pause, state.updates + 1,
         )  # fmt: skip
         norm = optax.tree.norm(grad)
         return after, {"energy_data": data, "energy_chain": jnp.mean(model), "grad_norm": norm}
@@ -228,14 +256,14 @@ class Ladder(AbstractLearner):
         still = weights(state.energy)[1]
         moving = jax.tree.map(lambda stack: stack[TOP], rungs.weights)
         average = None if self.ema_decay is None else moving
-        memory, average = _choose(
-            lost, (self.optimiser.init(moving), average), (state.optimiser, state.average)
+        memory, average = choose(
+            lost, (init_memory(self.optimiser, moving), average), (state.optimiser, state.average)
         )
         rate = jnp.where(lost, state.rate / 2, state.rate)
         failures = state.failures + jnp.where(lost, 1, 0)
         return LadderState(
             eqx.combine(moving, still), average, memory, rungs, ratios, growth, state.round, rate,
-            failures, state.updates,
+            failures, state.pause, state.updates,
         )  # fmt: skip
 
     def energy(self, state: LadderState) -> Any:
@@ -258,7 +286,7 @@ class Ladder(AbstractLearner):
 
     def exchange(
         self, still: PyTree, rungs: Rungs, now: Int[Array, ""], *, key: PRNGKeyArray
-    ) -> tuple[Rungs, Any]:
+    ) -> tuple[Rungs, Links]:
         """One round: draws of the base, swaps of all neighbours, and `sweeps` local moves."""
         first, second = jax.random.split(key)
         rungs, links = swap_all(self.base, still, rungs, now, groups=GROUPS, key=first)
@@ -266,35 +294,14 @@ class Ladder(AbstractLearner):
 
     def _climb(
         self, still: PyTree, carry: tuple[Rungs, Ratios, Array], extra: Array, *, key: PRNGKeyArray
-    ) -> tuple[Rungs, Ratios, Array]:
-        """`rounds` and `extra` exchange rounds, with the estimates that follow them."""
+    ) -> tuple[Rungs, Ratios, Array, Links]:
+        """`rounds` and `extra` exchange rounds, with the estimates that follow them; what the last
+        says of the links."""
 
-        def make(index: Array, carry: tuple[Rungs, Ratios, Array]) -> tuple[Rungs, Ratios, Array]:
-            rungs, ratios, now = carry
+        def make(index: Array, carry: tuple) -> tuple:
+            rungs, ratios, now, _ = carry
             go = jax.random.fold_in(key, index)
             rungs, links = self.exchange(still, rungs, now + 1, key=go)
-            return rungs, ratios.update(links, rungs.active), now + 1
+            return rungs, ratios.update(links, rungs.active), now + 1, links
 
-        return jax.lax.fori_loop(0, self.rounds + extra, make, carry)
-
-    def _measure(self, rungs: Rungs, ratios: Ratios, now: Int[Array, ""]) -> Metrics:
-        total, error = ratios.total(rungs.active)
-        dtype = total.dtype
-        rates = jnp.where(rungs.active, ratios.acceptance, 0)
-        count = rungs.count.astype(dtype)
-        return {
-            "log_z": self.base.log_z().astype(dtype) + total,
-            "log_z_error": error,
-            "swap_rate_min": jnp.min(jnp.where(rungs.active, rates, 1)),
-            "swap_rate_mean": jnp.sum(rates) / count,
-            "rungs": count,
-            "renewal_age": jnp.mean((now - rungs.walkers.stamp[TOP]).astype(dtype)),
-        }
-
-
-def _shorten(old: PyTree, new: PyTree, share: Float[Array, ""]) -> PyTree:
-    return jax.tree.map(lambda a, b: a + share.astype(a.dtype) * (b - a), old, new)
-
-
-def _choose(when: Bool[Array, ""], one: PyTree, other: PyTree) -> PyTree:
-    return jax.tree.map(lambda a, b: jnp.where(when, a, b), one, other)
+        return jax.lax.fori_loop(0, self.rounds + extra, make, (*carry, Links.create(carry[0])))

@@ -16,6 +16,7 @@ from energax.learner.ladder.learner import GROUPS, Ladder, LadderState
 from energax.learner.ladder.log_z import bennett_root
 from energax.learner.ladder.rungs import TOP, Rungs
 from energax.learner.ladder.swaps import Links
+from energax.learner.ladder.watch import share_immobile
 from energax.sampler import chains, nothing
 
 FALSE_ALARM = 0.01
@@ -23,9 +24,6 @@ FALSE_ALARM = 0.01
 
 OLD = 0.01
 """Share of the states of a rung that may be older than the measurement."""
-
-STUCK = 1e-4
-"""Probability of a swap below which a state can leave the top by local moves alone."""
 
 ROUNDING = 1e-5
 """Nats that estimates may differ by for the rounding of energies alone."""
@@ -57,15 +55,20 @@ class LadderLogZ:
     acceptance: tuple[float, ...]
     doubts: tuple[str, ...]
 
+    def interval(self, level: float) -> tuple[float, float]:
+        """Both ends of the interval at a confidence level."""
+        reach = float(t.isf((1 - level) / 2, GROUPS - 1)) * self.error
+        return self.value - reach, self.value + reach
+
     @property
     def low(self) -> float:
         """The lower end of the 95 % interval."""
-        return self.value - float(t.isf(0.025, GROUPS - 1)) * self.error
+        return self.interval(0.95)[0]
 
     @property
     def high(self) -> float:
         """The upper end of the 95 % interval."""
-        return self.value + float(t.isf(0.025, GROUPS - 1)) * self.error
+        return self.interval(0.95)[1]
 
     @property
     def sound(self) -> bool:
@@ -78,6 +81,7 @@ def measure_ladder(
     state: LadderState,
     *,
     key: PRNGKeyArray,
+    energy: Any = None,
     rounds: int = 400,
     warmup: int = 100,
     rows: Shaped[Array, " size *shape"] | None = None,
@@ -90,6 +94,7 @@ def measure_ladder(
     Args:
         learner: The one that trained.
         state: Its state.
+        energy: The top of the ladder; the trained energy where None.
         rounds: Exchange rounds that are measured.
         warmup: Rounds before them.
         rows: Held-out data, in the units of the model: are there modes that no chain reaches?
@@ -112,7 +117,7 @@ def measure_ladder(
         raise ValueError(
             f"`rounds` must be at least 2 and `warmup` not negative; got {rounds} and {warmup}."
         )
-    moving, still = weights(learner.energy(state))
+    moving, still = weights(learner.energy(state) if energy is None else energy)
     first, second, third = jax.random.split(key, 3)
     rungs = state.rungs.set_top(moving)
     rungs, _ = _record(learner, still, rungs, state.round, warmup, key=first)
@@ -178,20 +183,24 @@ def _measure_link(
 ) -> dict[str, Any]:
     """Each estimate with what every group adds to it; the score of Crooks; the largest share.
 
+    What a group adds is the jackknife's: (groups - 1) times the change without it.
+
     The score is that of a factor a of the log-weights in sigma(a (l - D)), at a = 1, where draws
     of both agree with l being the logarithm of their ratio (Crooks).
     """
     value = float(bennett_root(jnp.asarray(lower.ravel()), jnp.asarray(upper.ravel())))
     below, above = expit(lower - value), expit(value - upper)
-    curve = (below * (1 - below)).sum(), (above * (1 - above)).sum()
+    curve = (below * (1 - below)).sum(1) + (above * (1 - above)).sum(1)
     mean = (below * (1 - below) * lower).sum() + (above * (1 - above) * upper).sum()
-    middle = mean / max(sum(curve), np.finfo(float).tiny)
+    middle = mean / max(curve.sum(), np.finfo(float).tiny)
     surplus = (below - above).sum(1)
+    # Without a group: one Newton step from the root of all.
+    others = np.maximum(curve.sum() - curve, np.finfo(float).tiny)
     score = (below * (lower - middle) - above * (upper - middle)).sum(1)
     forward, up = _one_sided(lower)
     reverse, down = _one_sided(-upper)
     return {
-        "value": (value, GROUPS * surplus / max(sum(curve), np.finfo(float).tiny)),
+        "value": (value, (GROUPS - 1) * surplus / others),
         "forward": (forward, up),
         "reverse": (-reverse, -down),
         "score": score,
@@ -200,9 +209,11 @@ def _measure_link(
 
 
 def _one_sided(log_weights: Float[np.ndarray, " groups draws"]) -> tuple[float, np.ndarray]:
-    """log mean exp, and what every group adds to it."""
+    """log mean exp, and what every group adds to it, by leaving it out."""
     value = float(logsumexp(log_weights) - np.log(log_weights.size))
-    return value, np.exp(log_weights - value).mean(1) - 1
+    shares = np.exp(log_weights - value).mean(1) / GROUPS
+    others = np.maximum(1 - shares, np.finfo(float).tiny) * GROUPS / (GROUPS - 1)
+    return value, -(GROUPS - 1) * np.log(others)
 
 
 def _top_share(log_weights: Float[np.ndarray, " groups draws"]) -> float:
@@ -280,8 +291,7 @@ def _doubt_reach(
 def _share_stuck(top: Energy, below: Energy, x: Array, others: Array) -> Float[Array, ""]:
     """The share of states of the top that no swap would take down."""
 
-    def work(x: Array) -> Float[Array, " size"]:
-        return jax.vmap(lambda y: top(y) - below(y))(x)
+    def weigh(x: Array) -> Float[Array, " size"]:
+        return jax.vmap(lambda y: below(y) - top(y))(x)
 
-    chance = jnp.exp(jnp.minimum(work(x)[:, None] - work(others)[None], 0))
-    return jnp.mean((jnp.mean(chance, 1) < STUCK).astype(chance.dtype))
+    return share_immobile(weigh(others), weigh(x))

@@ -1,9 +1,12 @@
 """When overlap between rungs is lost: which updates are taken back."""
 
+from typing import Any
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import ndtr, ndtri
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
 from energax.learner.ladder.insertion import APART, NOTHING, Growth
 from energax.learner.ladder.log_z import Ratios
@@ -25,6 +28,25 @@ def keeps_overlap(
     """
     before = -(2**0.5) * ndtri(acceptance / 2)
     return 2 * ndtr(-(before + width) / 2**0.5) >= alarm
+
+
+def shorten(old: PyTree, new: PyTree, share: Float[Array, ""]) -> PyTree:
+    """A share of the way from the old weights to the new ones."""
+    return jax.tree.map(lambda a, b: a + share.astype(a.dtype) * (b - a), old, new)
+
+
+def choose(when: Bool[Array, ""], one: PyTree, other: PyTree) -> PyTree:
+    """The first where it is true, else the second."""
+    return jax.tree.map(lambda a, b: jnp.where(when, a, b), one, other)
+
+
+@eqx.filter_jit
+def check_start(
+    energy: Any, base: Any, x: Shaped[Array, " chains *shape"], alarm: float
+) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+    """The spread of E - E_base over draws of the base, and whether swaps are still accepted."""
+    width = jnp.std(jax.vmap(lambda y: energy(y) - base(y))(x))
+    return width, keeps_overlap(jnp.ones_like(width), width, alarm)
 
 
 def retreat(

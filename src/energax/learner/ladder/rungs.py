@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int, PyTree, Shaped
+from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
 TOP = 0
 """The slot of the energy in training, whatever its place."""
@@ -17,6 +17,7 @@ class Walkers(eqx.Module):
     Args:
         x: The states.
         stamp: The round in which each was drawn from the base.
+        lag: Changes of the energy that each saw at the top, nats; see `measure_lag`.
 
     Example:
         >>> ex.learner.Walkers.create(jnp.zeros((4, 1)), jnp.zeros((), jnp.int32)).stamp.tolist()
@@ -25,11 +26,13 @@ class Walkers(eqx.Module):
 
     x: Shaped[Array, "*chains_and_shape"]
     stamp: Int[Array, "*chains"]
+    lag: Float[Array, "*chains"]
 
     @classmethod
     def create(cls, x: Shaped[Array, " chains *shape"], now: Int[Array, ""]) -> "Walkers":
         """States that the base gave in this round."""
-        return cls(x, jnp.broadcast_to(now, (len(x),)))
+        lag = jnp.zeros(len(x), jnp.result_type(float))
+        return cls(x, jnp.broadcast_to(now, (len(x),)), lag)
 
 
 class Rungs(eqx.Module):
@@ -85,6 +88,10 @@ class Rungs(eqx.Module):
         """The rungs with these chains in a slot."""
         put = jax.tree.map(lambda stack, leaf: stack.at[slot].set(leaf), self.walkers, walkers)
         return Rungs(self.weights, put, self.order, self.count)
+
+    def with_walkers(self, walkers: Walkers) -> "Rungs":
+        """The rungs with other chains in every slot."""
+        return Rungs(self.weights, walkers, self.order, self.count)
 
     def set_top(self, weights: PyTree) -> "Rungs":
         """The rungs with these weights at the top."""

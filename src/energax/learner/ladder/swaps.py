@@ -25,6 +25,13 @@ class Links(eqx.Module):
     lower: Float[Array, " slots chains"]
     upper: Float[Array, " slots chains"]
 
+    @classmethod
+    def create(cls, rungs: Rungs) -> "Links":
+        """Of no round."""
+        dtype = float_dtype(rungs.weights)
+        blank = jnp.zeros(rungs.walkers.stamp.shape, dtype)
+        return cls(blank[:, 0], blank, blank)
+
 
 def shuffle(parts: PyTree, groups: int, *, key: PRNGKeyArray) -> PyTree:
     """Chains, the first axis of every array, in a random order within each of `groups`."""
@@ -87,12 +94,11 @@ def swap_all(
 
     A state may climb the whole ladder in one round. Costs three energies for each chain.
     """
-    slots, count = rungs.walkers.stamp.shape
+    count = rungs.walkers.stamp.shape[1]
     draw, go = jax.random.split(key)
     dtype = float_dtype(rungs.weights)
     fresh = Walkers.create(draws(base, count, key=draw), now)
-    blank = jnp.zeros((slots, count), dtype)
-    links = Links(jnp.zeros(slots, dtype), blank, blank)
+    links = Links.create(rungs)
 
     def meet(below: Energy, lower: tuple, place: Array, carry: tuple[Rungs, Links]) -> tuple:
         rungs, links = carry
@@ -128,5 +134,5 @@ def move_all(
         return x.at[slot].set(state.x)
 
     x = jax.lax.fori_loop(0, rungs.count, move, rungs.walkers.x)
-    walkers = Walkers(x, rungs.walkers.stamp)
+    walkers = Walkers(x, rungs.walkers.stamp, rungs.walkers.lag)
     return Rungs(rungs.weights, walkers, rungs.order, rungs.count)

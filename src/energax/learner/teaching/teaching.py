@@ -19,6 +19,7 @@ from energax.learner.update import (
     apply_update,
     check_ema_decay,
     copy_arrays,
+    init_memory,
     select_weights,
     update_average,
 )
@@ -111,7 +112,10 @@ class Teaching(AbstractLearner):
         state = TeachingState(
             *parts,
             None if self.ema_decay is None else moving,
-            tuple(made.init(weights(part)[0]) for made, part in zip(makers, parts, strict=True)),
+            tuple(
+                init_memory(made, weights(part)[0])
+                for made, part in zip(makers, parts, strict=True)
+            ),
             None if posterior is None else posterior.init(players, rows, key=key),
             select_rows(rows) if self.reinit_probability < 1 else None,
             jnp.zeros((), jnp.int32),

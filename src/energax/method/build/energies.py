@@ -35,6 +35,7 @@ class UnmapPixels(eqx.Module):
         return CONTRAST * (self.pixels.decode(y) - mean.astype(y.dtype))
 
 
+@eqx.filter_jit
 def make_network(
     options: Network,
     shape: tuple[int, ...],

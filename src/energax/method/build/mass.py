@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray, UInt8
 
 from energax import energy, network, sampler, space
+from energax.data import Weighted, unpack_weights
 from energax.energy import AbstractDistribution, AbstractEnergy
 from energax.errors import InputError
 from energax.method.groundwork import Groundwork
@@ -17,14 +18,18 @@ from energax.sampler import AbstractSampler
 SPREAD = 0.01
 """Standard deviation of the weights of a new restricted Boltzmann machine."""
 
-Rows = UInt8[np.ndarray, "..."]
+Rows = UInt8[np.ndarray, "..."] | Weighted
+"""Rows that are alike, or with weights."""
 
 
-def fit_mass_base(options: MassBase, rows: Rows, where: Any, *, seed: int) -> AbstractDistribution:
-    """The distribution of a kind, fitted to rows.
+def fit_mass_base(
+    options: MassBase, weighted: Rows, where: Any, *, seed: int
+) -> AbstractDistribution:
+    """The distribution of a kind, fitted to rows by their weights.
 
     Raises InputError for more components than rows.
     """
+    rows, weights = unpack_weights(weighted)
     if options.kind == "mixture" and options.components > len(rows):
         raise InputError(
             f"--components {options.components} exceeds the {len(rows)} rows to fit the base to: "
@@ -34,10 +39,10 @@ def fit_mass_base(options: MassBase, rows: Rows, where: Any, *, seed: int) -> Ab
         case "uniform":
             return blank_mass_base(options, where)
         case "sites":
-            return energy.fit_sites(rows, where, pseudocount=options.pseudocount)
+            return energy.fit_sites(rows, where, pseudocount=options.pseudocount, weights=weights)
         case "tree":
-            return energy.fit_tree(rows, where, pseudocount=options.pseudocount)
-    return energy.fit_site_mixture(rows, where, options.components, seed=seed)
+            return energy.fit_tree(rows, where, pseudocount=options.pseudocount, weights=weights)
+    return energy.fit_site_mixture(rows, where, options.components, weights=weights, seed=seed)
 
 
 def blank_mass_base(options: MassBase, where: Any) -> AbstractDistribution:
@@ -105,7 +110,8 @@ def make_kernel(options: MassChain, network_kind: str) -> AbstractSampler:
 
 def fit_biases(players: Any, rows: Rows, where: Any) -> Any:
     """An energy whose biases say the frequencies of the rows, before couplings are learned."""
-    logits = energy.fit_sites(rows, where, pseudocount=1.0).logits
+    x, weights = unpack_weights(rows)
+    logits = energy.fit_sites(x, where, pseudocount=1.0, weights=weights).logits
     match players:
         case energy.Normalised():
             inside = fit_biases(players.energy, rows, where)

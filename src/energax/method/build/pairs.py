@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,6 +27,7 @@ class NetworkPair:
     bounded: bool
 
 
+@eqx.filter_jit
 def make_pair(
     sizes: NetworkPair, shape: tuple[int, ...], *, key: PRNGKeyArray
 ) -> tuple[NoisyGenerator, Encoder | None]:

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from energax.data import AbstractTransform, Dataset, Labelled
+from energax.data import AbstractTransform, Dataset, Labelled, Weighted
 from energax.energy import AbstractDistribution
 from energax.learner import AbstractLearner, KeepBest
 from energax.method.build.transforms import encode
@@ -63,6 +63,8 @@ def keep_best(
     key = jax.random.key(0)
     if type(rows) is Labelled:
         looked_at: Any = Labelled(encode(transform, rows.x, key=key)[0], rows.label)
+    elif type(rows) is Weighted:
+        looked_at = Weighted(encode(transform, rows.x, key=key)[0], rows.weight)
     else:
         looked_at = encode(transform, rows, key=key)[0]
     patience = options.patience or None

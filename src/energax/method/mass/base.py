@@ -40,7 +40,8 @@ class AbstractMassMethod(AbstractMethod):
         return transform, self.fit_base(self.split(rows)[0], transform)
 
     def fit_base(self, rows: Any, transform: Any) -> Any:
-        return build.fit_mass_base(self.base, rows.train, rows.space, seed=self.training.seed)
+        some = self.training_rows(rows)
+        return build.fit_mass_base(self.base, some, rows.space, seed=self.training.seed)
 
     def blank_base(self, schema: Any) -> Any:
         return build.blank_mass_base(self.base, schema.space)
@@ -56,13 +57,27 @@ class AbstractMassMethod(AbstractMethod):
             return objective.ExactLikelihood(), LARGEST
         return objective.PseudoLikelihood(SITES if where.sites > SITES else None), LOOKED_AT
 
+    def training_rows(self, rows: Any) -> Any:
+        """The rows to train on, with their weights where they have such."""
+        return (
+            rows.train if rows.row_weights is None else data.Weighted(rows.train, rows.row_weights)
+        )
+
+    def validation_rows(self, rows: Any) -> Any:
+        return self.training_rows(rows)
+
     def fit_players(self, players: Any, rows: Any, transform: Any) -> Any:
         """The energy, its biases set to the frequencies of the training rows where it has such."""
-        return build.fit_biases(players, rows.train, rows.space)
+        return build.fit_biases(players, self.training_rows(rows), rows.space)
 
     def make_energy(self, ground: Groundwork, *, key: Any) -> Any:
         """The energy before training."""
         return build.make_mass(self.network, ground, key=key)
+
+    def make_optimiser(self, ground: Groundwork) -> Any:
+        """Adam; of restricted Boltzmann machines with centred gradients."""
+        made = build.make_optimiser(self.optimiser, self.training, ground.rows)
+        return learners.centre(made) if self.network.kind == "rbm" else made
 
     @abc.abstractmethod
     def build(self, ground: Groundwork, *, key: Any) -> tuple[Any, Any]:
@@ -78,7 +93,6 @@ class AbstractMassDescent(AbstractMassMethod):
         """The objective that is minimised."""
 
     def build(self, ground: Groundwork, *, key: Any) -> tuple[Any, Any]:
-        moves = build.make_optimiser(self.optimiser, self.training, ground.rows)
         decay = self.training.ema_decay or None
-        made = learners.Descent(self.make_objective(ground), moves, decay)
+        made = learners.Descent(self.make_objective(ground), self.make_optimiser(ground), decay)
         return self.make_energy(ground, key=key), made

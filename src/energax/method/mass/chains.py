@@ -101,7 +101,7 @@ class Ladder(AbstractMassMethod):
         made = learner.Ladder(
             ground.base,
             build.make_kernel(self.chain, self.network.kind),
-            build.make_optimiser(self.optimiser, self.training, ground.rows),
+            self.make_optimiser(ground),
             sweeps=self.chain.chain_steps,
             rounds=self.rungs.rounds,
             chains=self.rungs.ladder_chains,

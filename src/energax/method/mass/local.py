@@ -142,7 +142,7 @@ class SiteDiscrepancy(AbstractMassDescent):
 
     name = "discrepancy"
     title = "energy discrepancy"
-    source = "Schroeder et al. (2024)"
+    source = "Schröder et al. (2024)"
     minimises = "the loss of ranking a row among perturbed copies"
     use = "networks on many sites: no chains, no gradients in x"
     trap = "far copies teach nothing, near ones miss the weights of modes"

@@ -34,7 +34,7 @@ def stream_log_z(energy: Energy, space: AbstractFinite, block: int = BLOCK) -> F
         raise ValueError(f"`block` must be at least 1; got {block}.")
     # What the energy closes over is made an argument, so that the gradient reaches it.
     explicit = eqx.filter_closure_convert(energy, space.points(jnp.zeros(1, int))[0])
-    return _stream(*eqx.partition(explicit, eqx.is_inexact_array), space, block)
+    return _stream_at_once(*eqx.partition(explicit, eqx.is_inexact_array), space, block)
 
 
 def _add_blocks(
@@ -90,6 +90,14 @@ def _stream_backward(
     block: int,
 ) -> PyTree:
     return jax.tree.map(lambda part: factor.astype(part.dtype) * part, slope)
+
+
+@eqx.filter_jit
+def _stream_at_once(
+    moving: PyTree, still: PyTree, space: AbstractFinite, block: int
+) -> Float[Array, ""]:
+    """One program instead of one for each operation, where nothing is compiled around it."""
+    return _stream(moving, still, space, block)
 
 
 class ExactLikelihood(AbstractMemoryless):
