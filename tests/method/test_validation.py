@@ -5,10 +5,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from commands import as_a_user
 
 import energax as ex
 from energax.data import Dataset, Labelled
 from energax.method import METHODS, Groundwork, build
+from energax.model import fitting
 from energax.options import replace
 
 RNG = np.random.default_rng(0)
@@ -97,3 +99,31 @@ def test_rank_among_draws_is_the_gain_of_likelihood():
     assert of(base) == pytest.approx(0, abs=1e-6)
     assert of(model) == pytest.approx(-0.125, abs=0.045)
     assert of(ex.energy.Gaussian(jnp.full(1, -0.5))) > 0.1  # negative control
+
+
+def test_a_smaller_base_is_tried_where_a_mixture_has_too_many_numbers():
+    """Of 1,200 rows of 2 numbers, 1.5 for each of a Gaussian's 6: 133 Gaussians at most."""
+    method = METHODS["nce"].preset("table")
+    large = replace(method, components=150, covariance="full", ridge=1e-3)
+    assert large.shrink(ROWS).base.components == 133
+    assert replace(large, components=133).shrink(ROWS) is None
+    assert replace(large, covariance="tied").shrink(ROWS) is None
+    assert replace(large, validation=0.0).shrink(ROWS) is None
+    few = Dataset("x", ROWS.train[:400], ROWS.test)
+    assert large.shrink(few) is None
+    chains = replace(METHODS["pcd"].preset("table"), components=150, covariance="full", ridge=1e-3)
+    assert chains.shrink(ROWS) is None
+
+
+def test_the_smaller_base_is_taken_only_if_its_tilt_beats_the_larger_one(monkeypatch):
+    """Of 500 rows: 66 tight clusters need 66 Gaussians; one Gaussian suffers less from 55."""
+    quick = {"steps": 20, "width": 4, "depth": 1, "validation_every": 10, "chunk_steps": 20}
+    method = replace(METHODS["nce"].preset("table"), **quick)
+    settled = replace(method, components=66, covariance="full", ridge=1e-4)
+    monkeypatch.setattr(type(method), "settle", lambda self, rows: (settled, "66 Gaussians"))
+    round_ = ROWS.train[:500]
+    tight = (round_[np.arange(500) % 66] * 10 + round_ / 100).astype(np.float32)
+    for rows, count in ((tight, 66), (round_, 55)):
+        with as_a_user():
+            found, _ = fitting.prepare(method, Dataset("x", rows, ROWS.test))
+        assert found.base.components == count

@@ -136,10 +136,14 @@ class KeepBest(AbstractLearner):
     ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
         """The mean loss, and whether it is the lowest and beats the start beyond doubt."""
         each = self._look(inner)
-        shares, gains = self._shares(each), state.start - each
-        mean, gain = each @ shares, gains @ shares
-        error = jnp.sqrt(shares**2 @ (gains - gain) ** 2)
-        return mean, (mean < state.best) & (gain > SURE * error)
+        mean = each @ self._shares(each)
+        return mean, (mean < state.best) & self.is_sure(state.start - each)
+
+    def is_sure(self, gains: Float[Array, " size"]) -> Bool[Array, ""]:
+        """Is the mean gain over the rows above 0 by two standard errors?"""
+        shares = self._shares(gains)
+        gain = gains @ shares
+        return gain > SURE * jnp.sqrt(shares**2 @ (gains - gain) ** 2)
 
     def _shares(self, each: Float[Array, " size"]) -> Float[Array, " size"]:
         """What each row counts, with sum 1."""
@@ -149,11 +153,13 @@ class KeepBest(AbstractLearner):
         return jnp.full_like(each, 1 / len(each))
 
     def _look(self, inner: PyTree) -> Float[Array, " size"]:
-        """The loss of each row, with a key of its own that is the same at each look."""
-        energy = self.learner.energy(inner)
+        return self.measure(self.learner.energy(inner))
+
+    def measure(self, energy: Any) -> Float[Array, " size"]:
+        """The loss of each row, with a key of its own that is the same each time."""
         rows = self.rows.x if isinstance(self.rows, Weighted) else self.rows
 
-        def measure(row: Any, key: PRNGKeyArray) -> Float[Array, ""]:
+        def one(row: Any, key: PRNGKeyArray) -> Float[Array, ""]:
             return self.loss(energy, jax.tree.map(lambda part: part[None], row), None, key=key)[0]
 
-        return jax.vmap(measure)(rows, jax.random.split(jax.random.key(0), len(rows)))
+        return jax.vmap(one)(rows, jax.random.split(jax.random.key(0), len(rows)))

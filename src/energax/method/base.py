@@ -143,6 +143,10 @@ class AbstractMethod(abc.ABC):
         """The method with what it leaves to the rows settled, and what was chosen, in words."""
         return self, None
 
+    def shrink(self: T, rows: Any) -> T | None:
+        """The settled method with a smaller base, worth a trial; None where there is none."""
+        return None
+
     @property
     @abc.abstractmethod
     def base_kind(self) -> str:
@@ -156,6 +160,10 @@ class AbstractMethod(abc.ABC):
     @abc.abstractmethod
     def fit_ground(self, rows: Any) -> tuple[Any, Any]:
         """The transform to model units and the base distribution, fitted to the training rows."""
+
+    @abc.abstractmethod
+    def fit_base(self, rows: Any, transform: Any) -> Any:
+        """The base distribution, fitted to the training rows in the units of a transform."""
 
     @abc.abstractmethod
     def blank_base(self, schema: Any) -> Any:

@@ -14,6 +14,7 @@ from energax.method.parts import Adam, Network
 from energax.method.real import LOOKED_AT, AbstractRealMethod
 from energax.options import replace
 
+D = TypeVar("D", bound="AbstractDescentMethod")
 T = TypeVar("T", bound="AbstractChainMethod")
 
 
@@ -39,6 +40,17 @@ class AbstractDescentMethod(AbstractRealMethod):
     def make_energy(self, ground: Groundwork, *, key: Any) -> Any:
         """The energy before training."""
         return build.make_energy(self.network, ground, key=key)
+
+    def shrink(self: D, rows: Any) -> D | None:
+        """The method with a base of few numbers for each row, where it has a large mixture.
+
+        The draws of a mixture that fits its own rows too well look like these rows, and a network
+        that compares the two learns nothing, though the mixture is far from new rows.
+        """
+        if not self.judges_itself or self.classifies or not self.validated:
+            return None
+        base = build.shrink_base(self.base, rows)
+        return None if base is None else dataclasses.replace(self, base=base)
 
     def build(self, ground: Groundwork, *, key: Any) -> tuple[Any, Any]:
         moves = build.make_optimiser(self.optimiser, self.training, ground.rows)

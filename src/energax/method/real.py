@@ -61,7 +61,11 @@ class AbstractRealMethod(AbstractMethod):
 
     def fit_ground(self, rows: Any) -> tuple[Any, Any]:
         transform = build.fit_transform(self.inputs, rows)
-        return transform, build.fit_base(self.base, rows, transform, seed=self.training.seed)
+        return transform, self.fit_base(rows, transform)
+
+    def fit_base(self, rows: Any, transform: Any) -> Any:
+        """The base distribution in the model units of a transform."""
+        return build.fit_base(self.base, rows, transform, seed=self.training.seed)
 
     def blank_base(self, schema: Any) -> Any:
         return build.blank_base(self.base, schema.shape)

@@ -4,13 +4,14 @@ import collections
 import warnings
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 
 from energax import data, train
 from energax.data import Dataset, Weighted
-from energax.errors import InputError
-from energax.learner import AbstractLearner
+from energax.errors import Diverged, InputError
+from energax.learner import AbstractLearner, KeepBest
 from energax.method import (
     AbstractMethod,
     Groundwork,
@@ -63,16 +64,61 @@ def prepare(
     Raises InputError for options that do not suit the rows, or networks too large to be trained.
     """
     method.check_rows(rows)
-    with stage("choosing and fitting the base"):
+    with stage("choosing the base"):
         method, chosen = method.settle(rows)
-        transform, base = method.fit_ground(rows)
     if chosen is not None:
         say(f"Base: {chosen}.")
+    smaller = None if chosen is None or energy is not None else method.shrink(rows)
+    if smaller is not None:
+        with stage(f"trying a smaller base, {smaller.base_title}"):
+            better = _beats(smaller, method, rows)
+        if better:
+            say(f"Base: {smaller.base_title}, whose tilt does better on the validation rows.")
+            method = smaller
+    with stage("fitting the base"):
+        transform, base = method.fit_ground(rows)
     tilted = method.base_kind != "none"
     count, labels = method.count_rows(rows), rows.labels or 0
     ground = Groundwork(base, transform, count, labels, tilted=tilted, energy=energy)
     build.check_players(method, ground)
     return method, ground
+
+
+def _beats(smaller: AbstractMethod, method: AbstractMethod, rows: Dataset) -> bool:
+    """Is the tilt of a smaller base beyond doubt better than the base of a method by itself?
+
+    On validation rows, by the loss that they are looked at by; neither base is fitted to them. A
+    trial that diverges is no better.
+    """
+    part, _ = smaller.split(rows)
+    transform, base = smaller.fit_ground(part)
+    ground = Groundwork(base, transform, len(part.train))
+    made, run, inputs, size = start_run(smaller, ground, rows)
+    learner: Any = made
+    try:
+        run, _ = train_to_end(smaller, ground, learner, run, inputs, size)
+    except Diverged:
+        return False
+    look = eqx.filter_jit(KeepBest.measure)
+    rival = method.fit_base(part, ground.transform)
+    gains = look(learner, rival) - look(learner, learner.energy(run.state))
+    return bool(learner.is_sure(gains))
+
+
+def train_to_end(
+    method: AbstractMethod, ground: Groundwork, learner: Any, run: Run, inputs: Any, size: Any
+) -> tuple[Run, dict[str, np.ndarray]]:
+    """The run at its end, and the metrics of its last chunk."""
+    chunks = train.fit_until(
+        learner,
+        run,
+        inputs,
+        method.training.steps,
+        batch_size=size,
+        chunk_steps=method.training.chunk_steps,
+        transform=ground.transform,
+    )
+    return collections.deque(chunks, maxlen=1).pop()
 
 
 def start_run(
@@ -171,15 +217,6 @@ def fit(
         chosen = choose_method(method, known, options)
     chosen, ground = prepare(chosen, known, energy)
     learner, run, inputs, size = start_run(chosen, ground, known)
-    chunks = train.fit_until(
-        learner,
-        run,
-        inputs,
-        chosen.training.steps,
-        batch_size=size,
-        chunk_steps=chosen.training.chunk_steps,
-        transform=ground.transform,
-    )
-    run, metrics = collections.deque(chunks, maxlen=1).pop()
+    run, metrics = train_to_end(chosen, ground, learner, run, inputs, size)
     warn_of_training(metrics)
     return finish(chosen, ground, known, learner, run.state)

@@ -4,6 +4,7 @@ from .base import blank_base as blank_base
 from .base import fit_base as fit_base
 from .base import fitting_rows as fitting_rows
 from .base import settle_base as settle_base
+from .base import shrink_base as shrink_base
 from .energies import UnmapPixels as UnmapPixels
 from .energies import find_base as find_base
 from .energies import find_tilt as find_tilt

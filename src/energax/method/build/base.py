@@ -1,5 +1,6 @@
 """The base distribution: fitted before training, or empty, to be filled with saved arrays."""
 
+import dataclasses
 import math
 
 import jax
@@ -36,6 +37,9 @@ CHOOSABLE = 256
 FEWEST = 3
 """Rows from which on some can be held out."""
 
+ROWS_EACH, TRIED = 1.5, 500
+"""Rows for each number of a smaller mixture that is tried; rows from which on one is."""
+
 ENOUGH, MOST = 6000, 100_000
 """Dequantised rows that a base is fitted to, where one dequantisation has fewer; rows at most."""
 
@@ -60,6 +64,17 @@ def settle_base(
     count = (base.components or COMPONENTS) if base.kind == "mixture" else 1
     ridge = RIDGE[inputs.transform] if base.ridge is None else base.ridge
     return Base(base.kind, count, base.covariance or "full", ridge), None
+
+
+def shrink_base(base: Base, rows: Dataset) -> Base | None:
+    """A mixture of as many Gaussians as there are rows for, where it has more; else None."""
+    full = base.kind == "mixture" and base.covariance == "full" and rows.levels is None
+    if not full or base.components is None or len(rows.train) < TRIED:
+        return None
+    dim = math.prod(rows.shape)
+    numbers = (dim + 1) * (dim + 2) // 2
+    room = max(int(len(rows.train) / (ROWS_EACH * numbers)), 1)
+    return dataclasses.replace(base, components=room) if room < base.components else None
 
 
 def _choosable(rows: Dataset) -> bool:

@@ -36,9 +36,12 @@ class AbstractMassMethod(AbstractMethod):
         return self.base.kind
 
     def fit_ground(self, rows: Any) -> tuple[Any, Any]:
-        train = self.training_rows(self.split(rows)[0])
-        base = build.fit_mass_base(self.base, train, rows.space, seed=self.training.seed)
-        return data.Whole(), base
+        transform = data.Whole()
+        return transform, self.fit_base(self.split(rows)[0], transform)
+
+    def fit_base(self, rows: Any, transform: Any) -> Any:
+        some = self.training_rows(rows)
+        return build.fit_mass_base(self.base, some, rows.space, seed=self.training.seed)
 
     def blank_base(self, schema: Any) -> Any:
         return build.blank_mass_base(self.base, schema.space)
