@@ -90,10 +90,11 @@ def test_samples_have_the_moments_of_a_known_distribution():
 
 def test_same_options_and_seed_give_the_run_of_the_command_line(tmp_path):
     rows = ex.data.two_moons()
-    run = tmp_path / "run"
-    said = energax("train", "two-moons", *tiny("dsm"), "--steps", 20, "--seed", 3, "--out", run)
+    run, words = tmp_path / "run", ("--seed", 3, "--no-validation")
+    said = energax("train", "two-moons", *tiny("dsm"), "--steps", 20, *words, "--out", run)
     assert said.status == 0, said
     options = {name: SMALL[name] for name in ("batch_size", "width", "depth", "chunk_steps")}
+    options |= {"validation": 0.0}
     ours = ex.fit(rows, method="dsm", steps=20, seed=3, **options)
     theirs = ex.load(run)
     assert np.array_equal(ours.energy_of(rows.test[:50]), theirs.energy_of(rows.test[:50]))
@@ -115,6 +116,7 @@ def test_an_energy_of_the_users_own_is_trained(method, tmp_path):
     rows = np.random.default_rng(0).normal([3.0, -1.0], 1.0, (200, 2)).astype(np.float32)
     blank = Bowl(jnp.array([0.5, 0.5]))
     options = {"steps": 200, "batch_size": 64, "learning_rate": 0.02, "ema_decay": 0.97}
+    options |= {"validation": 0.0}
     model = ex.fit(rows, method=method, energy=blank, **options)
     inner = model.trained.energy if method == "nce" else model.trained
     assert np.all(np.abs(inner.network.centre) < 0.25), "model units: the mean of the rows is 0"

@@ -227,7 +227,9 @@ class AbstractMethod(abc.ABC):
             return learner
         loss, most = found
         some = build.choose_rows(self.validation_rows(rows), most)
-        return build.keep_best(learner, self.validation, loss, some, ground.transform)
+        every = min(self.validation.validation_every, self.training.steps)
+        options = dataclasses.replace(self.validation, validation_every=every)
+        return build.keep_best(learner, options, loss, some, ground.transform)
 
     @property
     def keeps_average(self) -> bool:
