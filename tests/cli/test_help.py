@@ -12,7 +12,7 @@ from energax.cli.train import render_help
 from energax.method import MASS_METHODS, METHODS
 from energax.options import leaves
 
-LONGEST, WIDEST = 66, 110
+LONGEST, WIDEST = 60, 110
 OTHERS = [name for name in COMMANDS if name not in ("train", "methods")]
 
 

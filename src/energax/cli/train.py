@@ -32,7 +32,12 @@ FRACTION = Range(0, 1, open_low=True, open_high=True)
 OWN = "method"
 """The heading of options that belong to no group."""
 
-TITLES = {"inputs": "inputs and base", "base": "inputs and base", "width": "rival"}
+TITLES = {
+    "validation": "training",
+    "inputs": "inputs and base",
+    "base": "inputs and base",
+    "width": "rival",
+}
 """Headings of groups of options that have another name than their field."""
 
 

@@ -57,8 +57,7 @@ class Encoder:
     """An amortised Gaussian posterior q(z given x)."""
 
     posterior: Posterior = option(
-        "z of a row: a chain from the encoder, the prior or its last end (persistent); "
-        "variational (no chain); none.",
+        "z of a row: encoder, prior, persistent (chains), variational or none.",
         default="encoder",
     )
     encoder_width: int | None = option(

@@ -70,8 +70,7 @@ class Inputs:
     """The units that the model works in."""
 
     transform: Transform = option(
-        "Units of the model: standardise, whiten, box (to [-1, 1]), marginal (each pixel made "
-        "Gaussian), none.",
+        "standardise, whiten, box ([-1, 1]), marginal (Gaussian) or none.",
         default="standardise",
     )
 
@@ -94,7 +93,7 @@ class Base:
     """The distribution that the network tilts and that chains start from."""
 
     kind: BaseKind = option(
-        "Base distribution: gaussian, mixture or flow (fitted), box (uniform), none.",
+        "Base: gaussian, mixture, flow (fitted), box (uniform) or none.",
         default="mixture",
         name="base",
     )
@@ -163,7 +162,7 @@ class Network:
     """The network that is trained."""
 
     kind: NetworkKind = option(
-        "mlp (perceptron), conv (residual convolutions), shallow (one hidden layer).",
+        "mlp, conv (residual convolutions) or shallow (one hidden layer).",
         default="mlp",
         name="network",
     )
@@ -227,7 +226,7 @@ class Validation:
     """Rows to choose by: those of the data set, else a share of the training rows."""
 
     validation: float = option(
-        "Share of the training rows that are kept to choose by: base, end of training, weights.",
+        "Share of the training rows to choose base, end and weights by.",
         FRACTION,
         default=0.1,
         off=0.0,

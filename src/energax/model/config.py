@@ -24,7 +24,7 @@ from energax.method import AbstractMethod, find_method, spell_method
 from energax.options import Range, at_least, from_dict
 from energax.train.arrays import About, read_digest
 
-VERSION = 2
+VERSION = 3
 """Of the layout of a folder; another one is refused."""
 
 CONFIG, TRANSFORM, BASE = "config.json", "transform.json", "base.safetensors"
