@@ -93,12 +93,10 @@ def test_same_options_and_seed_give_the_run_of_the_command_line(tmp_path):
     run, words = tmp_path / "run", ("--seed", 3, "--no-validation")
     said = energax("train", "two-moons", *tiny("dsm"), "--steps", 20, *words, "--out", run)
     assert said.status == 0, said
-    options = {name: SMALL[name] for name in ("batch_size", "width", "depth", "chunk_steps")}
-    options |= {"validation": 0.0}
-    ours = ex.fit(rows, method="dsm", steps=20, seed=3, **options)
-    theirs = ex.load(run)
+    options = {**SMALL, "validation": 0.0}
+    ours, theirs = ex.fit(rows, method="dsm", seed=3, **options), ex.load(run)
     assert np.array_equal(ours.energy_of(rows.test[:50]), theirs.energy_of(rows.test[:50]))
-    other = ex.fit(rows, method="dsm", steps=20, seed=4, **options)
+    other = ex.fit(rows, method="dsm", seed=4, **options)
     assert not np.array_equal(ours.energy_of(rows.test[:50]), other.energy_of(rows.test[:50]))
 
 

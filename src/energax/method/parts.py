@@ -162,7 +162,7 @@ class Network:
     """The network that is trained."""
 
     kind: NetworkKind = option(
-        "mlp, conv (residual convolutions) or shallow (one hidden layer).",
+        "mlp (perceptron), conv (convolutions), shallow (one hidden layer).",
         default="mlp",
         name="network",
     )

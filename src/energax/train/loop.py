@@ -229,9 +229,15 @@ def fit_until(
 
     Example:
         >>> learner = ex.learner.Descent(ex.objective.ImplicitScoreMatching(), optax.adam(1e-2))
-        >>> energy, rows = ex.energy.Gaussian(jnp.zeros(2)), jnp.ones((256, 2))
-        >>> run = ex.train.start(learner, energy, rows, key=key)
-        >>> [int(run.step) for run, _ in ex.train.fit_until(learner, run, rows, 5, chunk_steps=3)]
+        >>> run = ex.train.start(
+        ...     learner, ex.energy.Gaussian(jnp.zeros(2)), jnp.ones((256, 2)), key=key
+        ... )
+        >>> [
+        ...     int(now.step)
+        ...     for now, _ in ex.train.fit_until(
+        ...         learner, run, jnp.ones((256, 2)), 5, chunk_steps=3
+        ...     )
+        ... ]
         [3, 5]
     """
     while (done := int(run.step)) < steps and not learner.is_done(run.state):
