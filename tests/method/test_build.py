@@ -162,7 +162,7 @@ def test_a_bound_of_zero_is_no_bound():
 
 def test_a_batch_is_never_larger_than_few_rows_unless_it_is_given():
     few = Dataset("x", PLANE.train[:30], PLANE.test)
-    assert METHODS["nce"].preset_for(few).training.batch_size == 30
+    assert METHODS["nce"].preset_for(few).training.batch_size == 30 - 7, "a quarter is held out"
     assert METHODS["nce"].preset("plane").training.batch_size == 512
     given = replace(METHODS["nce"].preset_for(few), batch_size=64)
     assert given.training.batch_size == 64

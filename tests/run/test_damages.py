@@ -156,7 +156,7 @@ DAMAGES = {  # name -> (what is done to the run, command, what the sentence says
     "config of another version": (
         rewritten(lambda config: config.update(version=0)),
         SAMPLE,
-        "config.json is of another version (0, this energax reads 2): train the run again",
+        "config.json is of another version (0, this energax reads 3): train the run again",
     ),
     "config without a version": (
         rewritten(lambda config: config.pop("version")),

@@ -61,7 +61,7 @@ KINDS = {
     "cooperative": (None, {"generator"}),
     "stein-learned": (None, {"rival"}),
     "f-js --base mixture": (None, {"rival"}),
-    "flow-contrastive --ema-decay 0": (None, {"rival"}),
+    "flow-contrastive --ema-decay 0 --no-validation": (None, {"rival"}),
     "nce": (None, set()),
 }
 
@@ -70,7 +70,7 @@ def checkpoint(run):
     """The state of training at the newest checkpoint."""
     folder = Folder(run)
     rows = folder.dataset()
-    ground = folder.groundwork(len(rows.train))
+    ground = folder.groundwork(folder.method().count_rows(rows))
     learner, like, _, _ = fitting.start_run(folder.method(), ground, rows)
     return learner, Checkpoints(run / "checkpoints").restore(like).state
 

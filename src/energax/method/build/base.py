@@ -54,6 +54,8 @@ def settle_base(
     """
     if base.settled:
         return base, None
+    if base.components is not None:
+        _check_size(base.kind, base.components, rows)
     if base.kind == "mixture" and choose and _choosable(rows):
         encoder = fit_transform(inputs, rows)
         some = np.asarray(encode(encoder, rows.train, key=jax.random.key(0))[0])
