@@ -77,7 +77,7 @@ FILES = {  # name -> (file, how to make it, what the sentence says)
     "fewer than a batch": (
         "x.npy",
         lambda f: np.save(f, MOONS[:15]),
-        "x.npy has 12 training rows, fewer than a batch of 16: give --batch-size 12",
+        "x.npy has 9 training rows, fewer than a batch of 16: give --batch-size 9",
     ),
     "objects": (
         "x.npy",

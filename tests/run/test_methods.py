@@ -89,6 +89,7 @@ def test_players_go_on_bit_for_bit(word, tmp_path):
 
 def test_dual_moves_neurons_on_the_sphere(tmp_path):
     words = ("dual", "--restart", 0.2, "--radius", 0.9, "--ema-decay", 0)
+    words += ("--no-validation",)
     model = trained(tmp_path / "run", "digits", *words, "--transform", "whiten")
     net = model.raw.network
     assert np.allclose(np.linalg.norm(net.directions, axis=1), 1, atol=1e-5)

@@ -11,7 +11,7 @@ from energax.data import Labelled, Weighted
 from energax.energy import weights
 from energax.learner.base import AbstractLearner, Metrics
 from energax.learner.update import copy_arrays, select_weights
-from energax.objective import AbstractMemoryless
+from energax.objective import AbstractObjective
 
 SURE = 2.0
 """Standard errors by which a look must beat the start, for the start to be given up."""
@@ -81,7 +81,7 @@ class KeepBest(AbstractLearner):
     """
 
     learner: AbstractLearner
-    loss: AbstractMemoryless
+    loss: AbstractObjective
     rows: Shaped[Array, " size *shape"] | Labelled | Weighted
     every: int = eqx.field(static=True)
     patience: int | None = eqx.field(static=True, default=None)

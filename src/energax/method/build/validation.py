@@ -11,7 +11,11 @@ from energax.energy import AbstractDistribution
 from energax.learner import AbstractLearner, KeepBest
 from energax.method.build.transforms import encode
 from energax.method.parts import Validation
-from energax.objective import AbstractMemoryless, RankingNoiseContrastiveEstimation
+from energax.objective import (
+    AbstractMemoryless,
+    AbstractObjective,
+    RankingNoiseContrastiveEstimation,
+)
 
 LEAST, MOST = 100, 5000
 """Rows to choose by, whatever the share, where there are enough."""
@@ -55,7 +59,7 @@ def choose_rows(rows: Any, most: int) -> Any:
 def keep_best(
     learner: AbstractLearner,
     options: Validation,
-    loss: AbstractMemoryless,
+    loss: AbstractObjective,
     rows: Any,
     transform: AbstractTransform,
 ) -> KeepBest:
