@@ -85,7 +85,7 @@ def test_config_holds_all_that_repeats_the_run(run):
         "version", "method", "options", "schema", "energy",
         "command", "data", "versions", "machine",
     }  # fmt: skip
-    assert (config["version"], config["method"]) == (2, "nce")
+    assert (config["version"], config["method"]) == (3, "nce")
     assert config["data"]["source"] == str(run.parent / "moons.csv")
     assert config["schema"]["columns"] == list(COLUMNS)
     assert config["data"]["train"] + config["data"]["test"] == 300

@@ -82,7 +82,7 @@ REFUSED = {
     "--method dsm": "--method dsm does not learn from bits",
     "--method pcd --base flow": "--base must be one of sites, mixture, tree, uniform",
     "--method pcd --step-sise 1": "did you mean --step-size",
-    "--method exact --batch-size 1000": "144 training rows, fewer than a batch of 1000",
+    "--method exact --batch-size 1000": "120 training rows, fewer than a batch of 1000",
 }
 
 

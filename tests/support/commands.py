@@ -32,6 +32,9 @@ SMALL = {
     "generator_width": 8,
     "encoder_width": 4,
     "halvings": 1,
+    "components": 2,
+    "covariance": "full",
+    "ridge": 0.001,
 }
 """Options of a run that trains in a moment, of all methods."""
 

@@ -64,8 +64,7 @@ def prepare(
     Raises InputError for options that do not suit the rows, or networks too large to be trained.
     """
     method.check_rows(rows)
-    with stage("choosing the base"):
-        method, chosen = method.settle(rows)
+    method, chosen = method.settle(rows)
     if chosen is not None:
         say(f"Base: {chosen}.")
     smaller = None if chosen is None or energy is not None else method.shrink(rows)

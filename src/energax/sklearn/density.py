@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from energax import data
 from energax.data import Dataset
+from energax.files import write_bytes
 from energax.method import AbstractMethod
 from energax.model import Model, known_log_z, load, save, score_rows
 from energax.model.fitting import choose_method, fit
@@ -198,5 +199,5 @@ def _pack(model: Model) -> tuple[dict[str, bytes], Rows | None]:
 def _unpack(files: dict[str, bytes], witnesses: Rows | None) -> Model:
     with tempfile.TemporaryDirectory() as place:
         for name, content in files.items():
-            (Path(place) / name).write_bytes(content)
+            write_bytes(Path(place) / name, content)
         return dataclasses.replace(load(place), witnesses=witnesses)

@@ -24,6 +24,7 @@ from energax.method.build.memory import check_memory
 from energax.method.build.transforms import encode, fit_transform
 from energax.method.build.validation import choose_rows
 from energax.method.parts import BOX, Base, Inputs
+from energax.progress import stage
 
 RIDGE = {"marginal": 0.1, "standardise": 1e-4, "whiten": 1e-2, "box": 1e-3, "none": 1e-4}
 """Variance added to each axis of a base of which nothing is chosen, by transform."""
@@ -60,7 +61,8 @@ def settle_base(
         encoder = fit_transform(inputs, rows)
         some = np.asarray(encode(encoder, rows.train, key=jax.random.key(0))[0])
         given = {"components": base.components, "covariance": base.covariance, "ridge": base.ridge}
-        found = choose_mixture(some, **given)
+        with stage("choosing the base"):
+            found = choose_mixture(some, **given)
         made = Base(base.kind, found.components, found.covariance, found.ridge)
         return made, f"{made}: {found.value:.3f} nats a held-out row in model units"
     count = (base.components or COMPONENTS) if base.kind == "mixture" else 1
