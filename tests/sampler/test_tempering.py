@@ -72,7 +72,7 @@ def test_pairs_of_a_parity_swap_with_their_chance(key):
 
 def wells(e):
     """Two far corners of bits, the second three times as likely as the first."""
-    return 4 * jnp.sum(e) * (6 - jnp.sum(e)) / 5 - jnp.log(3.0) * jnp.sum(e) / 6
+    return 6 * jnp.sum(e) * (6 - jnp.sum(e)) / 5 - jnp.log(3.0) * jnp.sum(e) / 6
 
 
 def test_tempering_crosses_where_its_kernel_does_not(key):
