@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from agreement import agrees
-from commands import as_a_user, energax, measured_briefly, tiny
+from commands import MIXTURE, as_a_user, energax, measured_briefly, tiny
 
 import energax as ex
 from energax import options as tree
@@ -93,7 +93,7 @@ def test_same_options_and_seed_give_the_run_of_the_command_line(tmp_path):
     run, words = tmp_path / "run", ("--seed", 3, "--no-validation")
     said = energax("train", "two-moons", *tiny("dsm"), "--steps", 20, *words, "--out", run)
     assert said.status == 0, said
-    options = {**SMALL, "validation": 0.0}
+    options = {**SMALL, **MIXTURE, "validation": 0.0}
     ours, theirs = ex.fit(rows, method="dsm", seed=3, **options), ex.load(run)
     assert np.array_equal(ours.energy_of(rows.test[:50]), theirs.energy_of(rows.test[:50]))
     other = ex.fit(rows, method="dsm", seed=4, **options)

@@ -19,6 +19,9 @@ from energax.options import leaves
 from energax.progress import show_stages
 from energax.report import collecting
 
+MIXTURE = {"components": 2, "covariance": "full", "ridge": 0.001}
+"""A base that is given: to choose one takes longer than the rest of a tiny run."""
+
 SMALL = {
     "batch_size": 16,
     "width": 8,
@@ -32,9 +35,7 @@ SMALL = {
     "generator_width": 8,
     "encoder_width": 4,
     "halvings": 1,
-    "components": 2,
-    "covariance": "full",
-    "ridge": 0.001,
+    **MIXTURE,
 }
 """Options of a run that trains in a moment, of all methods."""
 
