@@ -81,6 +81,11 @@ def stop(*_):
 def test_a_stop_before_the_first_update_says_how_to_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr(fitting, "start_run", stop)
     run = tmp_path / "run"
-    said = energax("train", "two-moons", *tiny(), "--out", run)
+    # A shell that starts tests in the background has them ignore Ctrl-C.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        said = energax("train", "two-moons", *tiny(), "--out", run)
+    finally:
+        signal.signal(signal.SIGINT, usual)
     assert said.status == 130
     assert said.err == f"energax: Stopped; go on with: energax train --resume {run}\n"
