@@ -61,11 +61,8 @@ class Detect:
             cli.write_p_values(draft / "p_values.csv", found)
             write_text(draft / "report.html", report.render_detection(found))
             detector.save(draft / "detector")
-        print(
-            f"{int(found.outliers.sum())} of {len(new.rows)} rows have a p-value up to "
-            f"{self.level:g}, {int(found.rejected.sum())} are discoveries at that rate: "
-            f"{self.out / 'report.html'}"
-        )
+        print(found.summary[1])
+        print(f"Report: {self.out / 'report.html'}")
 
     def _make(self) -> Any:
         """The detector, not yet fitted."""

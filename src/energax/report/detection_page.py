@@ -65,7 +65,7 @@ def render_detection(results: DetectionResults) -> str:
         ... ))[:15]
         '<!doctype html>'
     """
-    mood, headline = _summarise(results)
+    mood, headline = results.summary
     return TEMPLATES.get_template("detection.html").render(
         results=results,
         mood=mood,
@@ -76,28 +76,6 @@ def render_detection(results: DetectionResults) -> str:
         held=len(results.calibration_scores),
         size=len(results.scores),
     )
-
-
-def _summarise(results: DetectionResults) -> tuple[str, str]:
-    count, size = int(results.outliers.sum()), len(results.scores)
-    expected = results.level * size
-    known = 1 / (1 + len(results.calibration_scores))
-    if known > results.level:
-        return "unknown", (
-            f"{len(results.calibration_scores)} usual rows held out give p-values of {known:.2g} "
-            f"at least, which is above the level {results.level:g}: give more training rows."
-        )
-    text = (
-        f"{count} of {size} rows have a p-value up to {results.level:g}; of usual rows, "
-        f"{expected:.3g} would be expected. "
-    )
-    sure = int(results.rejected.sum())
-    if sure:
-        return "fair", text + (
-            f"{sure} can be called unusual with a share of at most {results.level:g} expected to "
-            "be false."
-        )
-    return "good", text + "None can be called unusual at that rate of false discoveries."
 
 
 def _draw_curve(results: DetectionResults) -> Picture:

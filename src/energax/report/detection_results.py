@@ -57,3 +57,26 @@ class DetectionResults:
     def outliers(self) -> Bool[np.ndarray, " size"]:
         """The rows whose p-value is at most `level`."""
         return self.p_values <= self.level
+
+    @property
+    def summary(self) -> tuple[str, str]:
+        """How it went in a word, `good`, `fair` or `unknown`, and in a sentence."""
+        count, size = int(self.outliers.sum()), len(self.scores)
+        expected = self.level * size
+        known = 1 / (1 + len(self.calibration_scores))
+        if known > self.level:
+            return "unknown", (
+                f"{len(self.calibration_scores)} usual rows held out give p-values of {known:.2g} "
+                f"at least, which is above the level {self.level:g}: give more training rows."
+            )
+        text = (
+            f"{count} of {size} rows have a p-value up to {self.level:g}; of usual rows, "
+            f"{expected:.3g} would be expected. "
+        )
+        sure = int(self.rejected.sum())
+        if sure:
+            return "fair", text + (
+                f"{sure} can be called unusual with a share of at most {self.level:g} expected to "
+                "be false."
+            )
+        return "good", text + "None can be called unusual at that rate of false discoveries."
