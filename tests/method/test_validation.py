@@ -63,6 +63,16 @@ def test_no_validation_keeps_no_rows_and_chooses_nothing():
     assert not method.base.settled  # negative control
 
 
+def test_a_mixture_of_nearly_all_rows_is_not_called_chosen():
+    """No part of 12 rows holds 11 to fit as many Gaussians to: nothing was compared."""
+    few = Dataset("x", ROWS.train[:12], ROWS.test)
+    method = replace(METHODS["nce"].preset("table"), components=11)
+    settled, found = method.settle(few)
+    assert found is None
+    assert (settled.base.components, settled.base.ridge) == (11, 1e-4)
+    assert replace(method, components=3).settle(few)[1] is not None, "control"
+
+
 def test_chains_on_a_box_have_no_loss_to_be_judged_by():
     rows = Dataset("x", ROWS.train, ROWS.test)
     assert METHODS["pcd"].preset("image").split(rows)[1] is None

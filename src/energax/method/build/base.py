@@ -63,8 +63,10 @@ def settle_base(
         given = {"components": base.components, "covariance": base.covariance, "ridge": base.ridge}
         with stage("choosing the base"):
             found = choose_mixture(some, **given)
-        made = Base(base.kind, found.components, found.covariance, found.ridge)
-        return made, f"{made}: {found.value:.3f} nats a held-out row in model units"
+        # Not finite: no mixture could be fitted to a part of so few rows, so nothing was chosen.
+        if math.isfinite(found.value):
+            made = Base(base.kind, found.components, found.covariance, found.ridge)
+            return made, f"{made}: {found.value:.3f} nats a held-out row in model units"
     count = (base.components or COMPONENTS) if base.kind == "mixture" else 1
     ridge = RIDGE[inputs.transform] if base.ridge is None else base.ridge
     return Base(base.kind, count, base.covariance or "full", ridge), None
