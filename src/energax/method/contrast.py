@@ -8,7 +8,7 @@ from energax.method import build
 from energax.method.descent import AbstractDescentMethod
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
-from energax.options import above, at_least, check, option, replace
+from energax.options import above, at_least, check, option
 
 Divergence = Literal["logistic", "kl", "squared"]
 
@@ -69,12 +69,6 @@ class NoiseContrastiveEstimation(AbstractDescentMethod):
     use = "tables, small images, 2-D data: no chains, and log Z is learned"
     trap = "with noise far from the data a crude energy classifies well, and learning stops"
     needs_base = True
-
-    @classmethod
-    def preset(cls, kind: Kind) -> "NoiseContrastiveEstimation":
-        usual = cls.usual(kind)
-        # Training ends when validation rows say so, which a higher rate lets them do sooner.
-        return replace(usual, learning_rate=2e-3) if kind == "table" else usual
 
     def make_energy(self, ground: Groundwork, *, key: Any) -> Any:
         """The energy, plus a constant that ends near log Z."""
