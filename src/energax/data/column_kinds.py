@@ -181,7 +181,13 @@ def read_frame(path: Path, ending: str) -> pl.DataFrame:
 
 
 def convert_frame(frame: Any, source: str) -> pl.DataFrame:
-    """A pandas or polars frame as a polars frame with null in missing cells."""
+    """A pandas or polars frame as a polars frame with null in missing cells.
+
+    Example:
+        >>> import polars as pl
+        >>> ex.data.convert_frame(pl.DataFrame({"a": ["x ", "NA"]}), "rows")["a"].to_list()
+        ['x', None]
+    """
     names = [str(name) for name in frame.columns]
     check_names(names, source)
     series = [_convert_cells(frame[name].to_list(), str(name)) for name in frame.columns]
@@ -210,7 +216,13 @@ def make_mixed(
         drop: columns that are left out.
         known: what all columns are, where it is known.
 
-    Raises InputError for a column that is none of the kinds, or a cell that its column cannot hold.
+    Raises:
+        InputError: for a column that is none of the kinds, or a cell that its column cannot hold.
+
+    Example:
+        >>> import polars as pl
+        >>> ex.data.make_mixed(pl.DataFrame({"a": ["x", "y", None]}), "rows").rows.tolist()
+        [[0.0], [1.0], [nan]]
     """
     columns = find_columns(frame, kinds or {}, drop, source) if known is None else known
     rows = encode_frame(frame, columns, source)

@@ -85,7 +85,12 @@ def _from_array(rows: Any, source: str) -> Table:
 
 
 def is_frame(rows: Any) -> bool:
-    """Are these a pandas or polars frame?"""
+    """Are these a pandas or polars frame?
+
+    Example:
+        >>> ex.data.is_frame(np.zeros((2, 2)))
+        False
+    """
     return all(getattr(rows, part, None) is not None for part in ("columns", "to_numpy"))
 
 

@@ -23,6 +23,11 @@ class Proposals(NamedTuple):
     `cells`: (some,), NaN for a hole. `log_weight`: -log of the density that they were drawn from,
     0 where all states of a category are listed, minus infinity for places that are not used.
     `present`: the place of the cell that stands there.
+
+    Example:
+        >>> found = ex.energy.Proposals(jnp.arange(2.0), jnp.zeros(2), jnp.array(0))
+        >>> found.rank(lambda x: 3 * jnp.sum(x), jnp.ones(2), 1).tolist()
+        [-3.0, -6.0]
     """
 
     cells: Float[Array, " some"]
@@ -58,9 +63,8 @@ class ColumnMixture(AbstractDistribution):
         ValueError: where shapes do not match.
 
     Example:
-        >>> where, flat = ex.space.Columns((0, 2), (False, False)), jnp.zeros((1, 2, 1))
-        >>> parts = jnp.zeros(1), jnp.zeros((1, 2, 2)), flat, flat, flat + 1
-        >>> base = ex.energy.ColumnMixture(*parts, where)
+        >>> where, flat = ex.space.Columns((0, 2), (False, False)), jnp.zeros((1, 2, 2))
+        >>> base = ex.energy.ColumnMixture(jnp.zeros(1), flat, flat, flat, flat + 1, where)
         >>> round(float(base(jnp.array([0.0, 1.0]))), 4)  # log(2 pi) / 2 + log 2
         1.6121
     """

@@ -38,6 +38,10 @@ class Prediction(NamedTuple):
     number; None for a category. `surprise`: -log p of the cell that stands there, nats, NaN where
     it is missing. `entropy`: what the surprise is on average over the cells that could stand there.
     None where they are not known.
+
+    Example:
+        >>> ex.evaluate.Prediction(mean=np.zeros(3)).log_p is None
+        True
     """
 
     log_p: Float[np.ndarray, " size values"] | None = None
@@ -50,6 +54,10 @@ class ColumnScore(NamedTuple):
     """Over rows whose cell is known: R2 of a number, else accuracy and mean log p of a category.
 
     `error`: of the mean log p, over rows. What a column does not have is NaN.
+
+    Example:
+        >>> ex.evaluate.ColumnScore(10, r2=0.5).accuracy
+        nan
     """
 
     rows: int
