@@ -176,10 +176,11 @@ def _fit_bumps(numbers: Float[np.ndarray, " size"], least: float) -> tuple[np.nd
     """Log-weights, means and variances of the mixture that suits the numbers of one column."""
     known = numbers[~np.isnan(numbers)]
     some = np.random.default_rng(0).permutation(known)[:MOST, None]
+    most = max(min(len(some) // EACH, len(np.unique(some))), 1)
     tried = [
         SklearnMixture(count, reg_covar=least, random_state=0).fit(some)
         for count in BUMPS
-        if count == 1 or EACH * count <= len(some)
+        if count <= most
     ]
     best: Any = min(tried, key=lambda made: made.bic(some))
     parts = (np.log(best.weights_), best.means_[:, 0], best.covariances_[:, 0, 0])

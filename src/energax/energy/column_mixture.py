@@ -178,7 +178,7 @@ class ColumnMixture(AbstractDistribution):
         Of a category, all its states. Of a number, `count` draws: half of the density is that given
         the rest of the row, half the marginal; neither depends on what stands there.
         """
-        width = max(self._space.states.shape[1], count + 1)
+        width = max(self._space.states.shape[1], count + 1 if len(self._space.numbers) else 0)
         places = jnp.arange(width)
         values = jnp.asarray(self._space.values)[column]
         states = jnp.pad(jnp.asarray(self._space.states), ((0, 0), (0, width)))[column, :width]
