@@ -34,7 +34,7 @@ def test_numbers_are_integrated_and_categories_summed():
         rows = jnp.tile(x, (len(AXIS), 1)).at[:, 0].set(AXIS)
         density = np.exp(-np.asarray(jax.vmap(truth())(rows)))
         density /= density.sum() * STEP
-        assert np.isclose(number.mean[place], STEP * density @ AXIS, atol=1e-3)
+        assert np.isclose(number.mean[place], STEP * density @ AXIS, atol=3e-3)
         entropy = -STEP * np.sum(density * np.log(np.maximum(density, 1e-300)))
         assert np.isclose(number.entropy[place], entropy, atol=0.02)
         if not np.isnan(x[0]):

@@ -65,7 +65,7 @@ class Ranks:
 
     draws: int = option("Draws that the number of a row is ranked among.", at_least(1), default=32)
     columns: int = option("Random columns of a row in an update; 0: all.", at_least(0), default=2)
-    prior: float = option("Precision of the normal prior of the weights.", at_least(0), default=1.0)
+    prior: float = option("Precision of the normal prior of the weights.", at_least(0), default=4.0)
 
     def __post_init__(self):
         check(self)

@@ -64,7 +64,7 @@ class Training:
             case "bits" | "categories":
                 return cls(steps=4000, batch_size=128)
             case "mixed":
-                return cls(steps=2000, batch_size=128)
+                return cls(steps=1500, batch_size=128)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -255,4 +255,7 @@ class Validation:
                 return cls(validation_every=200)
             case "bits" | "categories":
                 return cls(patience=0)
+            case "mixed":
+                # Small tables need all their rows; a prior keeps the weights small instead.
+                return cls(validation=0.0)
         return cls()
