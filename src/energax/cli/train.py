@@ -56,7 +56,7 @@ class Train:
         "How it is trained: a name of `energax methods`, or module:Class.",
         default=None,
         metavar="NAME",
-        unset="nce; pcd for large images",
+        unset="nce; denoising-levels for large images, pcd for bits",
     )
     out: Path | None = option(
         "Folder of the run; must not exist.", default=None, unset="runs/DATA-METHOD-NUMBER"

@@ -17,6 +17,7 @@ from energax.method import (
     local,
     mass,
     matching,
+    noise_levels,
     recovery,
     stein,
     teaching,
@@ -57,6 +58,7 @@ METHODS: dict[str, type[AbstractMethod]] = {
         local.MinimumProbabilityFlow,
         local.MinimumKLContraction,
         likelihood.CoupledLikelihood,
+        noise_levels.DenoisingLevels,
         denoising.DenoisingAtManyLevels,
         recovery.RecoveryAtManyLevels,
         game.AdversarialLikelihood,
@@ -181,10 +183,13 @@ def _check_method(found: Any, name: str) -> type[AbstractMethod]:
 
 
 def default_method(kind: str) -> type[AbstractMethod]:
-    """What is trained where no method is named: pcd on images and sites, nce on all else."""
+    """What is trained where no method is named.
+
+    pcd on bits and categories, denoising-levels on images, nce on all else.
+    """
     if kind in MASS_KINDS:
         return MASS_METHODS["pcd"]
-    return METHODS["pcd" if kind == "image" else "nce"]
+    return METHODS["denoising-levels" if kind == "image" else "nce"]
 
 
 def name_owners(is_meant: Callable[[Option], bool]) -> str | None:

@@ -22,7 +22,12 @@ from energax.model.mass import (
     measure_mass_baselines,
     measure_mass_quality,
 )
-from energax.model.quality import box_of, measure_labels, measure_quality
+from energax.model.quality import (
+    box_of,
+    measure_agreement,
+    measure_labels,
+    measure_quality,
+)
 from energax.model.record import estimate, figure
 from energax.model.sampling import Samples, decode_rows, sample_chains
 from energax.model.scoring import check_rows, score_rows
@@ -106,6 +111,8 @@ def measure(
         record |= _quality(model, tested, truth, found, weights)
     if model.method.classifies and rows is not None:
         record |= measure_labels(model, tested, np.asarray(rows.labelled[1].label))
+    if rows is not None and rows.labels is not None and len(rows.shape) > 1:
+        record |= measure_agreement(model, rows, found)
     if rows is not None and train is None and rows.row_weights is not None:
         known = Weighted(rows.train, rows.row_weights)
     record["baselines"] = _baselines(model, known if compare else None, tested, each, weights)
