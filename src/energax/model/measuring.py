@@ -33,6 +33,9 @@ from energax.model.sampling import Samples, decode_rows, sample_chains
 from energax.model.scoring import check_rows, score_rows
 from energax.progress import stage
 
+WITHIN_REACH = 32
+"""Axes at most that annealing crosses from one Gaussian to an energy of little noise."""
+
 SAMPLES = 256
 """Samples that are kept, and compared with test rows."""
 
@@ -163,9 +166,15 @@ def estimate_log_z(
         )
     if model.method.base_kind == "none":
         return "Not attempted: without a base the energy may have no finite log Z."
-    if math.prod(model.schema.shape) <= 2:
+    dim = math.prod(model.schema.shape)
+    if dim <= 2:
         found = evaluate.quadrature(model.energy, *box_of(model))
         return evaluate.certify(found, level=level)
+    if model.method.noise_path(model.base) is not None and dim > WITHIN_REACH:
+        return (
+            "Not attempted: annealing would start at one Gaussian, too far from an energy of "
+            f"{dim} numbers at its lowest level of noise."
+        )
     if rows is None:
         return (
             "Not attempted: training rows alone know of a mode that the base misses, and a loaded "

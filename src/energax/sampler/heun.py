@@ -64,7 +64,7 @@ def heun_flow(
 
     Example:
         >>> model = ex.energy.NoisyEnergy(lambda x, s: jnp.sum(x**2) / (2 + 2 * s**2), (2,))
-        >>> levels = ex.sampler.power_levels(3.0, 1.0, 9)
+        >>> levels = ex.sampler.power_levels(3.0, 1.0, 17)
         >>> x = ex.sampler.heun_flow(model, levels, jnp.full((1, 2), 10**0.5), key=key)
         >>> x.round(2).tolist()
         [[1.41, 1.41]]
@@ -88,7 +88,7 @@ def _descend(
         noise, less, key = now
         z = jax.random.normal(key, x.shape, x.dtype)
         more = noise * (1 + grow)
-        x = x + jnp.sqrt(more**2 - noise**2) * z
+        x = x + noise * jnp.sqrt(grow * (2 + grow)) * z  # variance more^2 - noise^2
         first = -more * model.score(x, more)
         then = -less * model.score(x + (less - more) * first, less)
         return x + (less - more) * (first + then) / 2, None
