@@ -110,7 +110,7 @@ def expected_coverage(draws: int, rows: int, neighbours: int = 5) -> float:
 def label_agreement(
     draws: Shaped[np.ndarray, " m *shape"],
     rows: Shaped[np.ndarray, " n *shape"],
-    labels: Int[np.ndarray, " n"],
+    labels: Int[np.ndarray, " labels"],
     neighbours: int = 10,
 ) -> Estimate:
     """The share of draws whose nearest `rows` all have one label.
