@@ -97,6 +97,8 @@ class DenoisingLevels(AbstractMethod):
                     ema_decay=0.999,
                     chunk_steps=25,
                     validation_every=500,
+                    sampling_steps=60,
+                    churn=30.0,
                 )
             case "plane":
                 return replace(usual, steps=4000, time_weight=1.0)
