@@ -9,7 +9,7 @@ from commands import energax
 from energax import data
 from energax.cli.entry import COMMANDS
 from energax.cli.train import render_help
-from energax.method import MASS_METHODS, METHODS
+from energax.method import MASS_METHODS, METHODS, MIXED_METHODS
 from energax.options import leaves
 
 LONGEST, WIDEST = 60, 110
@@ -137,8 +137,9 @@ def test_energax_alone_shows_every_command():
 
 
 def test_methods_are_listed_a_line_each():
-    real, _, mass = energax("methods").out.partition("For bits and categories:")
-    for text, methods in ((real, METHODS), (mass, MASS_METHODS)):
+    real, _, rest = energax("methods").out.partition("For bits and categories:")
+    mass, _, mixed = rest.partition("For tables with text or missing cells:")
+    for text, methods in ((real, METHODS), (mass, MASS_METHODS), (mixed, MIXED_METHODS)):
         for name, method in methods.items():
             (line,) = [line for line in text.splitlines() if line.startswith(f"  {name} ")]
             assert line.endswith(f"{method.title}: {method.use}")

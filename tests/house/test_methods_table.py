@@ -1,14 +1,14 @@
-"""docs/methods.md and docs/mass.md hold the tables of methods, and a section for each."""
+"""The pages of methods hold their tables, and a section for each method."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from energax.method import MASS_METHODS, METHODS, render_table
+from energax.method import MASS_METHODS, METHODS, MIXED_METHODS, render_table
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = {"methods.md": METHODS, "mass.md": MASS_METHODS}
+PAGES = {"methods.md": METHODS, "mass.md": MASS_METHODS, "mixed.md": MIXED_METHODS}
 TABLE = re.compile(r"<!-- methods -->\n\n(.*?)\n<!-- /methods -->", re.DOTALL)
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^(#+) (.*)$", re.MULTILINE)

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
-from energax import cli, data, model, run
+from energax import cli, model, run
 from energax.cli.common import ROWS, rows_option, run_option, seed_option
 from energax.errors import InputError
 from energax.files import check_target
@@ -51,19 +51,16 @@ class Inpaint:
             trained = model.load(self.run)
             run.check_ending(self.out, trained.schema)
             part = self._part(trained.schema)
-            table, missing = data.read_partial(self.rows)
-            rows = run.fit_rows(table, trained.schema)
-        hidden = missing.reshape(rows.shape) | part
+            rows, missing = run.read_partial(self.rows, trained.schema)
+        hidden = missing | part
         self._check(hidden)
         with stage(f"filling {len(rows)} rows"):
             key = run.make_key(self.seed)
             found = model.inpaint(trained, rows, hidden, self.steps, key=key)
-            cli.write_inpainted(
-                self.out, found.rows, hidden, missing.reshape(rows.shape), rows, trained.schema
-            )
+            cli.write_inpainted(self.out, found.rows, hidden, missing, rows, trained.schema)
         said = f"Filled {hidden.sum()} numbers of {len(rows)} rows into {self.out}, {found.words}"
         if part.any():
-            known = hidden & ~missing.reshape(rows.shape)
+            known = hidden & ~missing
             error = model.mean_squared(found.rows[known], rows[known])
             said += f"; their mean squared error is {error:.4g}"
         print(f"{said}.")

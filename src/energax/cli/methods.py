@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from energax.method import MASS_METHODS, list_methods
+from energax.method import MASS_METHODS, MIXED_METHODS, list_methods
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,6 +11,7 @@ class Methods:
 
     def __call__(self) -> None:
         groups = {"real numbers and images": list_methods(), "bits and categories": MASS_METHODS}
+        groups["tables with text or missing cells"] = MIXED_METHODS
         width = max(len(name) for group in groups.values() for name in group) + 2
         for title, group in groups.items():
             print(f"For {title}:")

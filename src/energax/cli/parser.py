@@ -124,7 +124,10 @@ def _add(parser: _Parser, leaf: Option) -> None:
         nargs = nargs or (None if required else "?")
         parser.add_argument(leaf.key, type=convert, nargs=nargs, metavar=leaf.flag)
     else:
-        parser.add_argument(leaf.flag, type=convert, nargs=nargs, dest=leaf.key, required=required)
+        # Of a flag of many values that is given twice, all count.
+        action = "extend" if nargs == "+" else "store"
+        about = {"type": convert, "nargs": nargs, "dest": leaf.key, "required": required}
+        parser.add_argument(leaf.flag, action=action, **about)
     if leaf.off is not None and leaf.negation is not None:
         parser.add_argument(leaf.negation, action="store_const", const=leaf.off, dest=leaf.key)
 

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from energax import cli, data, model, run
+from energax import cli, model, run
 from energax.cli.common import ROWS, rows_option, run_option, seed_option, steps_option
 from energax.files import check_target
 from energax.options import option
@@ -31,7 +31,7 @@ class Reconstruct:
         with stage("loading the model"):
             trained = model.load(self.run)
             model.find_generator(trained)
-            rows = run.fit_rows(data.read_rows(self.rows), trained.schema)
+            rows = run.read_rows(self.rows, trained.schema)
             run.check_ending(self.out, trained.schema)
         with stage(f"reconstructing {len(rows)} rows"):
             key = run.make_key(self.seed)

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from energax import cli, data, model, run
+from energax import cli, model, run
 from energax.cli.common import rows_option, run_option
 from energax.files import check_target
 from energax.options import option
@@ -19,7 +19,8 @@ class Score:
     run: Path = run_option()
     rows: Path = rows_option()
     out: Path = option(
-        "Where the scores go: .csv, .parquet or .npy; columns `energy` and `log_density`, nats."
+        "Where the scores go: .csv, .parquet or .npy; columns `energy` and `log_density`, nats; of "
+        "mixed columns also `unusual`, the least expected one given the others, and its `excess`."
     )
 
     def __call__(self) -> None:
@@ -27,11 +28,12 @@ class Score:
         show_stages()
         with stage("loading the model"):
             trained = model.load(self.run)
-            rows = run.fit_rows(data.read_rows(self.rows), trained.schema)
+            rows = run.read_rows(self.rows, trained.schema)
         with stage(f"scoring {len(rows)} rows"):
             scores = model.score_rows(trained, rows)
             log_z, why = model.known_log_z(trained)
             densities = None if log_z is None else scores.log_densities(log_z)
-            cli.write_scores(self.out, scores.energies.mean(axis=0), densities)
+            unusual = None if trained.schema.kinds is None else model.find_unusual(trained, rows)
+            cli.write_scores(self.out, scores.energies.mean(axis=0), densities, unusual)
         missing = "" if log_z is not None else f"; log_density is empty: {why}"
         print(f"Scored {len(rows)} rows into {self.out}{missing}.")

@@ -7,20 +7,32 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from energax.files import write_bytes
+from energax.files import guard, write_bytes
 
 Each = Float[np.ndarray, " size"]
 
 
-def write_scores(path: Path, energies: Each, log_densities: Each | None) -> None:
-    """Columns `energy` and `log_density`, nats; the second empty, in .npy NaN, for None."""
+def write_scores(
+    path: Path,
+    energies: Each,
+    log_densities: Each | None,
+    unusual: tuple[list[str], Each] | None = None,
+) -> None:
+    """Columns `energy` and `log_density`, nats; the second empty, in .npy NaN, for None.
+
+    `unusual`: of each row the column that is the least expected, and by how many nats.
+    """
+    frame = _frame(energies, log_densities)
+    if unusual is not None:
+        names = [guard(name) for name in unusual[0]]
+        frame = frame.with_columns(pl.Series("unusual", names), pl.Series("excess", unusual[1]))
     # In memory first: libraries that write by themselves hide the reason of a full disk.
     content = io.BytesIO()
     match path.suffix:
         case ".csv":
-            _frame(energies, log_densities).write_csv(content)
+            frame.write_csv(content)
         case ".parquet":
-            _frame(energies, log_densities).write_parquet(content)
+            frame.write_parquet(content)
         case _:
             empty = np.full_like(energies, np.nan)
             both = [energies, empty if log_densities is None else log_densities]

@@ -15,6 +15,8 @@ from energax.errors import InputError
 from energax.method import (
     MASS_METHODS,
     METHODS,
+    MIXED_METHODS,
+    TABLES,
     AbstractMethod,
     default_method,
     find_method,
@@ -56,7 +58,7 @@ class Train:
         "How it is trained: a name of `energax methods`, or module:Class.",
         default=None,
         metavar="NAME",
-        unset="nce; denoising-levels for large images, pcd for bits",
+        unset="nce; denoising-levels for large images, pcd for bits, columns for mixed tables",
     )
     out: Path | None = option(
         "Folder of the run; must not exist.", default=None, unset="runs/DATA-METHOD-NUMBER"
@@ -70,17 +72,27 @@ class Train:
         FRACTION,
         default=0.2,
     )
+    column: tuple[str, ...] = option(
+        "What a column of a .csv or .parquet is: number, integer, category, boolean or date.",
+        default=(),
+        metavar="NAME=KIND",
+    )
+    drop: tuple[str, ...] = option(
+        "A column of a .csv or .parquet that is left out.", default=(), metavar="NAME"
+    )
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __call__(self) -> None:
         if self.resume is not None:
             folder, rows = run.Folder(self.resume), None
         else:
-            rows = read_data(self.data, self.test_fraction)
+            rows = read_data(self.data, self.test_fraction, self.column, self.drop)
             method = choose(self.method, rows)
             check_options(self.options, method)
             chosen = replace(method.preset_for(rows), **self.options)
-            folder = run.new_run(self.data, rows, chosen, self.test_fraction, self.out)
+            reading = [w for c in self.column for w in ("--column", c)]
+            reading += [w for c in self.drop for w in ("--drop", c)]
+            folder = run.new_run(self.data, rows, chosen, self.test_fraction, self.out, reading)
         with run.hold_run(folder):
             if rows is None and not folder.finished:
                 with stage("reading the run"):
@@ -100,13 +112,26 @@ class Train:
         print(f"Report: {folder['report.html']}")
 
 
-def read_data(name: str, test_fraction: float) -> "data.Dataset":
+def read_data(
+    name: str, test_fraction: float, column: Sequence[str] = (), drop: Sequence[str] = ()
+) -> "data.Dataset":
     """A data set by its name or path, with a sign of life, and what speaks against it."""
+    kinds = dict(map(_split_kind, column))
     with stage(f"reading {name}"):
-        rows = data.load(name, test_fraction=test_fraction)
+        rows = data.load(name, test_fraction=test_fraction, columns=kinds, drop=drop)
+    if rows.kinds is not None:
+        print(data.describe_columns(rows.kinds, rows.train, rows.test))
     for caution in rows.cautions:
         print(f"Warning: {caution.text}")
     return rows
+
+
+def _split_kind(word: str) -> tuple[str, str]:
+    """The name and the kind of NAME=KIND."""
+    name, equals, kind = word.rpartition("=")
+    if not (name and equals):
+        raise InputError(f"--column {word} says no kind: give NAME=KIND, such as age=number.")
+    return name, kind
 
 
 def choose(name: str | None, rows: Any) -> type[AbstractMethod]:
@@ -128,7 +153,7 @@ def refuse_option(flag: str, method: type[AbstractMethod]) -> str:
     owners = name_owners(lambda leaf: flag in flags(leaf))
     if owners is not None:
         return f"{flag} is not an option of --method {method.name}; {owners}."
-    others = [*METHODS.values(), *MASS_METHODS.values()]
+    others = [method for table in TABLES for method in table.values()]
     every = [one for other in others for leaf in leaves(other) for one in flags(leaf)]
     rest = f": see energax train --method {method.name} --help."
     return f"There is no option {flag}{suggest(flag, own, suggest(flag, every, rest))}"
@@ -142,7 +167,7 @@ def parse(words: Sequence[str]) -> Train | None:
     own = list(leaves(Train))
     plain = [word for word in words if word not in ("-h", "--help")]
     name = _find_name(plain)
-    kinds = ("table", "image", "bits")
+    kinds = ("table", "image", "bits", "mixed")
     trees = [default_method(kind) for kind in kinds] if name is None else find_methods(name)
     method, every = trees[0], merge_leaves(trees)
     known = [flag for leaf in (*own, *every) for flag in flags(leaf)]
@@ -213,6 +238,7 @@ def render_help(source: str, name: str | None, test_fraction: float) -> str:
             "",
             *wrap(f"methods: {', '.join(METHODS)}"),
             *wrap(f"methods for bits and categories: {', '.join(MASS_METHODS)}"),
+            *wrap(f"methods for tables with text or missing cells: {', '.join(MIXED_METHODS)}"),
             "The options of a method, with the values that DATA gets:",
             "  energax train DATA --method NAME --help",
         ]

@@ -8,9 +8,13 @@ from .base import unpack_weights as unpack_weights
 from .builtin import digits as digits
 from .builtin import fashion_mnist as fashion_mnist
 from .builtin import mnist as mnist
+from .column_kinds import convert_frame as convert_frame
+from .column_kinds import make_mixed as make_mixed
 from .fasta import spell_sequences as spell_sequences
 from .fasta import write_fasta as write_fasta
 from .fetch import download as download
+from .files import is_mixed_file as is_mixed_file
+from .files import read_mixed as read_mixed
 from .files import read_partial as read_partial
 from .files import read_rows as read_rows
 from .finite import digits_binary as digits_binary
@@ -27,8 +31,13 @@ from .fit import standardise as standardise
 from .fit import to_json as to_json
 from .fit import whiten as whiten
 from .frames import check_array as check_array
+from .frames import is_frame as is_frame
 from .lattices import ising as ising
 from .lattices import potts as potts
+from .mixed import Column as Column
+from .mixed import columns_space as columns_space
+from .mixed import decode_rows as decode_rows
+from .mixed import describe_columns as describe_columns
 from .rows import Table as Table
 from .rows import check_rows as check_rows
 from .schema import Caution as Caution

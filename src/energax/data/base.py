@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, Shaped
 
+from energax.data.mixed import Column
 from energax.data.schema import Caution, Schema, make_space
 from energax.energy import AbstractDistribution
 from energax.errors import InputError
@@ -106,6 +107,7 @@ class Dataset:
         valid: rows to choose by, where the source has such a part.
         row_weights, test_weights: how much each row of a part counts, where rows are not alike.
         letters: for sequences, the letter of each state.
+        kinds: for a table of mixed columns, what each of them is; its rows are NaN in holes.
 
     Raises:
         ValueError: for labels of one part alone, of another length, or of another type; for rows
@@ -131,6 +133,7 @@ class Dataset:
     row_weights: Float[np.ndarray, " _"] | None = None
     test_weights: Float[np.ndarray, " _"] | None = None
     letters: str | None = None
+    kinds: tuple[Column, ...] | None = None
 
     def __post_init__(self):
         if self.states is not None:
@@ -156,7 +159,7 @@ class Dataset:
     @property
     def space(self) -> AbstractSpace:
         """Where an example lives."""
-        return make_space(self.shape, self.states)
+        return make_space(self.shape, self.states, self.kinds)
 
     @property
     def digest(self) -> str:
@@ -168,7 +171,7 @@ class Dataset:
         """What a model needs to know of the data, without the rows."""
         known = (self.name, self.shape, self.levels, self.columns, self.labels, self.digest)
         rest = {"cautions": self.cautions, "states": self.states, "letters": self.letters}
-        return Schema(*known, **rest)
+        return Schema(*known, **rest, kinds=self.kinds)
 
     @property
     def labelled(self) -> tuple[Labelled, Labelled]:

@@ -40,6 +40,8 @@ def find_cautions(train: Train, test: Test, table: Table) -> tuple[Caution, ...]
     if table.states is not None:
         return ()
     found = list(_find_copies(train, test, table))
+    if table.kinds is not None:
+        return (*found, *_find_counters(table))
     if table.levels is None and train.ndim == 2:
         found = [*_find_atoms(train, table), *found, *_find_counters(table)]
     return tuple(found)
@@ -74,11 +76,13 @@ def _find_atoms(train: Train, table: Table) -> Iterator[Caution]:
 def _find_counters(table: Table) -> Iterator[Caution]:
     """Columns that number the rows, in any order."""
     rows, size = table.rows, len(table.rows)
+    # A column with holes numbers nothing: its span is no number.
     span = rows.max(axis=0).astype(np.float64) - rows.min(axis=0) + 1
     names = [
         name_column(table.columns, int(index))
         for index in np.flatnonzero(span == size)
         if len(np.unique(rows[:, index])) == size and np.all(rows[:, index] % 1 == 0)
+        if table.kinds is None or table.kinds[int(index)].kind == "integer"
     ]
     if names:
         yield Caution(
@@ -97,7 +101,7 @@ def _find_copies(train: Train, test: Test, table: Table) -> Iterator[Caution]:
         yield Caution(
             f"{count} of {len(test)} test rows of {table.source} are training rows too, whose "
             "likelihood says nothing of new rows: drop rows that come twice.",
-            forbids=table.levels is None and count > LEAKED * len(test),
+            forbids=table.levels is None and table.kinds is None and count > LEAKED * len(test),
         )
 
 

@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from jaxtyping import Bool
 
 from energax.data.arrays import read_idx, read_npy, read_npz
+from energax.data.column_kinds import FRAMES, is_mixed, read_frame
 from energax.data.fasta import read_fasta
 from energax.data.images import read_images
 from energax.data.limit import check_size
@@ -115,6 +117,34 @@ def read_rows(path: str | Path, *, letters: str | None = None) -> Table:
         (3, 2)
     """
     return check_table(_read(Path(path), letters))
+
+
+def is_mixed_file(path: str | Path) -> bool:
+    """Is it a table in which cells miss, or hold other things than numbers?
+
+    Example:
+        >>> ex.data.is_mixed_file("images.npy")
+        False
+    """
+    file = Path(path)
+    return _find_ending(file) in FRAMES and file.is_file() and is_mixed(_read(file))
+
+
+def read_mixed(path: str | Path) -> pl.DataFrame:
+    """The cells of a .csv or .parquet, missing ones null: text of a .csv, else as they are.
+
+    Raises:
+        InputError: for a file of another kind, or one that is damaged.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> path = tempfile.mkdtemp() + "/a.csv"; _ = pathlib.Path(path).write_text("a,b\\nx,\\n")
+        >>> ex.data.read_mixed(path).rows()
+        [('x', None)]
+    """
+    file = Path(path)
+    _read(file)
+    return read_frame(file, _find_ending(file))
 
 
 def read_partial(path: str | Path) -> tuple[Table, Bool[np.ndarray, " size *shape"]]:

@@ -84,10 +84,24 @@ def _from_array(rows: Any, source: str) -> Table:
     return _from_columns(array.T, None, source)
 
 
+def is_frame(rows: Any) -> bool:
+    """Are these a pandas or polars frame?
+
+    Example:
+        >>> ex.data.is_frame(np.zeros((2, 2)))
+        False
+    """
+    return all(getattr(rows, part, None) is not None for part in ("columns", "to_numpy"))
+
+
+def read_loose(rows: Any, name: str = "rows") -> Table:
+    """Rows that are held in Python as a `Table`, whatever their cells hold."""
+    return _from_frame(rows, name) if is_frame(rows) else _from_array(rows, name)
+
+
 def read_array(rows: Any, name: str = "rows") -> Table:
     """Rows that are held in Python as a `Table`, checked as those of a file are."""
-    is_frame = all(getattr(rows, part, None) is not None for part in ("columns", "to_numpy"))
-    return check_table(_from_frame(rows, name) if is_frame else _from_array(rows, name))
+    return check_table(read_loose(rows, name))
 
 
 def check_array(

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from energax.data.cells import name_column, to_reals
+from energax.data.mixed import Column
 from energax.errors import InputError
 
 TRAINED = "the model was trained on"
@@ -26,6 +27,7 @@ class Table:
         states: of bits and categories, where it is known.
         letters: for sequences, the letter of each state.
         whole: the format of the file holds bits and categories only.
+        kinds: of mixed columns, what each of them is; NaN stands for a missing cell.
 
     Example:
         >>> table = ex.data.Table(np.zeros((3, 2), np.float32), ("a", "b"), None, "points.csv")
@@ -42,6 +44,7 @@ class Table:
     states: int | None = None
     letters: str | None = None
     whole: bool = False
+    kinds: tuple[Column, ...] | None = None
 
 
 def make_table(
@@ -62,7 +65,7 @@ def make_table(
 
 def check_table(table: Table) -> Table:
     """The same with real numbers in float32. Raises InputError where a cell holds none."""
-    if table.levels is not None or table.states is not None:
+    if table.levels is not None or table.states is not None or table.kinds is not None:
         return table
     rows = to_reals(table.rows, table.columns, table.source, table.unreadable)
     return dataclasses.replace(table, rows=rows)

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from energax import space
+from energax.data.mixed import Column, columns_space
 from energax.errors import InputError
 from energax.space import AbstractSpace, Reals
 
@@ -39,6 +40,7 @@ class Schema:
         cautions: what in the rows speaks against a density.
         states: for bits and categories, how many values a site has; None for all else.
         letters: for sequences, the letter of each state; None for all else.
+        kinds: for tables of mixed columns, what each of them is; None for all else.
 
     Example:
         >>> schema = ex.data.two_moons(train=20, test=10).schema
@@ -55,11 +57,12 @@ class Schema:
     cautions: tuple[Caution, ...] = ()
     states: int | None = None
     letters: str | None = None
+    kinds: tuple[Column, ...] | None = None
 
     @property
     def space(self) -> AbstractSpace:
         """Where an example lives."""
-        return make_space(self.shape, self.states)
+        return make_space(self.shape, self.states, self.kinds)
 
     @property
     def forbidden(self) -> str | None:
@@ -71,29 +74,34 @@ class Schema:
         """A record that `json.dumps` takes and `from_dict` reads back."""
         columns = None if self.columns is None else list(self.columns)
         cautions = [dataclasses.asdict(caution) for caution in self.cautions]
+        kinds = None if self.kinds is None else [kind.to_dict() for kind in self.kinds]
         plain = {"shape": list(self.shape), "columns": columns, "cautions": cautions}
-        return dataclasses.asdict(self) | plain
+        return dataclasses.asdict(self) | plain | {"kinds": kinds}
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "Schema":
         """The schema that `to_dict` recorded. Raises InputError for a record that is not one."""
         fields = {field.name for field in dataclasses.fields(cls)}
-        record = {"cautions": [], "states": None, "letters": None} | record
+        record = {"cautions": [], "states": None, "letters": None, "kinds": None} | record
         if set(record) != fields:
             wrong = ", ".join(sorted(set(record) ^ fields))
             raise InputError(f"The record of a schema is damaged: {wrong} is missing or unknown.")
-        columns = record["columns"]
+        columns, kinds = record["columns"], record["kinds"]
         try:
             shape = tuple(int(length) for length in record["shape"])
             names = None if columns is None else tuple(str(column) for column in columns)
             cautions = tuple(Caution(**caution) for caution in record["cautions"])
+            known = None if kinds is None else tuple(Column.from_dict(kind) for kind in kinds)
         except (TypeError, ValueError) as error:
             raise InputError(f"The record of a schema is damaged: {error}.") from error
-        return cls(**(record | {"shape": shape, "columns": names, "cautions": cautions}))
+        plain = {"shape": shape, "columns": names, "cautions": cautions, "kinds": known}
+        return cls(**(record | plain))
 
 
-def make_space(shape: tuple[int, ...], states: int | None) -> AbstractSpace:
-    """Bits or categories of that many states, real numbers for None.
+def make_space(
+    shape: tuple[int, ...], states: int | None, kinds: tuple[Column, ...] | None = None
+) -> AbstractSpace:
+    """Bits or categories of that many states, mixed columns of those kinds, else real numbers.
 
     Raises InputError for a number of states that no space has.
 
@@ -101,6 +109,8 @@ def make_space(shape: tuple[int, ...], states: int | None) -> AbstractSpace:
         >>> ex.data.make_space((4,), 2)
         Bits(shape=(4,))
     """
+    if kinds is not None:
+        return columns_space(kinds)
     if states is None:
         return Reals(shape)
     return space.from_dict({"shape": shape, "states": states})

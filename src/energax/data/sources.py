@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ from jaxtyping import Int
 from energax.data.base import Dataset
 from energax.data.builtin import digits, fashion_mnist, mnist
 from energax.data.cautions import find_cautions
+from energax.data.column_kinds import convert_frame, is_mixed, make_mixed
 from energax.data.columns import check_columns
-from energax.data.files import read_rows
+from energax.data.files import is_mixed_file, read_mixed, read_rows
 from energax.data.finite import digits_binary, dna, jester, mnist_binary, nltcs, plants, rna
-from energax.data.frames import read_array
+from energax.data.frames import is_frame, read_array, read_loose
+from energax.data.mixed import Column
 from energax.data.rows import Table, check_levels, check_rows
 from energax.data.states import States, set_states
 from energax.data.toys import checkerboard, eight_gaussians, rings, two_moons
@@ -68,7 +71,7 @@ def _split(
     train, test = (table.rows[part] for part in places)
     if test_fraction > 0 and not (len(train) and len(test)):
         raise InputError(f"{table.source}: both `train` and `test` need rows; one has none.")
-    if table.levels is None and table.states is None and train.ndim == 2:
+    if train.ndim == 2 and (table.levels, table.states, table.kinds) == (None, None, None):
         check_columns(train, table)
     each = (None, None) if labels is None else tuple(labels[part] for part in places)
     return Dataset(
@@ -82,6 +85,7 @@ def _split(
         cautions=find_cautions(train, test, table),
         states=table.states,
         letters=table.letters,
+        kinds=table.kinds,
     )
 
 
@@ -100,6 +104,9 @@ def load(
     test_fraction: float = 0.2,
     states: States = "auto",
     letters: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    drop: Sequence[str] = (),
+    kinds: tuple[Column, ...] | None = None,
 ) -> Dataset:
     """Load the built-in data set of that name, or the rows of the file or image folder at a path.
 
@@ -108,7 +115,8 @@ def load(
     By itself, a file is bits where it holds nothing but 0 and 1, whatever its shape; a table is
     categories where it holds nothing but whole numbers from 0 to 19 at most, in five rows or more
     for each of them; a .data file is always one of the two; a .fasta file is aligned sequences,
-    categories with a letter each. All else is real numbers, or images.
+    categories with a letter each. A .csv or .parquet in which cells are missing, or hold text or
+    dates, has mixed columns. All else is real numbers, or images.
 
     Args:
         test_fraction: the share of the rows of a file to test on, by a fixed permutation. A .npz
@@ -117,6 +125,10 @@ def load(
             images; "auto" by the rule above.
         letters: the alphabet of a .fasta file, the gap first; unless given, that of DNA, RNA or
             proteins, as its letters are.
+        columns: what columns are, by name: number, integer, category, boolean or date. Where some
+            are given, or some to `drop`, the table has mixed columns.
+        drop: columns that are left out.
+        kinds: what all columns are, of a table that was read before.
 
     Raises:
         InputError: for an unknown name, rows that cannot be used, fewer than 10 rows, or
@@ -128,10 +140,15 @@ def load(
         ((1500, 8, 8), 17, 10)
     """
     _check_fraction(test_fraction)
-    if name in _BUILT_IN:
+    mixed = bool(columns or drop) or kinds is not None
+    if name in _BUILT_IN and not mixed:
         return _check_built_in(_BUILT_IN[name](), states, letters)
     if not os.path.exists(name):
         raise _unknown(name)
+    if mixed or (states == "auto" and letters is None and is_mixed_file(name)):
+        source = os.path.basename(name)
+        found = make_mixed(read_mixed(name), source, kinds=columns, drop=drop, known=kinds)
+        return _split(found, test_fraction)
     return _split(set_states(read_rows(name, letters=letters), states), test_fraction)
 
 
@@ -195,7 +212,8 @@ def from_rows(
 
     Args:
         train, test: arrays, nested lists, or pandas or polars frames. uint8 arrays of rank 3 or
-            more are images of 256 levels; all else becomes float32.
+            more are images of 256 levels; all else becomes float32. A frame with missing cells,
+            text or dates, and no `test`, has mixed columns.
         name: of the data set, and what messages call the rows.
         test_fraction: the share of `train` to test on where `test` is not given; 0 for none.
         levels: for rows of whole numbers 0..levels-1 of which a density is wanted, how many.
@@ -220,6 +238,9 @@ def from_rows(
         raise ValueError("`test_labels` must be given if and only if `test` and `labels` are.")
     if levels is not None and states not in ("auto", None):
         raise ValueError("`levels` are of images and counts, `states` of categories: give one.")
+    plain = test is None and labels is None and levels is None and states == "auto"
+    if plain and is_frame(train) and is_mixed(read_loose(train, name)):
+        return _split(make_mixed(convert_frame(train, name), name), test_fraction)
     table = _table_of(train, levels, name)
     found = [] if labels is None else [_check_labels("labels", labels, len(table.rows))]
     if test is not None:

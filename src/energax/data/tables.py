@@ -111,12 +111,11 @@ def _read_column(cells: pl.Series) -> tuple[pl.Series, str | None]:
     return numbers, describe_text(cells[row], row + 1, int(text.sum()))
 
 
-def read_csv(path: Path) -> Read:
-    """A table whose cells are separated by commas, semicolons or tabs.
+def read_cells(path: Path) -> tuple[pl.DataFrame, tuple[str, ...] | None]:
+    """The cells of a CSV as text, separated by commas, semicolons or tabs, and its names.
 
     The first line names the columns, unless all its cells are numbers: then there are no names.
-    True and false count as 1 and 0. Raises InputError for ragged lines, two columns of one name, or
-    no rows.
+    Raises InputError for ragged lines, two columns of one name, or no rows.
     """
     try:
         text = unpack(path).decode("utf-8-sig").rstrip("\r\n")
@@ -135,10 +134,16 @@ def read_csv(path: Path) -> Read:
         raise InputError(f"{path.name} cannot be read as CSV: {error}.") from error
     if not len(cells):
         raise InputError(f"{path.name} has no rows: it needs at least one below its header.")
+    return cells, None if names is None else tuple(names)
+
+
+def read_csv(path: Path) -> Read:
+    """A table of numbers, as `read_cells` reads it. True and false count as 1 and 0."""
+    cells, names = read_cells(path)
     found = [_read_column(column) for column in cells]
     return Read(
         pl.DataFrame([numbers for numbers, _ in found]).fill_null(np.nan).to_numpy(),
-        None if names is None else tuple(names),
+        names,
         {index: fault for index, (_, fault) in enumerate(found) if fault is not None},
     )
 

@@ -7,6 +7,13 @@ from .baseline import fit_baselines as fit_baselines
 from .bennett import bennett_ratio as bennett_ratio
 from .chain import Health as Health
 from .chain import health as health
+from .columns import ColumnScore as ColumnScore
+from .columns import Prediction as Prediction
+from .columns import predict_boosted as predict_boosted
+from .columns import predict_columns as predict_columns
+from .columns import predict_linear as predict_linear
+from .columns import predict_marginals as predict_marginals
+from .columns import score_column as score_column
 from .conformal import conformal_p_values as conformal_p_values
 from .conformal import reject as reject
 from .detect import Detection as Detection

@@ -10,9 +10,11 @@ from energax.energy import (
     AbstractEnergy,
     BernoulliRBM,
     CategoricalRBM,
+    ColumnMixture,
     IndependentSites,
     draws,
 )
+from energax.evaluate.column_problem import ColumnProblem
 from energax.evaluate.ends import Annealing
 from energax.evaluate.hamilton import RealProblem
 from energax.evaluate.layers import LayerProblem
@@ -61,8 +63,8 @@ def annealed_log_z(
     the energy and a mixture fitted to the settled rows must give the same log Z.
 
     Real numbers are moved by Hamiltonian steps, bits and categories by adjusted discrete Langevin
-    steps, a restricted Boltzmann machine on a base of independent sites by Gibbs sampling of its
-    two layers in turn, and all by jumps to base draws besides.
+    steps, mixed columns by Gibbs sweeps, a restricted Boltzmann machine on a base of independent
+    sites by Gibbs sampling of its two layers in turn, and all by jumps to base draws besides.
 
     Args:
         base: its log Z is known; the nearer to the energy, the better.
@@ -128,6 +130,8 @@ def make_problem(base: AbstractDistribution, energy: AbstractEnergy) -> Abstract
     finite = isinstance(space, AbstractFinite) or isinstance(base.space, AbstractFinite)
     if finite and base.space != space:
         raise ValueError(f"`base` and `energy` must have one space; got {base.space} and {space}.")
+    if isinstance(base, ColumnMixture):
+        return ColumnProblem(LinearPath(base, energy), energy, base)
     match energy, base, space:
         case ((BernoulliRBM() | CategoricalRBM()), IndependentSites(), _):
             return LayerProblem(energy, base)

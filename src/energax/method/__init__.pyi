@@ -6,10 +6,13 @@ from .chain import TrainingChain as TrainingChain
 from .groundwork import Groundwork as Groundwork
 from .kind import KINDS as KINDS
 from .kind import MASS_KINDS as MASS_KINDS
+from .kind import MIXED_KINDS as MIXED_KINDS
 from .kind import Kind as Kind
 from .kind import kind_of as kind_of
 from .table import MASS_METHODS as MASS_METHODS
 from .table import METHODS as METHODS
+from .table import MIXED_METHODS as MIXED_METHODS
+from .table import TABLES as TABLES
 from .table import default_method as default_method
 from .table import find_method as find_method
 from .table import find_methods as find_methods

@@ -3,13 +3,16 @@
 import math
 from typing import Any, Literal, Protocol, runtime_checkable
 
-Kind = Literal["plane", "table", "small image", "image", "bits", "categories"]
+Kind = Literal["plane", "table", "small image", "image", "bits", "categories", "mixed"]
 
 KINDS: tuple[Kind, ...] = ("plane", "table", "small image", "image")
 """Of real numbers, and of images."""
 
 MASS_KINDS: tuple[Kind, ...] = ("bits", "categories")
 """Of whole numbers with a mass function."""
+
+MIXED_KINDS: tuple[Kind, ...] = ("mixed",)
+"""Of tables with numbers and categories, in which cells may be missing."""
 
 SMALL = 256
 """Up to this many axes a full covariance matrix and a plain network are the better tools."""
@@ -41,13 +44,15 @@ class Rows(Protocol):
 def kind_of(rows: Rows) -> Kind:
     """The kind of a data set, or of its schema.
 
-    Bits and categories have kinds of their own. Arrays of whole numbers up to `SMALL` axes are
-    small images, other arrays images; vectors up to `PLANE` numbers are the plane, longer ones
-    tables.
+    Bits, categories and mixed columns have kinds of their own. Arrays of whole numbers up to
+    `SMALL` axes are small images, other arrays images; vectors up to `PLANE` numbers are the plane,
+    longer ones tables.
     """
     for kind in MASS_KINDS:
         if rows.space.name == kind:
             return kind
+    if rows.space.name == "columns":
+        return "mixed"
     dim = math.prod(rows.shape)
     if len(rows.shape) > 1:
         return "small image" if dim <= SMALL and rows.levels is not None else "image"

@@ -63,6 +63,8 @@ class Training:
                 return cls(steps=2000, batch_size=64, chunk_steps=10, checkpoint_every=100)
             case "bits" | "categories":
                 return cls(steps=4000, batch_size=128)
+            case "mixed":
+                return cls(steps=2000, batch_size=128)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,6 +220,8 @@ class Adam:
                 return cls(weight_decay=1.0)
             case "image":
                 return cls(learning_rate=5e-4)
+            case "mixed":
+                return cls(learning_rate=3e-3)
         return cls()
 
 

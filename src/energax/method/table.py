@@ -1,4 +1,4 @@
-"""The only list of methods: those for real numbers, and those for bits and categories."""
+"""The only list of methods: for real numbers, for bits and categories, for mixed columns."""
 
 import importlib
 import importlib.metadata
@@ -8,6 +8,7 @@ from typing import Any
 
 from energax.errors import InputError
 from energax.method import (
+    columns,
     contrast,
     denoising,
     dual,
@@ -23,7 +24,7 @@ from energax.method import (
     teaching,
 )
 from energax.method.base import AbstractMethod
-from energax.method.kind import MASS_KINDS
+from energax.method.kind import MASS_KINDS, MIXED_KINDS
 from energax.options import Option, leaves
 from energax.suggest import suggest
 
@@ -96,15 +97,23 @@ MASS_METHODS: dict[str, type[AbstractMethod]] = {
 }
 """For bits and categories, likewise."""
 
+MIXED_METHODS: dict[str, type[AbstractMethod]] = {
+    method.name: method for method in (columns.ColumnRanking,)
+}
+"""For tables of mixed columns, likewise."""
+
+TABLES = (METHODS, MASS_METHODS, MIXED_METHODS)
+"""All of them: a name may stand in several."""
+
 
 def find_methods(name: str) -> list[type[AbstractMethod]]:
-    """The methods of a name: that for real numbers, that for bits and categories, or both.
+    """The methods of a name: for real numbers, for bits and categories, for mixed columns.
 
-    One of `METHODS` and `MASS_METHODS`, of an entry point, or `module:Class`: other packages add
+    Those of `TABLES`, of an entry point, or `module:Class`: other packages add
     methods by an entry point of the group `energax.methods`, or a user names the class itself.
     Raises InputError for a name that is none.
     """
-    own = [table[name] for table in (METHODS, MASS_METHODS) if name in table]
+    own = [table[name] for table in TABLES if name in table]
     if own:
         return own
     if ":" in name:
@@ -112,7 +121,7 @@ def find_methods(name: str) -> list[type[AbstractMethod]]:
     found = _entry_points()
     if name in found:
         return [_check_method(found[name].load(), name)]
-    known = [*METHODS, *MASS_METHODS, *found]
+    known = [*(own for table in TABLES for own in table), *found]
     raise InputError(
         f"--method {name} is unknown{suggest(name, known, ': `energax methods` lists all.')}"
     )
@@ -138,6 +147,8 @@ def find_method(name: str, rows: Any = None) -> type[AbstractMethod]:
 
 def method_table(rows: Any) -> dict[str, type[AbstractMethod]]:
     """The table of methods for the space of rows."""
+    if rows.space.name == "columns":
+        return MIXED_METHODS
     return MASS_METHODS if rows.space.name in MASS_KINDS else METHODS
 
 
@@ -148,7 +159,7 @@ def list_methods() -> dict[str, type[AbstractMethod]]:
 
 def spell_method(method: type[AbstractMethod]) -> str:
     """The name by which `find_method` finds a method again."""
-    if method in (METHODS.get(method.name), MASS_METHODS.get(method.name)):
+    if method in [table.get(method.name) for table in TABLES]:
         return method.name
     own = f"{method.__module__}:{method.__qualname__}"
     return next((name for name, point in _entry_points().items() if point.value == own), own)
@@ -156,7 +167,7 @@ def spell_method(method: type[AbstractMethod]) -> str:
 
 def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
     points = importlib.metadata.entry_points(group=ENTRY_POINTS)
-    taken = METHODS.keys() | MASS_METHODS.keys()
+    taken = {name for table in TABLES for name in table}
     return {point.name: point for point in points if point.name not in taken}
 
 
@@ -185,8 +196,11 @@ def _check_method(found: Any, name: str) -> type[AbstractMethod]:
 def default_method(kind: str) -> type[AbstractMethod]:
     """What is trained where no method is named.
 
-    pcd on bits and categories, denoising-levels on images, nce on all else.
+    pcd on bits and categories, denoising-levels on images, columns on mixed columns, nce on all
+    else.
     """
+    if kind in MIXED_KINDS:
+        return MIXED_METHODS["columns"]
     if kind in MASS_KINDS:
         return MASS_METHODS["pcd"]
     return METHODS["denoising-levels" if kind == "image" else "nce"]
@@ -199,7 +213,7 @@ def name_owners(is_meant: Callable[[Option], bool]) -> str | None:
         >>> ex.method.name_owners(lambda option: option.key == "radius")
         'dual has it'
     """
-    every = [*METHODS.items(), *MASS_METHODS.items()]
+    every = [item for table in TABLES for item in table.items()]
     owners = [name for name, method in every if any(map(is_meant, leaves(method)))]
     owners = list(dict.fromkeys(owners))
     if not owners:

@@ -1,6 +1,11 @@
 """What can a trained model do?"""
 
 from .base import Model as Model
+from .columns import check_columns as check_columns
+from .columns import find_unusual as find_unusual
+from .columns import impute as impute
+from .columns import measure_surprise as measure_surprise
+from .columns import show_rows as show_rows
 from .fitting import fit as fit
 from .inpainting import Inpainted as Inpainted
 from .inpainting import inpaint as inpaint

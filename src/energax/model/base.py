@@ -116,10 +116,8 @@ class Model:
         """The score d log p / dx of each row in model units, which needs no log Z."""
         return room.score_gradient(self, rows)
 
-    def sample(
-        self, count: int, *, key: PRNGKeyArray, by: Source = "energy"
-    ) -> Shaped[np.ndarray, " count *shape"]:
-        """New rows.
+    def sample(self, count: int, *, key: PRNGKeyArray, by: Source = "energy") -> Any:
+        """New rows: an array; of mixed columns a polars frame, null in missing cells.
 
         Args:
             count: How many.
@@ -130,13 +128,31 @@ class Model:
 
         Raises InputError for a generator that the model has not.
         """
-        return room.sample_rows(self, count, by=by, key=key).rows
+        return room.show_rows(self, room.sample_rows(self, count, by=by, key=key).rows)
 
     def inpaint(
         self, rows: Any, hidden: Bool[np.ndarray, " size *shape"], *, key: PRNGKeyArray
-    ) -> Rows:
-        """Rows with the `hidden` numbers drawn from p(hidden | known), one sample for each row."""
-        return room.inpaint(self, room.check_rows(self, rows, hidden), hidden, key=key).rows
+    ) -> Any:
+        """Rows with the `hidden` numbers drawn from p(hidden | known), one sample for each row.
+
+        An array; of mixed columns a polars frame.
+        """
+        found = room.inpaint(self, room.check_rows(self, rows, hidden), hidden, key=key)
+        return room.show_rows(self, found.rows)
+
+    def impute(self, rows: Any, *, key: PRNGKeyArray) -> Any:
+        """Rows of mixed columns with every missing cell drawn from p(missing | known): a frame.
+
+        Raises InputError for a model of other rows.
+        """
+        return room.show_rows(self, room.impute(self, rows, key=key))
+
+    def measure_surprise(self, rows: Any) -> Float[np.ndarray, " size columns"]:
+        """-log p(cell given the rest of its row), nats, of mixed columns; NaN where missing.
+
+        Raises InputError for a model of other rows.
+        """
+        return room.measure_surprise(self, rows)
 
     def encode(self, rows: Any, *, key: PRNGKeyArray) -> Float[Array, " size latent"]:
         """Latent vectors of rows: the encoder's mean, refined by the chain of training.

@@ -55,6 +55,7 @@ MODEL = {
         "cautions?": list_of(CAUTION),
         "states?": optional(whole(at_least(2))),
         "letters?": optional(TEXT),
+        "kinds?": optional(list_of(OBJECT)),
     },
     "energy": optional(TEXT),
 }

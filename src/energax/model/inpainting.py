@@ -17,6 +17,7 @@ from energax.errors import Diverged
 from energax.learner import TeachingPlayers
 from energax.method import build
 from energax.model.base import Model
+from energax.model.columns import inpaint_columns
 from energax.model.mass import inpaint_mass
 from energax.model.players import apply_each, find_generator
 from energax.model.sampling import LEAPS, STEPS, decode_rows, make_hmc
@@ -56,11 +57,14 @@ def inpaint(
     generator at draws of the base.
 
     Where the transform mixes the numbers of a row, chains move along what the known ones leave free
-    in model units: the distribution is the same. Bits and categories are filled by Gibbs sweeps.
+    in model units: the distribution is the same. Bits, categories and mixed columns are filled by
+    Gibbs sweeps.
     Raises Diverged for chains that run off.
     """
     if model.schema.states is not None:
         return Inpainted(*inpaint_mass(model, rows, hidden, steps, key=key))
+    if model.schema.kinds is not None:
+        return Inpainted(*inpaint_columns(model, rows, hidden, steps, key=key))
     players = find_generator(model) if model.method.generates else None
     spread, born, adapt, walk = jax.random.split(key, 4)
     blank = np.asarray(model.transform.decode(jnp.zeros(rows.shape[1:])))

@@ -16,6 +16,7 @@ from energax.evaluate import Likelihood, LogZ
 from energax.method import build
 from energax.model import baselines
 from energax.model.base import Model
+from energax.model.columns import estimate_columns_log_z, measure_chains, measure_columns
 from energax.model.learning import judge_learning
 from energax.model.mass import (
     estimate_mass_log_z,
@@ -119,6 +120,9 @@ def measure(
     if rows is not None and train is None and rows.row_weights is not None:
         known = Weighted(rows.train, rows.row_weights)
     record["baselines"] = _baselines(model, known if compare else None, tested, each, weights)
+    if model.schema.kinds is not None:
+        with stage("predicting columns"):
+            record |= measure_columns(model, known if compare else None, tested)
     record |= judge_learning(record)
     if truth is not None:
         record["true_distribution"] = baselines.measure_distribution(truth, tested)
@@ -128,6 +132,8 @@ def measure(
 
 
 def _quality(model: Model, rows: Rows, truth: Any, found: Samples, weights: Any) -> dict[str, Any]:
+    if model.schema.kinds is not None:
+        return measure_chains(model, rows, found)
     if model.schema.states is None:
         return measure_quality(model, rows, truth, found)
     about = found.acceptance, found.sampler
@@ -155,6 +161,8 @@ def estimate_log_z(
         rows: Where mass should be, in the user's units, such as training rows; None where there are
             none.
     """
+    if model.schema.kinds is not None:
+        return estimate_columns_log_z(model, rows, particles=particles, level=level, key=key)
     if model.schema.states is not None:
         known = None if rows is None else check_rows(model, rows)
         return estimate_mass_log_z(model, known, particles=particles, level=level, key=key)
@@ -196,7 +204,7 @@ def _baselines(
             inputs, own = unpack_weights(train)
             known = check_rows(model, inputs)
             found = measure_mass_baselines(model, (known, own), (test, weights), each)
-    elif train is not None and baselines.fits(model.schema.shape):
+    elif train is not None and model.schema.kinds is None and baselines.fits(model.schema.shape):
         with stage("fitting baselines"):
             known = check_rows(model, train)
             found = baselines.measure_baselines(known, test, model.schema.levels, each)

@@ -26,6 +26,7 @@ EVALUATION = {
         "effective_rows?": number(),
     },
     "baselines": {"*": FIGURE | {"setting?": TEXT, "difference?": FIGURE}},
+    "columns?": {"*": {"*": {"*": FIGURE}}},
     "learning?": TEXT,
     "chain_verdict": TEXT,
     "chain_sampler": TEXT,

@@ -13,6 +13,7 @@ from energax.errors import Diverged, InputError
 from energax.learner import TeachingPlayers
 from energax.method.chain import NoisePath
 from energax.model.base import Model, Source
+from energax.model.columns import draw_columns, round_rows
 from energax.model.mass import draw_mass
 from energax.model.players import apply_each, check_finite, find_generator, generate
 from energax.network import NoisyGenerator
@@ -84,6 +85,8 @@ def sample_rows(model: Model, count: int, *, by: Source = "energy", key: PRNGKey
 
 def decode_rows(model: Model, x: Shaped[Array, " count *shape"]) -> Shaped[np.ndarray, "..."]:
     """Rows in the user's units, of rows in model units."""
+    if model.schema.kinds is not None:
+        return round_rows(model, x)
     return np.asarray(jax.vmap(model.transform.decode)(x))
 
 
@@ -94,10 +97,12 @@ def sample_chains(model: Model, count: int, *, key: PRNGKeyArray) -> Samples:
     exact but for what is left of the start. One trained cold, or by short runs, is sampled as it
     was trained: by its own Langevin steps, as many as a chain of training lives, from where those
     started: at samples of its generator, or at draws of the base. Raises Diverged for samples that
-    are not finite. Bits and categories have samplers of their own.
+    are not finite. Bits, categories and mixed columns have samplers of their own.
     """
     if model.schema.states is not None:
         return Samples(*draw_mass(model, count, key=key))
+    if model.schema.kinds is not None:
+        return Samples(*draw_columns(model, count, key=key))
     path = model.method.noise_path(model.base)
     if path is not None:
         return _from_noise(model, path, count, key=key)

@@ -12,6 +12,7 @@ from energax.energy import Energy, score
 from energax.errors import InputError
 from energax.method import build
 from energax.model.base import Model
+from energax.model.columns import check_columns
 from energax.model.players import apply_each
 
 DEQUANTISATIONS = 16
@@ -37,6 +38,8 @@ def check_rows(model: Model, rows: Any, hidden: Bool[np.ndarray, "..."] | None =
 
     What they hold where they are `hidden` is not read.
     """
+    if model.schema.kinds is not None:
+        return check_columns(model, rows, filled=hidden is not None)
     if hidden is not None:
         rows = _blank(np.asarray(rows), hidden)
     schema = model.schema

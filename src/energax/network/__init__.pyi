@@ -5,6 +5,8 @@ from .encoder import Encoder as Encoder
 from .generator import ArrayMLP as ArrayMLP
 from .generator import NoisyGenerator as NoisyGenerator
 from .input_transform import InputTransform as InputTransform
+from .interactions import Interactions as Interactions
+from .interactions import SpreadNumbers as SpreadNumbers
 from .latent import ConvEncoder as ConvEncoder
 from .latent import ConvGenerator as ConvGenerator
 from .mlp import MLP as MLP

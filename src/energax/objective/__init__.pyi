@@ -3,6 +3,7 @@
 from .base import AbstractMemoryless as AbstractMemoryless
 from .base import AbstractObjective as AbstractObjective
 from .base import Aux as Aux
+from .columns import ColumnRanking as ColumnRanking
 from .contrast import ConditionalNoiseContrastiveEstimation as ConditionalNoiseContrastiveEstimation
 from .contrast import Divergence as Divergence
 from .contrast import NoiseContrastiveEstimation as NoiseContrastiveEstimation

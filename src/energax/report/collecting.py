@@ -71,7 +71,7 @@ def collect_results(
     """
     known = rows.train if rows is not None else train
     known = None if known is None else room.check_rows(model, known)
-    plane = measured.test.shape[1:] == (2,) and model.schema.states is None
+    plane = measured.test.shape[1:] == (2,) and model.schema.space.name == "reals"
     log_z = measured.record.get("log_z", {}).get("value")
     truth = rows.distribution if rows is not None and plane else None
     schema = model.schema
@@ -95,6 +95,7 @@ def collect_results(
         states=schema.states,
         couplings=find_couplings(model.energy),
         columns=schema.columns,
+        kinds=schema.kinds,
         model_density=grid_model(model, measured.test, log_z or 0.0) if plane else None,
         exact_density=None if truth is None else grid_distribution(truth, measured.test),
         generator=collect_generator(model, measured.test) if model.method.generates else None,

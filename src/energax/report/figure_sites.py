@@ -1,7 +1,7 @@
 """Figures of bits and categories: rows, frequencies of sites and of pairs, and couplings."""
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -62,13 +62,22 @@ def embed(rows: Rows, states: int) -> Float[np.ndarray, " size numbers"]:
 def draw_frequencies(test: Rows, draws: Rows, states: int) -> list[Picture]:
     """Frequencies of states and covariances of pairs: draws against test rows."""
     x, y = embed(test, states), embed(draws, states)
-    sites = np.arange(x.shape[1]) // (1 if states == 2 else states)
+    return draw_scatters(x, y, np.arange(x.shape[1]) // (1 if states == 2 else states))
+
+
+def draw_scatters(
+    x: Float[np.ndarray, " test numbers"],
+    y: Float[np.ndarray, " draws numbers"],
+    sites: Int[np.ndarray, " numbers"],
+) -> list[Picture]:
+    """Means of embedded rows, and covariances of numbers that belong to two sites: draws against
+    test rows."""
     step = max(1, int(np.ceil(x.shape[1] / 600)))
     first, second = (np.cov(part[:, ::step], rowvar=False) for part in (x, y))
     apart = np.triu(sites[::step, None] != sites[None, ::step], 1)
     pairs = np.stack([first[apart], second[apart]])
     pairs = pairs[:, :: max(1, pairs.shape[1] // DOTS)]
-    noise = 1 / np.sqrt(min(len(test), len(draws)))
+    noise = 1 / np.sqrt(min(len(x), len(y)))
     return [
         _scatter(
             "Frequencies of single states",

@@ -7,6 +7,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from energax.errors import InputError
+from energax.report.columns_section import draw_columns, list_lines, list_rows
 from energax.report.figure import Picture
 from energax.report.figure_curves import draw_curves, metric_names
 from energax.report.figure_energies import MEANING, draw_histograms, draw_traces
@@ -45,7 +46,7 @@ LADDER = (
     "rate_scale",
 )
 """Metrics of a ladder of chains, in the order of their curves."""
-SHOWN_ABOVE = ("test_log_likelihood", "baselines", "true_distribution", "learning")
+SHOWN_ABOVE = ("test_log_likelihood", "baselines", "true_distribution", "learning", "columns")
 TEMPLATES = Environment(
     loader=PackageLoader("energax", "report"),
     autoescape=True,
@@ -58,6 +59,8 @@ TEMPLATES = Environment(
 def draw_samples(results: RunResults) -> tuple[str, list[tuple[str, list[Picture]]]]:
     """The figures that fit the shape of a row: a lead sentence, and figures by layout."""
     test, draws = results.test, results.draws
+    if results.kinds is not None:
+        return draw_columns(results, results.kinds)
     if results.states is not None:
         return draw_sites(results, results.states)
     if is_image(results.shape):
@@ -140,8 +143,21 @@ def _draw_figures(results: RunResults) -> dict[str, Any]:
         "chains": None if chains is None else draw_traces(chains, results.thin, known),
         "curves": draw_curves(results.metrics, results.meanings, _training_metrics(results)),
         "generator": describe_generator(results),
+        "columns": _describe_columns(results),
         "ladder": draw_curves(results.metrics, results.meanings, _ladder_metrics(results), "rung"),
     }
+
+
+def _describe_columns(results: RunResults) -> dict[str, Any] | None:
+    """The section on mixed columns; None for rows of another kind."""
+    if results.kinds is None:
+        return None
+    tables = [
+        (title, list_rows(rows, results.kinds))
+        for title, rows in (("Draws", results.draws), ("Test rows", results.test))
+    ]
+    names = [kind.name for kind in results.kinds]
+    return {"lines": list_lines(results.evaluation), "tables": tables, "names": names}
 
 
 def _training_metrics(results: RunResults) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from energax.data import Column
 from energax.errors import InputError
 from energax.report.generator_results import GeneratorResults
 
@@ -51,6 +52,11 @@ class Density:
             raise InputError("`log_density` holds NaN or infinity, or is zero density everywhere.")
 
 
+def _is_cell(rows: np.ndarray) -> np.ndarray:
+    """Is it a number, or missing?"""
+    return ~np.isinf(rows)
+
+
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class RunResults:
     """Everything that the page of one run shows; the page names every part that is absent.
@@ -81,6 +87,7 @@ class RunResults:
         states: number of values of a site, for bits and categories; None for all else.
         couplings: strength of the coupling of each pair of sites, for an energy of pairs.
         columns: names of the columns of a table.
+        kinds: for mixed columns, what each of them is; then NaN stands for a missing cell.
         model_density: the learned density, in the plane.
         exact_density: the density that the data were drawn from, in the plane.
         meanings: explanations of numbers that the page does not know.
@@ -115,6 +122,7 @@ class RunResults:
     states: int | None = None
     couplings: Float[np.ndarray, " sites sites"] | None = None
     columns: Sequence[str] | None = None
+    kinds: Sequence[Column] | None = None
     model_density: Density | None = None
     exact_density: Density | None = None
     meanings: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -151,7 +159,8 @@ class RunResults:
         if len(self.test) == 0:
             raise InputError("`test` has no rows: there is nothing to compare the model with.")
         for name, rows in (("train", self.train), ("test", self.test)):
-            if rows is not None and not np.all(np.isfinite(rows)):
+            fine = np.isfinite if self.kinds is None else _is_cell
+            if rows is not None and not np.all(fine(rows)):
                 raise InputError(f"`{name}` holds NaN or infinity; real rows must be finite.")
 
     @property

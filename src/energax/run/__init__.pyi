@@ -14,8 +14,9 @@ from .hold import hold_run as hold_run
 from .reporting import write_report as write_report
 from .rows import WRITERS as WRITERS
 from .rows import check_ending as check_ending
-from .rows import fit_rows as fit_rows
 from .rows import make_key as make_key
+from .rows import read_partial as read_partial
+from .rows import read_rows as read_rows
 from .rows import write_contacts as write_contacts
 from .rows import write_sheet as write_sheet
 from .studying import study as study

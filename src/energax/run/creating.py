@@ -6,7 +6,7 @@ import os
 import platform
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,15 +27,22 @@ PACKAGES = ("energax", "jax", "jaxlib", "equinox", "optax", "blackjax", "numpy",
 
 
 def new_run(
-    source: str, rows: Dataset, method: AbstractMethod, test_fraction: float, out: Path | None
+    source: str,
+    rows: Dataset,
+    method: AbstractMethod,
+    test_fraction: float,
+    out: Path | None,
+    reading: Sequence[str] = (),
 ) -> Folder:
     """The folder of a new run as a user asks for it; runs/DATA-METHOD-NUMBER where `out` is None.
+
+    `reading`: words of the command that say how the file is read.
 
     Checks everything first. Raises InputError, and writes nothing, where something is wrong.
     """
     if out is not None:
-        return create(out, source, test_fraction, rows, method)
-    about, ground = _prepare(source, test_fraction, rows, method)
+        return create(out, source, test_fraction, rows, method, reading)
+    about, ground = _prepare(source, test_fraction, rows, method, reading)
     while True:
         path = free_path(f"{rows.name}-{method.name}".replace(":", "-"))
         try:
@@ -47,22 +54,31 @@ def new_run(
 
 
 def create(
-    path: Path, source: str, test_fraction: float, rows: Dataset, method: AbstractMethod
+    path: Path,
+    source: str,
+    test_fraction: float,
+    rows: Dataset,
+    method: AbstractMethod,
+    reading: Sequence[str] = (),
 ) -> Folder:
     """The folder of a new run at a path.
 
     Raises InputError, and writes nothing, where the options do not suit the rows.
     """
     check_new(path)
-    return _write(path, *_prepare(source, test_fraction, rows, method))
+    return _write(path, *_prepare(source, test_fraction, rows, method, reading))
 
 
 def _prepare(
-    source: str, test_fraction: float, rows: Dataset, method: AbstractMethod
+    source: str,
+    test_fraction: float,
+    rows: Dataset,
+    method: AbstractMethod,
+    reading: Sequence[str],
 ) -> tuple[dict[str, Any], Groundwork]:
     """The content of config.json, nothing left open, and what is fitted before training."""
     settled, ground = fitting.prepare(method, rows)
-    about = describe(source, test_fraction, rows, method)
+    about = describe(source, test_fraction, rows, method, reading)
     return about | config.describe(settled, rows.schema), ground
 
 
@@ -97,10 +113,14 @@ def free_path(stem: str) -> Path:
 
 
 def reproducing_command(
-    source: str, method: AbstractMethod, rows: Dataset, test_fraction: float
+    source: str,
+    method: AbstractMethod,
+    rows: Dataset,
+    test_fraction: float,
+    reading: Sequence[str] = (),
 ) -> str:
     """A command line that repeats the run: the method, and what differs from its preset."""
-    words = ["energax", "train", source, "--method", spell_method(type(method))]
+    words = ["energax", "train", source, *reading, "--method", spell_method(type(method))]
     preset = type(method).preset_for(rows)
     flags = {leaf.key: leaf.flag for leaf in leaves(method)}
     for key, value in differences(method, preset).items():
@@ -122,11 +142,15 @@ def spell_option(flag: str, value: Any) -> list[str]:
 
 
 def describe(
-    source: str, test_fraction: float, rows: Dataset, method: AbstractMethod
+    source: str,
+    test_fraction: float,
+    rows: Dataset,
+    method: AbstractMethod,
+    reading: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The content of config.json: everything needed to repeat the run."""
     return config.describe(method, rows.schema) | {
-        "command": reproducing_command(source, method, rows, test_fraction),
+        "command": reproducing_command(source, method, rows, test_fraction, reading),
         "data": {
             "source": source if source in data.NAMES else str(Path(source).resolve()),
             "test_fraction": test_fraction,

@@ -84,6 +84,7 @@ class Folder:
             test_fraction=about["test_fraction"],
             states=known.states,
             letters=known.letters,
+            kinds=known.kinds,
         )
         if found.digest != known.digest:
             raise InputError(

@@ -35,7 +35,13 @@ def _find_letters(out: Path, schema: Schema) -> str:
 
 
 def write_csv(path: Path, rows: Rows, schema: Schema) -> None:
-    """A column for each number of a row, named as in the data."""
+    """A column for each number of a row, named as in the data; mixed columns as they were."""
+    if schema.kinds is not None:
+        frame = data.decode_rows(rows, schema.kinds)
+        frame = frame.rename({name: guard(name) for name in frame.columns})
+        frame = frame.with_columns(pl.col(pl.String).map_elements(guard, return_dtype=pl.String))
+        write_text(path, frame.write_csv())
+        return
     flat = rows.reshape(len(rows), -1)
     names = schema.columns or [f"x{i}" for i in range(flat.shape[1])]
     columns = {guard(name): flat[:, i] for i, name in enumerate(names)}
@@ -109,7 +115,24 @@ def make_key(seed: int) -> PRNGKeyArray:
     return jax.random.key(seed)
 
 
-def fit_rows(table: data.Table, schema: Schema) -> Rows:
+def read_rows(path: Path, schema: Schema) -> Rows:
+    """The rows of a file as a model takes them. Raises InputError where they do not fit."""
+    if schema.kinds is None:
+        return _fit_rows(data.read_rows(path), schema)
+    return data.make_mixed(data.read_mixed(path), path.name, known=schema.kinds).rows
+
+
+def read_partial(path: Path, schema: Schema) -> tuple[Rows, Rows]:
+    """The same of a file with missing cells, and True where a cell misses."""
+    if schema.kinds is None:
+        table, missing = data.read_partial(path)
+        rows = _fit_rows(table, schema)
+        return rows, missing.reshape(rows.shape)
+    rows = read_rows(path, schema)
+    return rows, np.isnan(rows)
+
+
+def _fit_rows(table: data.Table, schema: Schema) -> Rows:
     """The rows of a table as a model takes them. Raises InputError where they do not fit."""
     return data.check_rows(
         table,

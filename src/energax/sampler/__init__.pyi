@@ -19,6 +19,7 @@ from .blackjax import nuts as nuts
 from .blackjax import preconditioned_langevin as preconditioned_langevin
 from .blackjax import underdamped_langevin as underdamped_langevin
 from .buffer import Buffer as Buffer
+from .columns import ColumnGibbs as ColumnGibbs
 from .coupled import CoupledLangevin as CoupledLangevin
 from .coupled import Meeting as Meeting
 from .coupled import SignedSamples as SignedSamples

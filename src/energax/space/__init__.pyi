@@ -1,6 +1,7 @@
 """Where does x live?"""
 
 from .base import AbstractSpace as AbstractSpace
+from .columns import Columns as Columns
 from .finite import AbstractFinite as AbstractFinite
 from .finite import Bits as Bits
 from .finite import Categories as Categories

@@ -13,12 +13,18 @@ from energax.errors import InputError
 from energax.learner import AbstractLearner
 
 
-def check_finite(rows: Shaped[Array, " size *shape"]) -> None:
-    """Raise InputError, naming the first number of the rows that is not finite."""
-    if not jnp.issubdtype(rows.dtype, jnp.inexact) or bool(jnp.all(jnp.isfinite(rows))):
+def check_finite(rows: Shaped[Array, " size *shape"], *, holes: bool = False) -> None:
+    """Raise InputError, naming the first number of the rows that is not finite.
+
+    `holes`: NaN stands for a missing cell, which the energy takes.
+    """
+    if not jnp.issubdtype(rows.dtype, jnp.inexact):
         return
     values = np.asarray(rows)
-    row, *place = (int(index) for index in np.argwhere(~np.isfinite(values))[0])
+    bad = np.isinf(values) if holes else ~np.isfinite(values)
+    if not bad.any():
+        return
+    row, *place = (int(index) for index in np.argwhere(bad)[0])
     column = f", column {place[0]}" if len(place) == 1 else f", entry {tuple(place)}"
     raise InputError(
         f"Row {row}{column if place else ''} of the training rows (counted from 0) is "

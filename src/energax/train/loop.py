@@ -13,8 +13,10 @@ from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Shaped
 
 from energax.data import AbstractTransform, Labelled, Weighted
 from energax.devices import copy_to_all, spread
+from energax.energy import space_of
 from energax.errors import Diverged, InputError
 from energax.learner import AbstractLearner, Metrics
+from energax.space import Columns
 from energax.train.check import check_finite, check_shape, check_trainable
 
 Rows = Shaped[ArrayLike, " size *shape"] | Labelled | Weighted
@@ -42,10 +44,10 @@ class Run(eqx.Module):
     key: PRNGKeyArray
 
 
-def _place(rows: Rows) -> Shaped[Array, " size *shape"] | Labelled | Weighted:
-    """The rows on the device, refused where a number is not finite."""
+def _place(rows: Rows, energy: Any) -> Shaped[Array, " size *shape"] | Labelled | Weighted:
+    """The rows on the device, refused where a number is not finite that must be."""
     placed = rows if isinstance(rows, Labelled | Weighted) else jnp.asarray(rows)
-    check_finite(_select_rows(placed))
+    check_finite(_select_rows(placed), holes=isinstance(space_of(energy), Columns))
     return placed
 
 
@@ -126,7 +128,7 @@ def start(
         >>> int(ex.train.start(learner, energy, rows, key=key, batch_size=4).step)
         0
     """
-    rows = _place(rows)
+    rows = _place(rows, players)
     if batch_size is not None and len(rows) < batch_size:
         raise InputError(
             f"There are {len(rows)} training rows, fewer than a batch of {batch_size}: "
@@ -197,7 +199,7 @@ def fit(
         >>> int(next(ex.train.fit(learner, run, jnp.ones((256, 2)), chunk_steps=3))[0].step)
         3
     """
-    rows = _place(rows)
+    rows = _place(rows, learner.energy(run.state))
     batch = eqx.filter_eval_shape(_batch, rows, batch_size, transform, key=run.key)
     check_shape(learner, run.state, _select_rows(batch).shape[1:])
     first: dict[str, float] | None = None

@@ -5,6 +5,10 @@ from .base import fit_base as fit_base
 from .base import fitting_rows as fitting_rows
 from .base import settle_base as settle_base
 from .base import shrink_base as shrink_base
+from .columns import blank_column_base as blank_column_base
+from .columns import fit_column_base as fit_column_base
+from .columns import make_columns as make_columns
+from .columns import standardise_columns as standardise_columns
 from .energies import UnmapPixels as UnmapPixels
 from .energies import find_base as find_base
 from .energies import find_tilt as find_tilt
