@@ -10,7 +10,13 @@ from scipy.stats import norm
 
 from energax.data import Checkerboard, Rings, TwoMoons
 from energax.energy import Gaussian, GaussianMixture, draws
-from energax.evaluate import coverage, expected_coverage, kernel_stein, mode_shares
+from energax.evaluate import (
+    coverage,
+    expected_coverage,
+    kernel_stein,
+    label_agreement,
+    mode_shares,
+)
 from energax.objective import KernelStein
 
 
@@ -118,3 +124,26 @@ def test_stein_is_the_objective_of_the_same_name():
 def test_stein_needs_rows():
     with pytest.raises(ValueError, match=r"`rows` must be at least 3"):
         kernel_stein(Gaussian(jnp.zeros(2)), jnp.zeros((2, 2)))
+
+
+def test_labels_agree_within_a_class_and_not_between_two():
+    """Two far classes: draws of one agree, draws half-way between do not; a third of each."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(400, 2)) + np.repeat([[-9.0, 0.0], [9.0, 0.0]], 200, axis=0)
+    labels = np.repeat([0, 1], 200)
+    inside, between = rows[:60] + 0.1, 0.05 * rng.normal(size=(30, 2)) + [[0.0, 0.0]]
+    assert float(label_agreement(inside, rows, labels).value) == 1.0
+    torn = label_agreement(np.concatenate([inside, between]), rows, np.arange(400) % 2)
+    assert float(torn.value) < 0.05, "labels that say nothing"
+    mixed = label_agreement(np.concatenate([inside, between]), rows, labels, 300)
+    assert float(mixed.value) == 0.0, "neighbours of both classes"
+    found = label_agreement(rows[150:250], rows, labels, 5)
+    assert (float(found.value), float(found.error), float(found.size)) == (1.0, 0.0, 100.0)
+
+
+def test_labels_must_be_one_for_each_row():
+    rows = np.zeros((20, 2))
+    with pytest.raises(ValueError, match="`labels` must be one for each of 20 rows; got 3"):
+        label_agreement(rows, rows, np.zeros(3, int))
+    with pytest.raises(ValueError, match="`rows` must be at least 10, the neighbours; got 4"):
+        label_agreement(rows, rows[:4], np.zeros(4, int))

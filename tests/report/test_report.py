@@ -108,6 +108,17 @@ def test_not_certified_is_said_with_its_reason():
     assert "effective size 1.9 of 256" in report.render_page(results((3,), evaluation=entries))
 
 
+def test_labelled_draws_are_a_key_figure_where_no_baseline_is():
+    shares = {"value": 0.48, "error": 0.03, "size": 256}
+    entries = evaluation() | {"label_agreement": shares}
+    entries["label_agreement_of_test_rows"] = {"value": 0.79, "error": 0.01, "size": 1000}
+    fitted = Reading(report.render_page(results((3,), evaluation=entries))).words
+    assert "draws with ten nearest training rows of one label" not in fitted
+    del entries["baselines"]
+    words = Reading(report.render_page(results((3,), evaluation=entries))).words
+    assert "draws with ten nearest training rows of one label · test rows 0.79" in words
+
+
 def test_absent_parts_are_said_to_be_absent():
     absent = dict.fromkeys(("train", "draws", "chains"))
     empty = {name: {} for name in ("options", "versions", "evaluation", "energies")}

@@ -11,7 +11,8 @@ from energax import data
 from energax.energy import Flow, find_classifier
 from energax.method import build
 from energax.model import load, saving
-from energax.model.quality import measure_labels
+from energax.model.quality import measure_agreement, measure_labels
+from energax.model.sampling import sample_chains
 from energax.model.scoring import DEQUANTISATIONS
 from energax.run import Folder
 from energax.train import Checkpoints
@@ -46,7 +47,7 @@ def test_joint_run_classifies_as_its_classifier_does(tmp_path):
     assert 0.05 < right < 1.0, "twenty updates of a tiny network teach something, not all"
 
 
-@pytest.mark.parametrize("word", ["dsm-levels", "recovery-levels"])
+@pytest.mark.parametrize("word", ["dsm-levels", "recovery-levels", "denoising-levels"])
 def test_of_many_levels_the_lowest_is_kept(word, tmp_path):
     model = trained(tmp_path / "run", "two-moons", word, "--sigma-min", 0.2)
     ground = saving.read_groundwork(tmp_path / "run")
@@ -85,6 +86,28 @@ def test_players_go_on_bit_for_bit(word, tmp_path):
     x = jnp.asarray(data.two_moons().test[:20])
     each = eqx.filter_jit(lambda energy: jax.vmap(energy)(x))
     assert np.array_equal(each(whole.raw), each(load(run).raw))
+
+
+def test_images_go_from_noise_to_draws_and_on_bit_for_bit(tmp_path):
+    """From the checkpoint at which the network becomes an energy; draws are of its own levels."""
+    run, rows = tmp_path / "run", data.digits()
+    words = ("--score-share", 0.5, "--sampling-steps", 3)
+    whole = trained(run, "digits", "denoising-levels", *words, steps=40)
+    (run / "checkpoints" / "40.safetensors").unlink()
+    (run / "weights.safetensors").unlink()
+    said = energax("train", "--resume", run, "--no-evaluate")
+    assert said.status == 0, said
+    again = load(run)
+    x = jnp.asarray(rows.test[:20], jnp.float32)
+    each = eqx.filter_jit(lambda energy: jax.vmap(energy)(x))
+    assert np.array_equal(each(whole.raw), each(again.raw))
+    found = sample_chains(again, 40, key=jax.random.key(0))
+    assert found.x.shape == (40, 8, 8)
+    assert "3 Heun steps down the noise levels" in found.sampler
+    assert float(jnp.std(found.x)) < 16, "noise of 160 standard deviations is gone"
+    shares = measure_agreement(again, rows, found)
+    assert 0 <= shares["label_agreement"]["value"] <= 1
+    assert 0.6 < shares["label_agreement_of_test_rows"]["value"] < 1
 
 
 def test_dual_moves_neurons_on_the_sphere(tmp_path):

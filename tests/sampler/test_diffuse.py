@@ -12,7 +12,14 @@ from agreement import agrees
 from noisy_distributions import SHARE, STDS, bowl, centres, distribution, energy, scores, shrunk
 
 from energax.energy import Gaussian, NoisyScore, Unshrunk, draws, score
-from energax.sampler import geometric_levels, predictor_corrector, probability_flow, reverse_sde
+from energax.sampler import (
+    geometric_levels,
+    heun_flow,
+    power_levels,
+    predictor_corrector,
+    probability_flow,
+    reverse_sde,
+)
 
 BROAD, FINE, COUNT = 16.0, 0.2, 2000
 DOWN, LONG_DOWN = geometric_levels(BROAD, FINE, 60), geometric_levels(BROAD, FINE, 150)
@@ -21,6 +28,14 @@ SAMPLERS = {  # name -> (draws, what is forgiven of a variance, relative to it)
     "reverse": (
         lambda model, x, key: reverse_sde(model, DOWN, x, key=key),
         0.01,
+    ),
+    "heun": (
+        lambda model, x, key: heun_flow(model, power_levels(BROAD, FINE, 30), x, key=key),
+        0.01,
+    ),
+    "churned": (
+        lambda model, x, key: heun_flow(model, power_levels(BROAD, FINE, 60), x, 10.0, key=key),
+        0.015,
     ),
     "corrected": (
         lambda model, x, key: predictor_corrector(model, LONG_DOWN, x, key=key),

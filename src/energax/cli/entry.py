@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from energax.cli.cache import FLAG, keep_programs
+from energax.cli.cores import offer_cores
 from energax.cli.parser import parse
 from energax.cli.signals import find_signal, ignore, listen
 from energax.errors import Diverged, InputError, Stopped
@@ -46,6 +47,7 @@ def main() -> None:
         _silence()
     # Waiting threads of OpenBLAS take the cores from everything else: the matrices are small.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    offer_cores(os.environ)
     # So that `--method module:Class` finds a file in the current folder.
     sys.path.append(os.getcwd())
     status = run(keep_programs(arguments))

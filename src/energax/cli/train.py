@@ -58,7 +58,7 @@ class Train:
         "How it is trained: a name of `energax methods`, or module:Class.",
         default=None,
         metavar="NAME",
-        unset="nce; pcd for large images; columns for tables with text or missing cells",
+        unset="nce; denoising-levels for large images, pcd for bits, columns for mixed tables",
     )
     out: Path | None = option(
         "Folder of the run; must not exist.", default=None, unset="runs/DATA-METHOD-NUMBER"

@@ -78,4 +78,5 @@ from .noisy import Posterior as Posterior
 from .noisy import Unshrunk as Unshrunk
 from .noisy import denoise as denoise
 from .normalised import Normalised as Normalised
+from .preconditioned import PreconditionedEnergy as PreconditionedEnergy
 from .tilt import Tilt as Tilt

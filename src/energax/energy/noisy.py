@@ -31,7 +31,8 @@ class AbstractNoisy(eqx.Module):
         """The energy at one level of noise."""
 
 
-def _number(noise: ArrayLike) -> Float[Array, ""]:
+def as_number(noise: ArrayLike) -> Float[Array, ""]:
+    """A level of noise as an array, in JAX's own precision."""
     return jnp.asarray(noise, jnp.result_type(float))
 
 
@@ -82,7 +83,7 @@ class NoisyEnergy(AbstractNoisy):
         return -jax.grad(self.network)(x, noise)
 
     def at(self, noise: ArrayLike) -> Level:
-        return Level(network=self.network, noise=_number(noise), shape=self.shape)
+        return Level(network=self.network, noise=as_number(noise), shape=self.shape)
 
 
 class NoisyScore(AbstractNoisy):
@@ -111,7 +112,7 @@ class NoisyScore(AbstractNoisy):
         return self.network(x, noise)
 
     def at(self, noise: ArrayLike) -> Slope:
-        return Slope(network=self.network, noise=_number(noise), shape=self.shape)
+        return Slope(network=self.network, noise=as_number(noise), shape=self.shape)
 
 
 class Zoomed(AbstractEnergy):
@@ -153,8 +154,8 @@ class Unshrunk(AbstractNoisy):
         return shrink * self.shrunk.score(shrink * x, shrink * noise)
 
     def at(self, noise: ArrayLike) -> Zoomed:
-        shrink = 1 / jnp.sqrt(1 + _number(noise) ** 2)
-        inner = self.shrunk.at(shrink * _number(noise))
+        shrink = 1 / jnp.sqrt(1 + as_number(noise) ** 2)
+        inner = self.shrunk.at(shrink * as_number(noise))
         return Zoomed(energy=inner, scale=shrink, shape=self.shape)
 
 

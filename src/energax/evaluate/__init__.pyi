@@ -46,6 +46,7 @@ from .log_z import certify as certify
 from .log_z import importance_log_z as importance_log_z
 from .neighbours import coverage as coverage
 from .neighbours import expected_coverage as expected_coverage
+from .neighbours import label_agreement as label_agreement
 from .neighbours import mode_shares as mode_shares
 from .sphere import alignment as alignment
 from .sphere import fisher_divergence as fisher_divergence

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int, Shaped
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 from sklearn.neighbors import NearestNeighbors
 
 from energax.energy import AbstractEnergy
@@ -91,9 +91,7 @@ def coverage(
     # The nearest of all is the row itself.
     radius = NearestNeighbors(n_neighbors=neighbours + 1).fit(real).kneighbors(real)[0][:, -1]
     nearest = NearestNeighbors(n_neighbors=1).fit(fake).kneighbors(real)[0][:, 0]
-    share, count = float(np.mean(nearest <= radius)), len(rows)
-    parts = (share, math.sqrt(share * (1 - share) / count), float(count))
-    return Estimate(*(jnp.asarray(part) for part in parts))
+    return _share(nearest <= radius)
 
 
 def expected_coverage(draws: int, rows: int, neighbours: int = 5) -> float:
@@ -107,3 +105,49 @@ def expected_coverage(draws: int, rows: int, neighbours: int = 5) -> float:
     """
     others = np.arange(rows - 1, rows - 1 - neighbours, -1)
     return float(1 - np.prod(others / (others + draws)))
+
+
+def label_agreement(
+    draws: Shaped[np.ndarray, " m *shape"],
+    rows: Shaped[np.ndarray, " n *shape"],
+    labels: Int[np.ndarray, " labels"],
+    neighbours: int = 10,
+) -> Estimate:
+    """The share of draws whose nearest `rows` all have one label.
+
+    A draw that looks like one class has neighbours of that class, one between classes has not.
+    Measure it of real rows too, which `rows` do not hold: that is what good draws reach. The error
+    is binomial; `size`: the number of draws.
+
+    Args:
+        rows: labelled ones, in the units of `draws`.
+        labels: the class of each.
+        neighbours: how many nearest rows must agree.
+
+    Raises:
+        ValueError: fewer rows than neighbours, or no label for each row.
+
+    Trap: draws that all copy one row agree, too: it says nothing about variety.
+
+    Example:
+        >>> rows = np.concatenate([np.zeros((10, 2)), np.ones((10, 2))])
+        >>> labels = np.repeat([0, 1], 10)
+        >>> float(ex.evaluate.label_agreement(rows + 0.1, rows, labels, 5).value)
+        1.0
+    """
+    if len(rows) < neighbours:
+        raise ValueError(f"`rows` must be at least {neighbours}, the neighbours; got {len(rows)}.")
+    if len(labels) != len(rows):
+        raise ValueError(f"`labels` must be one for each of {len(rows)} rows; got {len(labels)}.")
+    real = rows.reshape(len(rows), -1).astype(np.float32)
+    fake = draws.reshape(len(draws), -1).astype(np.float32)
+    finder = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(real)
+    found = labels[finder.kneighbors(fake, return_distance=False)]
+    return _share(np.all(found == found[:, :1], axis=1))
+
+
+def _share(hits: Bool[np.ndarray, " size"]) -> Estimate:
+    """The share of hits, its binomial error, and how many there could be."""
+    share, count = float(np.mean(hits)), len(hits)
+    parts = (share, math.sqrt(share * (1 - share) / count), float(count))
+    return Estimate(*(jnp.asarray(part) for part in parts))

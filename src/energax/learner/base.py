@@ -21,6 +21,11 @@ class AbstractLearner(eqx.Module):
         True
     """
 
+    @property
+    def spreads(self) -> bool:
+        """Should the devices of this machine share the rows of a batch?"""
+        return False
+
     @abc.abstractmethod
     def init(self, players: PyTree, rows: Any, *, key: PRNGKeyArray) -> PyTree:
         """The state before the first update.

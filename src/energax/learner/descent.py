@@ -67,6 +67,10 @@ class Descent(AbstractLearner):
     def __check_init__(self):
         check_ema_decay(self.ema_decay)
 
+    @property
+    def spreads(self) -> bool:
+        return self.objective.spreads
+
     def init(self, players: PyTree, rows: Any, *, key: PRNGKeyArray) -> DescentState:
         space, name = space_of(players), type(self.objective).__name__
         if space is not None and not isinstance(space, self.objective.serves):

@@ -92,6 +92,10 @@ class KeepBest(AbstractLearner):
             if count is not None and count < 1:
                 raise ValueError(f"`{name}` must be at least 1; got {count}.")
 
+    @property
+    def spreads(self) -> bool:
+        return self.learner.spreads
+
     def init(self, players: PyTree, rows: Any, *, key: PRNGKeyArray) -> KeepBestState:
         inner = self.learner.init(players, rows, key=key)
         kept = weights(self.learner.energy(inner))[0]

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeVar
 
 from energax.errors import InputError
 from energax.method import build
-from energax.method.chain import LatentWalk, TrainingChain
+from energax.method.chain import LatentWalk, NoisePath, TrainingChain
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind, kind_of
 from energax.method.parts import Training, Validation
@@ -244,6 +244,10 @@ class AbstractMethod(abc.ABC):
     @property
     def training_chain(self) -> TrainingChain | None:
         """The chain that samples the model as it was trained; None where exact MCMC serves."""
+        return None
+
+    def noise_path(self, base: Any) -> NoisePath | None:
+        """The noise levels that a draw goes down; None where chains draw."""
         return None
 
     @property

@@ -10,6 +10,17 @@ from energax.options import PROBABILITY, above, at_least, check, option
 
 
 @dataclasses.dataclass(frozen=True)
+class NoisePath:
+    """Noise levels that a draw goes down, highest first, in model units.
+
+    `churn`: noise that is added on the way, in all; see `sampler.heun_flow`.
+    """
+
+    levels: tuple[float, ...]
+    churn: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Walk:
     """Length and step of a chain."""
 

@@ -18,6 +18,7 @@ from energax.method import (
     local,
     mass,
     matching,
+    noise_levels,
     recovery,
     stein,
     teaching,
@@ -58,6 +59,7 @@ METHODS: dict[str, type[AbstractMethod]] = {
         local.MinimumProbabilityFlow,
         local.MinimumKLContraction,
         likelihood.CoupledLikelihood,
+        noise_levels.DenoisingLevels,
         denoising.DenoisingAtManyLevels,
         recovery.RecoveryAtManyLevels,
         game.AdversarialLikelihood,
@@ -192,13 +194,16 @@ def _check_method(found: Any, name: str) -> type[AbstractMethod]:
 
 
 def default_method(kind: str) -> type[AbstractMethod]:
-    """What is trained where no method is named: pcd on images and sites, columns on mixed columns,
-    nce on all else."""
+    """What is trained where no method is named.
+
+    pcd on bits and categories, denoising-levels on images, columns on mixed columns, nce on all
+    else.
+    """
     if kind in MIXED_KINDS:
         return MIXED_METHODS["columns"]
     if kind in MASS_KINDS:
         return MASS_METHODS["pcd"]
-    return METHODS["pcd" if kind == "image" else "nce"]
+    return METHODS["denoising-levels" if kind == "image" else "nce"]
 
 
 def name_owners(is_meant: Callable[[Option], bool]) -> str | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from energax import data, train
 from energax.data import Dataset, Weighted
+from energax.devices import copy_to_one
 from energax.errors import Diverged, InputError
 from energax.learner import AbstractLearner, KeepBest
 from energax.method import (
@@ -146,6 +147,7 @@ def finish(
     method: AbstractMethod, ground: Groundwork, rows: Dataset, learner: Any, state: Any
 ) -> Model:
     """The model of a finished run."""
+    state = copy_to_one(state) if learner.spreads else state
     energy = learner.energy(state)
     others = list_auxiliary(state)
     blank, _ = method.build(ground, key=jax.random.key(0)) if others else (None, None)
@@ -195,7 +197,8 @@ def fit(
     Args:
         rows: Training rows: an array (rows first; `uint8` of rank 3 or more are images), a pandas
             or polars frame, or a `Dataset`.
-        method: Its name, or the method itself; `nce` where not given, `pcd` for large images.
+        method: Its name, or the method itself; `nce` where not given, for large images
+            `denoising-levels`.
         energy: An energy of your own, a module of one example in model units; it takes the place of
             the base tilted by a network.
         labels: A whole number from 0 for each row, for methods that learn them.

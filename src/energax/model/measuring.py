@@ -23,11 +23,19 @@ from energax.model.mass import (
     measure_mass_baselines,
     measure_mass_quality,
 )
-from energax.model.quality import box_of, measure_labels, measure_quality
+from energax.model.quality import (
+    box_of,
+    measure_agreement,
+    measure_labels,
+    measure_quality,
+)
 from energax.model.record import estimate, figure
 from energax.model.sampling import Samples, decode_rows, sample_chains
 from energax.model.scoring import check_rows, score_rows
 from energax.progress import stage
+
+WITHIN_REACH = 32
+"""Axes at most that annealing crosses from one Gaussian to an energy of little noise."""
 
 SAMPLES = 256
 """Samples that are kept, and compared with test rows."""
@@ -107,6 +115,8 @@ def measure(
         record |= _quality(model, tested, truth, found, weights)
     if model.method.classifies and rows is not None:
         record |= measure_labels(model, tested, np.asarray(rows.labelled[1].label))
+    if rows is not None and rows.labels is not None and len(rows.shape) > 1:
+        record |= measure_agreement(model, rows, found)
     if rows is not None and train is None and rows.row_weights is not None:
         known = Weighted(rows.train, rows.row_weights)
     record["baselines"] = _baselines(model, known if compare else None, tested, each, weights)
@@ -164,9 +174,15 @@ def estimate_log_z(
         )
     if model.method.base_kind == "none":
         return "Not attempted: without a base the energy may have no finite log Z."
-    if math.prod(model.schema.shape) <= 2:
+    dim = math.prod(model.schema.shape)
+    if dim <= 2:
         found = evaluate.quadrature(model.energy, *box_of(model))
         return evaluate.certify(found, level=level)
+    if model.method.noise_path(model.base) is not None and dim > WITHIN_REACH:
+        return (
+            "Not attempted: annealing would start at one Gaussian, too far from an energy of "
+            f"{dim} numbers at its lowest level of noise."
+        )
     if rows is None:
         return (
             "Not attempted: training rows alone know of a mode that the base misses, and a loaded "

@@ -11,13 +11,13 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int, Shaped
 
 from energax import evaluate
-from energax.data import AbstractTransform
+from energax.data import AbstractTransform, Dataset
 from energax.energy import AbstractDistribution, AbstractEnergy, AbstractModal, find_classifier
 from energax.method import build
 from energax.method.parts import BOX
 from energax.model.base import Model
 from energax.model.record import estimate, figure, mean
-from energax.model.sampling import Samples
+from energax.model.sampling import Samples, decode_rows
 from energax.model.scoring import DEQUANTISATIONS
 
 PAIRS = 10_000_000
@@ -31,6 +31,9 @@ REACH = 8.0
 
 MOST = 2000
 """Test rows that samples are compared with."""
+
+AGREEING = 1000
+"""Test rows whose neighbours are looked at."""
 
 Rows = Shaped[np.ndarray, " size *shape"]
 
@@ -57,6 +60,18 @@ def measure_quality(
     if found.acceptance is not None:
         record["acceptance"] = figure(found.acceptance, size=found.energies.size)
     return record
+
+
+def measure_agreement(model: Model, rows: Dataset, found: Samples) -> dict[str, Any]:
+    """Do the nearest training rows of a sample agree on a label? And those of a test row?"""
+    known, tested = rows.labelled
+    labels = np.asarray(known.label)
+    shown = {
+        "label_agreement": decode_rows(model, found.x),
+        "label_agreement_of_test_rows": np.asarray(tested.x)[:AGREEING],
+    }
+    x = np.asarray(known.x)
+    return {name: estimate(evaluate.label_agreement(of, x, labels)) for name, of in shown.items()}
 
 
 def measure_labels(model: Model, rows: Rows, labels: Int[np.ndarray, " size"]) -> dict[str, Any]:

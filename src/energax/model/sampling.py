@@ -11,12 +11,23 @@ from jaxtyping import Array, Float, PRNGKeyArray, Shaped
 from energax.energy import draws, stop_gradient
 from energax.errors import Diverged, InputError
 from energax.learner import TeachingPlayers
+from energax.method.chain import NoisePath
 from energax.model.base import Model, Source
 from energax.model.columns import draw_columns, round_rows
 from energax.model.mass import draw_mass
 from energax.model.players import apply_each, check_finite, find_generator, generate
 from energax.network import NoisyGenerator
-from energax.sampler import AbstractSampler, Info, State, adapt, chains, hmc, trace
+from energax.sampler import (
+    AbstractSampler,
+    Info,
+    State,
+    adapt,
+    chains,
+    heun_flow,
+    hmc,
+    mala,
+    trace,
+)
 
 LEAPS = 10
 """Leapfrog steps of one Hamiltonian transition."""
@@ -26,6 +37,12 @@ STEPS = 300
 
 KEPT = 100
 """Points of a chain at which its energy is kept."""
+
+SETTLING = 20
+"""Metropolis-adjusted steps at the lowest level of noise, after the way down the levels."""
+
+BLOCK = 32
+"""Rows that go down the levels at a time: their arrays stay in the cache."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +103,9 @@ def sample_chains(model: Model, count: int, *, key: PRNGKeyArray) -> Samples:
         return Samples(*draw_mass(model, count, key=key))
     if model.schema.kinds is not None:
         return Samples(*draw_columns(model, count, key=key))
+    path = model.method.noise_path(model.base)
+    if path is not None:
+        return _from_noise(model, path, count, key=key)
     chain = model.training_chain
     if chain is not None and chain.at_generator:
         return _from_generator(model, count, key=key)
@@ -109,6 +129,32 @@ def sample_chains(model: Model, count: int, *, key: PRNGKeyArray) -> Samples:
     scale = 1.0 if chain is None else model.method.temperature
     rate = float(jnp.mean(info.acceptance)) if chain is None else None
     return Samples(state.x, np.asarray(info.energy) / scale, rate, words)
+
+
+def _from_noise(model: Model, path: NoisePath, count: int, *, key: PRNGKeyArray) -> Samples:
+    """Down the noise levels, then some adjusted steps with the energy of the lowest one."""
+    born, blur, move, settle = jax.random.split(key, 4)
+    blocks = -(-count // BLOCK)
+    starts = draws(model.base, blocks * BLOCK, key=born)
+    starts += path.levels[0] * jax.random.normal(blur, starts.shape, starts.dtype)
+    ends = [
+        heun_flow(model.trained, path.levels, block, path.churn, key=key)
+        for block, key in zip(
+            jnp.split(starts, blocks), jax.random.split(move, blocks), strict=True
+        )
+    ]
+    energy = model.method.select_energy(model.trained)
+    walk = mala(path.levels[-1] ** 2 / 2)
+    x = jnp.concatenate(ends)[:count]
+    state, info = chains(walk, energy, x, SETTLING, key=settle, keep=_info)
+    if not bool(jnp.all(jnp.isfinite(state.x))):
+        raise Diverged(
+            "Draws of this model run off to infinity on their way down the noise levels: train "
+            "with a smaller --learning-rate."
+        )
+    steps = len(path.levels) - 1
+    words = f"{steps} Heun steps down the noise levels, then {SETTLING} adjusted Langevin steps"
+    return Samples(state.x, np.asarray(info.energy), float(jnp.mean(info.acceptance)), words)
 
 
 def _info(state: State, info: Info) -> Info:

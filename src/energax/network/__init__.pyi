@@ -19,5 +19,7 @@ from .neurons import add_bias as add_bias
 from .neurons import flatten as flatten
 from .neurons import make_shallow as make_shallow
 from .neurons import map_to_circles as map_to_circles
+from .noisy import NoisyArrayMLP as NoisyArrayMLP
 from .noisy import NoisyMLP as NoisyMLP
 from .reconstruction import ReconstructionError as ReconstructionError
+from .unet import UNet as UNet

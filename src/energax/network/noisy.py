@@ -57,3 +57,42 @@ class NoisyMLP(eqx.Module):
         if self.kind == "scalar":
             return jnp.sum(x**2) / (2 * broad) + out[0]
         return out.reshape(self.shape) - x / broad
+
+
+class NoisyArrayMLP(eqx.Module):
+    """A perceptron g of x and log(s) / 4, an array of the shape of x; its last layer starts at 0.
+
+    For a `PreconditionedEnergy` of rows that are no images.
+
+    Raises:
+        ValueError: for a `width` or `depth` below 1.
+
+    Example:
+        >>> network = ex.network.NoisyArrayMLP((2,), width=8, key=key)
+        >>> network(jnp.ones(2), jnp.array(0.5)).tolist()
+        [0.0, 0.0]
+    """
+
+    perceptron: eqx.nn.MLP
+    shape: tuple[int, ...] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        width: int = 128,
+        depth: int = 2,
+        *,
+        activation: Callable = jax.nn.silu,
+        key: PRNGKeyArray,
+    ):
+        if width < 1 or depth < 1:
+            raise ValueError(f"`width` and `depth` must be at least 1; got {width} and {depth}.")
+        size = math.prod(shape)
+        made = eqx.nn.MLP(size + 1, size, width, depth, activation, key=key)
+        zeros = jax.tree.map(jnp.zeros_like, made.layers[-1])
+        self.perceptron = eqx.tree_at(lambda n: n.layers[-1], made, zeros)
+        self.shape = shape
+
+    def __call__(self, x: Float[Array, "*shape"], noise: Float[Array, ""]) -> Array:
+        seen = jnp.append(x.reshape(-1), jnp.log(noise) / 4)
+        return self.perceptron(seen).reshape(self.shape)

@@ -15,6 +15,7 @@ from .coupled import CoupledLikelihood as CoupledLikelihood
 from .coverage import coverage_warning as coverage_warning
 from .denoising import DenoisingScoreMatching as DenoisingScoreMatching
 from .denoising import MultiLevelDenoising as MultiLevelDenoising
+from .denoising_levels import LogNormalDenoising as LogNormalDenoising
 from .discrete import ConcreteScoreMatching as ConcreteScoreMatching
 from .discrete import ExactLikelihood as ExactLikelihood
 from .discrete import NeighbourFlow as NeighbourFlow

@@ -45,6 +45,8 @@ class AbstractObjective(eqx.Module):
 
     serves: ClassVar[tuple[type[AbstractSpace], ...]] = REAL
     """The spaces whose energies it trains."""
+    spreads: ClassVar[bool] = False
+    """Is it a mean over rows and so much work for each that devices should share a batch?"""
 
     @abc.abstractmethod
     def init(

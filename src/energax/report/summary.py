@@ -128,6 +128,11 @@ def _best_baseline(entries: Mapping[str, Any]) -> Card:
     return Card("Best baseline", note, best.text, best.exact, best.error)
 
 
+def _agreement(draws: Number, rows: Number) -> Card:
+    note = f"draws with ten nearest training rows of one label · test rows {rows.text}"
+    return Card("Label agreement", note, draws.text, draws.value, draws.error_text)
+
+
 def _distance(mmd: Number | None) -> Card:
     if mmd is None:
         return Card("MMD²", "not measured")
@@ -151,10 +156,13 @@ def _speed(metrics: Sequence[Mapping[str, Any]]) -> Card:
 def make_cards(
     results: RunResults, model: Interval | None, numbers: Mapping[str, Number]
 ) -> list[Card]:
-    """The four key figures."""
+    """The four key figures; of labelled images without a baseline, the agreement of labels."""
+    fitted = results.evaluation.get("baselines") or {}
+    draws, rows = (numbers.get(f"label_agreement{of}") for of in ("", "_of_test_rows"))
+    judged = None if draws is None or rows is None else _agreement(draws, rows)
     return [
         _likelihood(model, numbers.get("bits_per_dim")),
-        _best_baseline(results.evaluation.get("baselines") or {}),
+        _best_baseline(fitted) if fitted or judged is None else judged,
         _distance(numbers.get("mmd")),
         _speed(results.metrics),
     ]

@@ -33,6 +33,8 @@ from .flow import probability_flow as probability_flow
 from .flow import velocity as velocity
 from .gibbs import BlockGibbs as BlockGibbs
 from .gibbs import Gibbs as Gibbs
+from .heun import heun_flow as heun_flow
+from .heun import power_levels as power_levels
 from .informed import DiscreteLangevin as DiscreteLangevin
 from .informed import GibbsWithGradients as GibbsWithGradients
 from .informed import PathAuxiliary as PathAuxiliary

@@ -12,6 +12,7 @@ import optax
 from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray, PyTree, Shaped
 
 from energax.data import AbstractTransform, Labelled, Weighted
+from energax.devices import copy_to_all, spread
 from energax.energy import space_of
 from energax.errors import Diverged, InputError
 from energax.learner import AbstractLearner, Metrics
@@ -154,6 +155,7 @@ def chunk(fixed: tuple, run: Run, length: int) -> tuple[Run, Metrics]:
         run = eqx.combine(moving, still)
         choose, go = jax.random.split(jax.random.fold_in(run.key, run.step))
         batch = _batch(rows, size, transform, key=choose)
+        batch = spread(batch, size) if learner.spreads and size is not None else batch
         state, metrics = learner.step(run.state, batch, key=go)
         return eqx.filter(Run(state, run.step + 1, run.key), eqx.is_array), metrics
 
@@ -201,6 +203,8 @@ def fit(
     batch = eqx.filter_eval_shape(_batch, rows, batch_size, transform, key=run.key)
     check_shape(learner, run.state, _select_rows(batch).shape[1:])
     first: dict[str, float] | None = None
+    if learner.spreads and batch_size is not None:
+        run, rows = copy_to_all((run, rows), batch_size)
     start = float(eqx.filter_jit(optax.tree.norm)(eqx.filter(run.state, eqx.is_inexact_array)))
     for _ in itertools.count():
         before = int(run.step)
