@@ -28,18 +28,18 @@ def crude():
 
 
 def test_numbers_are_integrated_and_categories_summed():
-    """Mean, surprise and entropy of the truth, by another base; the last is rough in the tails."""
+    """Of the truth, by another base, whose middles of equal probability are rough in the tails."""
     number, category, last = predict_columns(truth(), crude(), ROWS)
     for place, x in enumerate(jnp.asarray(ROWS)):
         rows = jnp.tile(x, (len(AXIS), 1)).at[:, 0].set(AXIS)
         density = np.exp(-np.asarray(jax.vmap(truth())(rows)))
         density /= density.sum() * STEP
-        assert np.isclose(number.mean[place], STEP * density @ AXIS, atol=3e-3)
+        assert np.isclose(number.mean[place], STEP * density @ AXIS, atol=0.02)
         entropy = -STEP * np.sum(density * np.log(np.maximum(density, 1e-300)))
-        assert np.isclose(number.entropy[place], entropy, atol=0.02)
+        assert np.isclose(number.entropy[place], entropy, atol=0.03)
         if not np.isnan(x[0]):
             expected = -np.log(np.interp(x[0], AXIS, density))
-            assert np.isclose(number.surprise[place], expected, atol=0.01)
+            assert np.isclose(number.surprise[place], expected, atol=0.03)
         rows = jnp.tile(x, (3, 1)).at[:, 1].set(jnp.arange(3.0))
         log_p = jax.nn.log_softmax(-jax.vmap(truth())(rows))
         assert np.allclose(category.log_p[place], log_p, atol=1e-10)
