@@ -81,9 +81,10 @@ def find_knots(base: ColumnMixture, steps: int) -> Float[Array, " numbers knots"
     """Quantiles of the base at even probabilities, for each number, and never too near."""
     levels = jnp.linspace(TAIL, 1 - TAIL, steps + 1, dtype=base.means.dtype)[:, None]
     number = base.space.numbers
-    shares = jax.nn.log_softmax(base.log_weights)[:, None, None] + base.log_shares
+    present = base.log_weights[:, None] + base.log_states[..., 0]
+    shares = jax.nn.log_softmax(present, axis=0)[..., None] + base.log_shares
     weights, means, stds = (
-        jnp.moveaxis(part[:, number], 1, 0).reshape(len(number), -1)
+        jnp.moveaxis(part[:, number], 1, 0).reshape(len(number), base.means[:, 0].size)
         for part in (jnp.exp(shares), base.means, base.stds)
     )
 
