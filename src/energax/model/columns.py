@@ -1,4 +1,4 @@
-"""A trained model of mixed columns: its samples, filled holes, and what it says of each column."""
+"""A trained model of mixed columns: its samples, filled holes, and what is unusual in a row."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,16 +12,12 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from energax import data, energy, evaluate, sampler
 from energax.data import Column
 from energax.errors import InputError
-from energax.evaluate import ColumnScore, LogZ, Prediction
+from energax.evaluate import Prediction
 from energax.method import build
 from energax.model.base import Model
-from energax.model.record import estimate, figure
 
 RISING, SWEEPS = 60, 60
 """Sweeps on the way from the base to the energy, and sweeps there."""
-
-MOST = 1000
-"""Test rows whose columns are predicted."""
 
 Rows = Float[np.ndarray, "_ columns"]
 
@@ -212,76 +208,3 @@ def find_unusual(model: Model, rows: Any) -> tuple[list[str], Float[np.ndarray, 
     worst = np.argmax(np.where(np.isnan(excess), -np.inf, excess), axis=1)
     names = [find_kinds(model)[at].name for at in worst]
     return names, excess[np.arange(len(excess)), worst]
-
-
-def measure_columns(model: Model, train: Any, test: Rows) -> dict[str, Any]:
-    """How well each column follows from the others, beside its marginal and a linear model of it.
-
-    The entry `columns` of an evaluation, and means over columns.
-    """
-    key, base = jax.random.key(0), find_base(model)
-    tests = np.asarray(build.encode(model.transform, test[:MOST], key=key)[0])
-    said = {"model": evaluate.predict_columns(model.energy, base, tests)}
-    if train is not None:
-        rows = np.asarray(build.encode(model.transform, train, key=key)[0])
-        said["marginal"] = evaluate.predict_marginals(rows, tests, base.space)
-        said["linear"] = evaluate.predict_linear(rows, tests, base.space)
-    scores = {
-        name: [evaluate.score_column(p, cells) for p, cells in zip(parts, tests.T, strict=True)]
-        for name, parts in said.items()
-    }
-    kinds, found = find_kinds(model), {}
-    for place, column in enumerate(kinds):
-        each = {name: parts[place] for name, parts in scores.items()}
-        if len(column.values) != 1 and each["model"] is not None:
-            found[column.name] = {name: _record(p) for name, p in each.items() if p is not None}
-    return {"columns": found, **_average(found, tuple(scores))}
-
-
-def _record(score: ColumnScore) -> dict[str, Any]:
-    names = ("r2",) if np.isnan(score.log_p) else ("accuracy", "log_p")
-    error = {"log_p": score.error}
-    return {n: figure(getattr(score, n), error.get(n), score.rows) for n in names}
-
-
-def _average(found: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """Means over columns: log p and accuracy of categories, R2 of numbers, by each model."""
-    means = {}
-    for name in names:
-        for what in ("log_p", "accuracy", "r2"):
-            each = [parts[name][what]["value"] for parts in found.values() if what in parts[name]]
-            if each:
-                means[f"mean_{what}_{name}"] = figure(float(np.mean(each)), size=len(each))
-    return means
-
-
-def measure_chains(model: Model, test: Rows, found: Any) -> dict[str, Any]:
-    """Samples against test rows, as embedded rows, and the health of the chains behind them."""
-    tests, _ = build.encode(model.transform, test[:MOST], key=jax.random.key(0))
-    space = find_base(model).space
-    embed = jax.vmap(lambda x: space.embed(x, x.dtype))
-    half = found.energies[:, found.energies.shape[1] // 2 :]
-    health = evaluate.health(half)
-    return {
-        "mmd": estimate(evaluate.mmd(np.asarray(embed(found.x)), np.asarray(embed(tests)))),
-        "rhat": figure(health.rhat, size=len(half)),
-        "ess": figure(health.size, size=half.size),
-        "chain_verdict": health.verdict,
-        "chain_sampler": found.sampler,
-        "acceptance": figure(found.acceptance, size=found.energies.size),
-    }
-
-
-def estimate_columns_log_z(
-    model: Model, rows: Any, *, particles: int, level: float, key: PRNGKeyArray
-) -> LogZ | str:
-    """log Z by annealing from the base, or why it was not attempted."""
-    if rows is None:
-        return (
-            "Not attempted: training rows alone know of a mode that the base misses, and a loaded "
-            "model has none. Call `energax.measure(model, test)`."
-        )
-    inputs, _ = build.encode(model.transform, check_columns(model, rows), key=key)
-    return evaluate.annealed_log_z(
-        model.energy, model.base, inputs, particles=particles, level=level, leaps=1, key=key
-    )

@@ -16,7 +16,11 @@ from energax.evaluate import Likelihood, LogZ
 from energax.method import build
 from energax.model import baselines
 from energax.model.base import Model
-from energax.model.columns import estimate_columns_log_z, measure_chains, measure_columns
+from energax.model.column_quality import (
+    estimate_columns_log_z,
+    measure_chains,
+    measure_columns,
+)
 from energax.model.learning import judge_learning
 from energax.model.mass import (
     estimate_mass_log_z,
