@@ -1,4 +1,4 @@
-"""Every method on every kind of data has the values of the table in golden.json: 3,896 of them.
+"""Every method on every kind of data has the values of the table in golden.json: 3,900 of them.
 
 A preset is changed there and here together, on purpose, and never by the way.
 """
@@ -34,7 +34,7 @@ def values(method):
 def test_the_table_holds_every_method_and_kind_of_data():
     assert list(GOLDEN) == list(METHODS)
     assert all(tuple(kinds) == KINDS for kinds in GOLDEN.values())
-    assert sum(len(found) for kinds in GOLDEN.values() for found in kinds.values()) == 3896
+    assert sum(len(found) for kinds in GOLDEN.values() for found in kinds.values()) == 3900
 
 
 @pytest.mark.parametrize("kind", KINDS)

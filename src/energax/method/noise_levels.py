@@ -24,16 +24,16 @@ LOOKED_AT = 400
 HIGHEST = 160.0
 """Highest noise level, in standard deviations of the rows: nothing of a row is left."""
 
-MIDDLE = 1.2
-"""Median noise level of training, in the same units."""
-
 
 @dataclasses.dataclass(frozen=True)
 class NoiseLevels:
     """The noise that is trained on, and the steps that draw from the model."""
 
     sigma_min: float = option(
-        "Lowest level of noise, whose energy is kept, in model units.", above(0), default=0.01
+        "Lowest level of noise, whose energy is kept, in model units.", above(0), default=0.1
+    )
+    noise_median: float = option(
+        "Median noise of training, in standard deviations of the rows.", above(0), default=0.6
     )
     noise_spread: float = option(
         "Standard deviation of the logarithm of the noise.", above(0), default=1.2
@@ -78,6 +78,9 @@ class DenoisingLevels(AbstractMethod):
     use = "images: draws from noise to data in few steps, no chains in training"
     trap = "the energy at each level is known up to a constant unless --time-weight is above 0"
     spaces: ClassVar[tuple[str, ...]] = ("reals",)
+    unsuited: ClassVar[dict[Kind, str]] = dict.fromkeys(
+        ("plane", "table"), "its energy of rows that are no images is poor; choose dsm-levels"
+    )
     networks = ("unet", "mlp")
 
     @classmethod
@@ -97,11 +100,15 @@ class DenoisingLevels(AbstractMethod):
                     ema_decay=0.999,
                     chunk_steps=25,
                     validation_every=500,
+                    sigma_min=0.01,
+                    noise_median=1.2,
                     sampling_steps=60,
                     churn=30.0,
                 )
             case "plane":
-                return replace(usual, steps=4000, time_weight=1.0)
+                return replace(
+                    usual, steps=4000, sigma_min=0.05, noise_median=0.2, noise_spread=1.5
+                )
         return usual
 
     @property
@@ -124,7 +131,11 @@ class DenoisingLevels(AbstractMethod):
         """The loss, for rows whose spread is that of the base."""
         std = _spread(ground.base)
         return objective.LogNormalDenoising(
-            std, MIDDLE * std, self.levels.noise_spread, score_updates, self.levels.time_weight
+            std,
+            self.levels.noise_median * std,
+            self.levels.noise_spread,
+            score_updates,
+            self.levels.time_weight,
         )
 
     def fit_ground(self, rows: Any) -> tuple[Any, Any]:

@@ -117,10 +117,8 @@ def measure(
         record, each = _likelihood(model, tested, known_log_z, weights)
         truth = None if rows is None else rows.distribution
         record |= _quality(model, tested, truth, found, weights)
-    if model.method.classifies and rows is not None:
-        record |= measure_labels(model, tested, np.asarray(rows.labelled[1].label))
-    if rows is not None and rows.labels is not None and len(rows.shape) > 1:
-        record |= measure_agreement(model, rows, found)
+    if rows is not None and rows.labels is not None:
+        record |= _compare_labels(model, rows, tested, found)
     if rows is not None and train is None and rows.row_weights is not None:
         known = Weighted(rows.train, rows.row_weights)
     record["baselines"] = _baselines(model, known if compare else None, tested, each, weights)
@@ -142,6 +140,18 @@ def _quality(model: Model, rows: Rows, truth: Any, found: Samples, weights: Any)
         return measure_quality(model, rows, truth, found)
     about = found.acceptance, found.sampler
     return measure_mass_quality(model, rows, found.x, found.energies, about, weights)
+
+
+def _compare_labels(
+    model: Model, rows: Dataset, tested: Rows, found: Samples
+) -> dict[str, dict[str, Any]]:
+    """How well labels are classified, and of images whether draws look like one class."""
+    record = {}
+    if model.method.classifies:
+        record |= measure_labels(model, tested, np.asarray(rows.labelled[1].label))
+    if len(rows.shape) > 1:
+        record |= measure_agreement(model, rows, found)
+    return record
 
 
 def _check(particles: int, level: float) -> None:

@@ -144,8 +144,9 @@ def _from_noise(model: Model, path: NoisePath, count: int, *, key: PRNGKeyArray)
         )
     ]
     energy = model.method.select_energy(model.trained)
-    walk = mala(path.levels[-1] ** 2 / 2)
     x = jnp.concatenate(ends)[:count]
+    # The best step falls with the cube root of the axes (Roberts and Rosenthal 1998).
+    walk = mala(path.levels[-1] ** 2 / x[0].size ** (1 / 3))
     state, info = chains(walk, energy, x, SETTLING, key=settle, keep=_info)
     if not bool(jnp.all(jnp.isfinite(state.x))):
         raise Diverged(
