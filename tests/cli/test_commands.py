@@ -245,8 +245,8 @@ def test_defaults_of_the_command_hold_without_any_word(monkeypatch):
     monkeypatch.setattr("energax.run.new_run", lambda *given: done.append(given) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         energax("train")
-    ((source, rows, method, share, out),) = done
-    assert (source, share, out) == ("digits", Train().test_fraction, None)
+    ((source, rows, method, share, out, reading),) = done
+    assert (source, share, out, tuple(reading)) == ("digits", Train().test_fraction, None, ())
     assert method == METHODS["nce"].preset_for(rows)
     assert {leaf.default for leaf in leaves(Train) if leaf.name == "test-fraction"} == {share}
 
