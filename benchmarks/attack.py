@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,7 +74,13 @@ def limit_time(seconds: int) -> Iterator[None]:
 def carry_out(words: list[str]) -> tuple[int | None, str, str]:
     """Exit status (None: it never ended, or a traceback), output and errors of a command."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        warnings.catch_warnings(),
+    ):
+        # As the command itself does.
+        warnings.simplefilter("ignore")
         try:
             with limit_time(SECONDS):
                 status = cli.run(words)

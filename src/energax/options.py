@@ -75,6 +75,9 @@ DEPTH = Range(1, 1000)
 CHUNK = Range(1, 10**6)
 """Updates in one program, each of which leaves its metrics in memory."""
 
+RATIO = Range(1, 10**6)
+"""Points for each row of a batch: with more their number is beyond JAX's counters."""
+
 LARGEST = 2**31 - 1
 """Largest whole number of an option without a bound of its own: that of JAX's counters."""
 

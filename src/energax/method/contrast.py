@@ -8,7 +8,7 @@ from energax.method import build
 from energax.method.descent import AbstractDescentMethod
 from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
-from energax.options import above, at_least, check, option
+from energax.options import RATIO, above, check, option
 
 Divergence = Literal["logistic", "kl", "squared"]
 
@@ -20,7 +20,7 @@ USUAL_RATIO = {"plane": 2, "small image": 1}
 class Ratio:
     """How many points each row is compared with."""
 
-    noise_ratio: int = option("Points that each row is compared with.", at_least(1), default=4)
+    noise_ratio: int = option("Points that each row is compared with.", RATIO, default=4)
 
     def __post_init__(self):
         check(self)

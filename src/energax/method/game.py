@@ -13,7 +13,7 @@ from energax.method.groundwork import Groundwork
 from energax.method.kind import Kind
 from energax.method.parts import Adam, Network
 from energax.method.real import AbstractRealMethod
-from energax.options import WIDTH, above, at_least, check, option, replace
+from energax.options import RATIO, WIDTH, above, at_least, check, option, replace
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +114,7 @@ class AdversarialLikelihood(AbstractGameMethod):
 class FlowContrastive(AbstractGameMethod):
     """Flow-contrastive estimation: classify rows against a flow that learns to fool the energy."""
 
-    noise_ratio: int = option("Noise rows for each data row.", at_least(1), default=1)
+    noise_ratio: int = option("Noise rows for each data row.", RATIO, default=1)
     anchor: float = option(
         "Weight of the flow's own likelihood of the data.", at_least(0), default=1.0
     )
