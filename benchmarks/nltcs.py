@@ -41,7 +41,7 @@ BEST = {
     "width": 64,
     "depth": 2,
     "learning_rate": 3e-3,
-    "weight_decay": 1.0,
+    "weight_decay": 0.1,
     "batch_size": 2048,
     "steps": 1500,
     "ema_decay": 0.99,

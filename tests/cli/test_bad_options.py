@@ -48,7 +48,7 @@ OPTIONS = {  # options of `train moons.npy` -> what the sentence says
         "--posterior is not an option of --method cooperative; teaching has it"
     ),
     "--method dsm-levels --network conv": "--network is not an option of --method dsm-levels; nce",
-    "--noise-ratio 2147483647": "--noise-ratio must be in [1, 1000000]; got 2147483647",
+    "--noise-ratio 2147483647": r"--noise-ratio must be in \[1, 1000000\]; got 2147483647",
     "--method dsm-levels --sigma-min 9": "--sigma-min must be below --sigma-max, 1.0; got 9.0",
     "--method dual --network mlp": "--network is not an option of --method dual; nce",
     "--method dual --base box --transform box": "has particles that would leave a box: choose",
