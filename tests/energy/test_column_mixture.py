@@ -11,7 +11,7 @@ from agreement import agrees
 from mixed_columns import AXIS, SPACE, STEP, list_rows, truth
 from scipy.stats import norm
 
-from energax.energy import ColumnMixture, choose_columns, draws, fit_columns
+from energax.energy import ColumnMixture, draws, fit_columns
 from energax.space import Columns
 
 KEY = jax.random.key(0)
@@ -145,12 +145,6 @@ def test_a_fit_of_two_components_is_nearly_as_good_as_the_truth():
 
     best, two, one = (loss(m) for m in (truth(), *(fit_columns(rows, SPACE, k) for k in (2, 1))))
     assert best - 0.01 < two < best + 0.05 < one
-
-
-def test_more_components_are_chosen_where_there_are_more():
-    assert choose_columns(sample_rows(1500), SPACE)[0] >= 2
-    noise = np.random.default_rng(0).normal(size=(400, 2))
-    assert choose_columns(noise, Columns((0, 0), (False, False)))[0] == 1
 
 
 @pytest.mark.parametrize("wrong", [{"pseudocount": 0.0}, {"components": 5}])

@@ -19,7 +19,6 @@ from .clamped import free_axes as free_axes
 from .classification import Classifier as Classifier
 from .classification import Conditional as Conditional
 from .classification import find_classifier as find_classifier
-from .column_fit import choose_columns as choose_columns
 from .column_fit import count_bumps as count_bumps
 from .column_fit import fit_columns as fit_columns
 from .column_mixture import ColumnMixture as ColumnMixture

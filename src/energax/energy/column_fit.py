@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from scipy.special import log_softmax, logsumexp
@@ -13,9 +11,6 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 
 from energax.energy.column_mixture import ColumnMixture
 from energax.space import Columns
-
-COMPONENTS = (1, 2, 4, 8, 16, 32)
-"""What `choose_columns` tries."""
 
 BUMPS = (1, 2, 3, 5, 8)
 """Gaussians for a number of an only component: what is tried."""
@@ -211,33 +206,3 @@ def count_bumps(components: int) -> int:
         (8, 1)
     """
     return BUMPS[-1] if components == 1 else 1
-
-
-def choose_columns(rows: Rows, space: Columns, *, seed: int = 0) -> tuple[int, float]:
-    """How many components suit a fifth of the rows that others are fitted to, and nats a row there.
-
-    1 to 32, each number only where there are ten rows for a component, until one does worse.
-
-    Raises:
-        ValueError: for fewer than 2 rows.
-
-    Example:
-        >>> rows = np.random.default_rng(0).normal(size=(100, 1))
-        >>> ex.energy.choose_columns(rows, ex.space.Columns((0,), (False,)))[0]
-        1
-    """
-    if len(rows) < 2:
-        raise ValueError(f"At least 2 rows are needed, to hold one out; got {len(rows)}.")
-    order = np.random.default_rng(seed).permutation(len(rows))[:MOST]
-    kept, held = np.split(order, [len(order) - max(len(order) // 5, 1)])
-    best = (1, -np.inf)
-    for components in COMPONENTS:
-        if components > 1 and components * EACH > len(kept):
-            break
-        made = fit_columns(rows[kept], space, components, seed=seed)
-        each = jax.jit(jax.vmap(made))(jnp.asarray(rows[held], made.means.dtype))
-        value = -float(jnp.mean(each))
-        if value < best[1]:
-            break
-        best = (components, value)
-    return best

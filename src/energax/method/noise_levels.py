@@ -3,12 +3,7 @@
 import dataclasses
 from typing import Any, ClassVar
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-import numpy as np
-
-from energax import energy, learner, network, objective, sampler
+from energax import learner, objective, sampler
 from energax.errors import InputError
 from energax.method import build
 from energax.method.base import AbstractMethod
@@ -129,7 +124,7 @@ class DenoisingLevels(AbstractMethod):
 
     def make_objective(self, ground: Groundwork, score_updates: int) -> Any:
         """The loss, for rows whose spread is that of the base."""
-        std = _spread(ground.base)
+        std = build.find_spread(ground.base)
         return objective.LogNormalDenoising(
             std,
             self.levels.noise_median * std,
@@ -144,12 +139,10 @@ class DenoisingLevels(AbstractMethod):
 
     def fit_base(self, rows: Any, transform: Any) -> Any:
         """The Gaussian with the mean of the rows, and their mean variance on every axis."""
-        inputs, _ = build.encode(transform, rows.train, key=jax.random.key(self.training.seed))
-        mean = jnp.mean(inputs, axis=0)
-        return energy.Gaussian(mean, float(jnp.sqrt(jnp.mean((inputs - mean) ** 2))))
+        return build.fit_round_base(rows, transform, seed=self.training.seed)
 
     def blank_base(self, schema: Any) -> Any:
-        return energy.Gaussian(jnp.zeros(schema.shape))
+        return build.blank_round_base(schema.shape)
 
     def build(self, ground: Groundwork, *, key: Any) -> tuple[Any, Any]:
         if ground.energy is not None:
@@ -160,12 +153,8 @@ class DenoisingLevels(AbstractMethod):
         moves = build.make_optimiser(self.optimiser, self.training, ground.rows)
         loss = self.make_objective(ground, score_updates)
         made = learner.Descent(loss, moves, self.training.ema_decay or None)
-        return self._make_energy(ground.base, key=key), made
-
-    def _make_energy(self, base: Any, *, key: Any) -> Any:
-        width, depth = self.network.width, self.network.depth
-        made = _make_network(base.shape, width, depth, key)
-        return energy.PreconditionedEnergy(made, base.mean, _spread(base))
+        shape = self.network.width, self.network.depth
+        return build.make_levels(ground.base, *shape, key=key), made
 
     def select_energy(self, energy: Any) -> Any:
         """The energy at the lowest level of noise."""
@@ -173,19 +162,8 @@ class DenoisingLevels(AbstractMethod):
 
     def noise_path(self, base: Any) -> NoisePath:
         """From noise that hides a row whole to the lowest level, for rows as broad as the base."""
-        highest = HIGHEST * _spread(base)
+        highest = HIGHEST * build.find_spread(base)
         levels = sampler.power_levels(
             highest, self.levels.sigma_min, self.levels.sampling_steps + 1
         )
         return NoisePath(tuple(levels.tolist()), self.levels.churn)
-
-
-def _spread(base: Any) -> float:
-    return float(np.asarray(base.std).flat[0])
-
-
-@eqx.filter_jit
-def _make_network(shape: tuple[int, ...], width: int, depth: int, key: Any) -> Any:
-    if len(shape) > 1:
-        return network.UNet(shape, width, depth, key=key)
-    return network.NoisyArrayMLP(shape, width, depth, key=key)

@@ -17,6 +17,10 @@ from .energies import make_network as make_network
 from .flows import blank_flow as blank_flow
 from .flows import fit_rival_flow as fit_rival_flow
 from .flows import fold_key as fold_key
+from .levels import blank_round_base as blank_round_base
+from .levels import find_spread as find_spread
+from .levels import fit_round_base as fit_round_base
+from .levels import make_levels as make_levels
 from .mass import blank_mass_base as blank_mass_base
 from .mass import fit_biases as fit_biases
 from .mass import fit_mass_base as fit_mass_base
