@@ -94,6 +94,11 @@ class Schema:
             known = None if kinds is None else tuple(Column.from_dict(kind) for kind in kinds)
         except (TypeError, ValueError) as error:
             raise InputError(f"The record of a schema is damaged: {error}.") from error
+        if known is not None and shape != (len(known),):
+            raise InputError(
+                f"The record of a schema is damaged: it has {len(known)} kinds of columns for rows "
+                f"of shape {shape}."
+            )
         plain = {"shape": shape, "columns": names, "cautions": cautions, "kinds": known}
         return cls(**(record | plain))
 

@@ -64,9 +64,8 @@ def heun_flow(
 
     Example:
         >>> model = ex.energy.NoisyEnergy(lambda x, s: jnp.sum(x**2) / (2 + 2 * s**2), (2,))
-        >>> levels = ex.sampler.power_levels(3.0, 1.0, 17)
-        >>> x = ex.sampler.heun_flow(model, levels, jnp.full((1, 2), 10**0.5), key=key)
-        >>> x.round(2).tolist()
+        >>> levels, starts = ex.sampler.power_levels(3.0, 1.0, 17), jnp.full((1, 2), 10**0.5)
+        >>> ex.sampler.heun_flow(model, levels, starts, key=key).round(2).tolist()
         [[1.41, 1.41]]
     """
     if churn < 0:
